@@ -1,0 +1,26 @@
+"""Shared test set-up: hypothesis profiles and the flag that rewrites golden files."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "normal", max_examples=60, deadline=None, derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)  # fmt: skip
+settings.register_profile("long", parent=settings.get_profile("normal"), max_examples=2000)
+settings.register_profile("plain", parent=settings.get_profile("normal"), max_examples=8)
+JIT_IS_OFF = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
+settings.load_profile("plain" if JIT_IS_OFF else os.environ.get("TOLLBOOK_HYPOTHESIS", "normal"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="rewrite golden files")
+
+
+@pytest.fixture
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--update-golden"))

@@ -1,0 +1,38 @@
+"""Small closed vocabularies and the codes that stand for them in columns.
+
+The numbers are stored in lakes and must never change meaning; new words are appended.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+SERVICES: Final = ("unknown", "voice", "video", "sms", "mms", "data", "event")
+DIRECTIONS: Final = ("unknown", "out", "in", "forward", "transit")
+ROAMINGS: Final = ("home", "national", "international", "visitor")
+
+SERVICE_CODE: Final = {name: code for code, name in enumerate(SERVICES)}
+DIRECTION_CODE: Final = {name: code for code, name in enumerate(DIRECTIONS)}
+ROAMING_CODE: Final = {name: code for code, name in enumerate(ROAMINGS)}
+
+VOICE, VIDEO, SMS, MMS, DATA, EVENT = 1, 2, 3, 4, 5, 6
+OUT, IN, FORWARD, TRANSIT = 1, 2, 3, 4
+HOME, NATIONAL, INTERNATIONAL, VISITOR = 0, 1, 2, 3
+
+# What is counted for each service: seconds, bytes or events (rating.md calls it quantity).
+SECONDS, BYTES, EVENTS = 1, 2, 3
+QUANTITY_UNIT: Final = {
+    VOICE: SECONDS, VIDEO: SECONDS, SMS: EVENTS, MMS: EVENTS, DATA: BYTES, EVENT: EVENTS,
+}  # fmt: skip
+
+# usage.flags: one bit each.
+FLAG_ON_NET: Final = 1  # the other number belongs to this operator
+FLAG_SPECIAL: Final = 2  # the other number is a special (short) number
+FLAG_ACCESS_CODE: Final = 4  # an access code was stripped from the dialled number
+FLAG_AMBIGUOUS_CLOCK: Final = 8  # the start's local time happened twice; the first was taken
+
+# Where a record ends up. Every record of a run has exactly one (promise 3, "closed").
+DISPOSITIONS: Final = (
+    "rated", "settled_only", "merged", "duplicate", "discarded", "suspended", "filtered", "pending",
+)  # fmt: skip
+RATED, SETTLED_ONLY, MERGED, DUPLICATE, DISCARDED, SUSPENDED, FILTERED, PENDING = range(8)

@@ -1,0 +1,64 @@
+"""How every kernel compiles: the only place that talks to numba's compiler (ADR 0005).
+
+* ``nogil``: kernels run side by side in the thread pool of ``tollbook.run``; parallelism lives there.
+* ``cache``: compiled code is kept on disk. Numba's cache does not notice that a jitted helper in
+  another file changed, so the folder is named after a hash of all kernel sources and of numba's
+  version: a changed kernel finds an empty folder, never stale code.
+* no fastmath, no eager signatures: importing a kernel module compiles nothing.
+
+``TOLLBOOK_CACHE`` names another folder; ``NUMBA_DISABLE_JIT=1`` runs the kernels as plain Python.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import numba
+
+KERNEL_PACKAGES: Final = ("cdr", "rating", "tariffs", "billing", "settlement", "tollbook")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def kernel_sources() -> list[Path]:
+    """All ``*_kernels.py`` files of the installed packages, and this file, in a fixed order."""
+    found = [Path(__file__)]
+    for package in KERNEL_PACKAGES:
+        spec = find_spec(package)
+        for folder in (spec.submodule_search_locations or ()) if spec else ():
+            found.extend(sorted(Path(folder).glob("*_kernels.py")))
+    return found
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels are kept; a new folder for every state of the kernel sources."""
+    digest = hashlib.sha256(f"{numba.__version__} {sys.version}".encode())
+    for source in kernel_sources():
+        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    base = os.environ.get("TOLLBOOK_CACHE")
+    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    root = Path(base) if base else Path(home) / "tollbook"
+    return root / f"kernels-{digest.hexdigest()[:16]}"
+
+
+CACHE_FOLDER: Final = cache_folder()
+numba.config.CACHE_DIR = str(CACHE_FOLDER)
+
+
+def kernel(function: F) -> F:
+    """Compile ``function`` on first use: nogil, cached on disk, C division rules.
+
+    Kernels never raise and never divide by an unchecked value: a status per row tells the glue.
+    """
+    compiled: F = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+    return compiled
+
+
+def compiled_before() -> bool:
+    """Whether this state of the kernels has already been compiled on this machine."""
+    return CACHE_FOLDER.exists() and any(CACHE_FOLDER.rglob("*.nbc"))

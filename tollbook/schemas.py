@@ -1,0 +1,135 @@
+"""Every Arrow schema that stages pass on or that the lake stores, declared once.
+
+Conventions (ADR 0002 and 0006)
+* Stage schemas use signed ints, bool, utf8, binary, list and struct only: Spark's Arrow functions
+  refuse dictionaries, unsigned ints and decimal64. Money is int64 ``_micro``.
+* No nulls between stages: an absent number is 0, an absent text is "" (each field says so). A
+  kernel then needs no validity bitmap.
+* A row never leaves its batch on the way. ``reason`` (``tollbook.reasons``) is 0 while the record
+  goes on; the first stage that objects sets it and names the ``reason_field``; later stages pass
+  such a row by; the write stage sends it to suspense or counts it.
+* ``_index`` columns point into the run's reference data (-1: none); the lake stores the names.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyarrow as pa
+
+I8, I16, I32, I64 = pa.int8(), pa.int16(), pa.int32(), pa.int64()
+TEXT, BYTES = pa.string(), pa.binary()
+
+
+def _field(name: str, kind: pa.DataType, doc: str, unit: str = "") -> pa.Field:
+    meta = {b"doc": doc.encode()} | ({b"unit": unit.encode()} if unit else {})
+    return pa.field(name, kind, nullable=False, metadata=meta)
+
+
+RECORD_ID = _field("record_id", I64, "file number << 32 + line of the file; shown as F17-204")
+
+_CDR_FIELDS: Final = (
+    RECORD_ID,
+    _field("byte_offset", I64, "first byte of the record in its (uncompressed) file", "bytes"),
+    _field("byte_length", I32, "length of the record without its line end", "bytes"),
+    _field("source_index", I16, "position of the source in operator.yaml"),
+    _field("service", I8, "tollbook.codes.SERVICES"),
+    _field("direction", I8, "tollbook.codes.DIRECTIONS"),
+    _field("served_raw", TEXT, "number of the party whose record this is, as the file has it"),
+    _field("other_raw", TEXT, "number of the other party, as the file has it"),
+    _field("third_raw", TEXT, "number that a call was forwarded to or by; empty: none"),
+    _field("imsi", I64, "0: absent"),
+    _field("imei", I64, "0: absent"),
+    _field("start_utc_s", I64, "start of the charged part (answer, event)", "s since 1970 UTC"),
+    _field("utc_offset_s", I32, "the record's own local time minus UTC", "s"),
+    _field("duration_s", I64, "charged duration, rounded as the layout says", "s"),
+    _field("up_bytes", I64, "sent by the served party", "bytes"),
+    _field("down_bytes", I64, "received by the served party", "bytes"),
+    _field("event_count", I64, "segments of a message, events of a service", "events"),
+    _field("trunk_in", TEXT, "incoming trunk group; empty: none"),
+    _field("trunk_out", TEXT, "outgoing trunk group; empty: none"),
+    _field("network", TEXT, "TADIG code of the serving network; empty: the operator's own"),
+    _field("location", TEXT, "cell, area or switch that served; empty: unknown"),
+    _field("call_ref", TEXT, "the source's own identifier of the call"),
+    _field("sequence", I32, "number of a partial record; 0: the record is whole"),
+    _field("cause", I32, "cause for termination as the source numbers it"),
+    _field("upstream_charge_micro", I64, "charge that the source stated; 0: none", "micro"),
+    _field("flags", I32, "tollbook.codes.FLAG_*"),
+    _field("reason", I16, "tollbook.reasons; 0: the record goes on"),
+    _field("reason_field", I16, "position in CDR of the field at fault; -1: none"),
+)
+CDR: Final = pa.schema(_CDR_FIELDS)
+
+# Rows that could not be decoded whole: the bytes themselves, beside their row in the cdr batch.
+REJECTED: Final = pa.schema([
+    RECORD_ID,
+    _field("raw_value", BYTES, "the field at fault, as the file has it"),
+    _field("raw_record", BYTES, "the whole record, as the file has it"),
+])  # fmt: skip
+
+_NUMBER_FIELDS: Final = (
+    _field("served_e164", I64, "digits with country code; 0: not a telephone number"),
+    _field("other_e164", I64, "digits with country code, or of a special number; 0: none"),
+    _field("third_e164", I64, "digits with country code; 0: none"),
+    _field("access_code_index", I16, "access code stripped from the dialled number; -1: none"),
+    _field("special_index", I32, "row of network/special_numbers.csv; -1: none"),
+)
+NORMALISED: Final = pa.schema([*_CDR_FIELDS, *_NUMBER_FIELDS])
+
+_GUIDED_FIELDS: Final = (
+    _field("subscription_index", I32, "row of the subscriptions in force at the start; -1: none"),
+    _field("account_index", I32, "the account that pays; -1: none"),
+    _field("plan_index", I32, "the subscription's plan; -1: none"),
+    _field("bucket", I16, "0..255, from a stable hash of the pool root (or served number)"),
+    _field("served_zone_index", I32, "zone of the place where the served party was; -1: none"),
+    _field("other_zone_index", I32, "zone of the other party's number; -1: none"),
+    _field("carrier_index", I32, "carrier that holds the other party's number; -1: none"),
+    _field("relation_index", I16, "how the two zones relate; -1: none"),
+    _field("roaming", I8, "tollbook.codes.ROAMINGS"),
+    _field("trunk_in_index", I32, "row of network/trunks.csv; -1: none or unknown"),
+    _field("trunk_out_index", I32, "row of network/trunks.csv; -1: none or unknown"),
+    _field("dedupe_hash", I64, "hash of the fields of the duplicate key, never negative"),
+    _field("usage_period", I32, "local month of the start: year * 12 + month - 1", "month"),
+    _field("bill_period", I32, "usage_period, or the next open one", "month"),
+)
+USAGE: Final = pa.schema([*_CDR_FIELDS, *_NUMBER_FIELDS, *_GUIDED_FIELDS])
+
+COMPONENTS_MAX: Final = 6  # charge components that a plan version may name
+CHARGE_COLUMNS: Final = tuple(f"charge_{slot}_micro" for slot in range(COMPONENTS_MAX))
+_RATED_FIELDS: Final = (
+    _field("version_index", I32, "plan version in force at the start; -1: none"),
+    _field("rule_index", I32, "rule of that version that held, from 0; -1: none"),
+    *(_field(name, I64, "charge of the component in this slot of the plan", "micro")
+      for name in CHARGE_COLUMNS),
+    _field("charge_micro", I64, "sum of the components", "micro"),
+)  # fmt: skip
+RATED: Final = pa.schema([*_CDR_FIELDS, *_NUMBER_FIELDS, *_GUIDED_FIELDS, *_RATED_FIELDS])
+
+LEG: Final = pa.schema([
+    RECORD_ID,
+    _field("agreement_index", I32, "row of network/agreements.csv that made the leg"),
+    _field("carrier_index", I32, "the other network"),
+    _field("direction", I8, "1: we pay (outgoing), 2: they pay (incoming)"),
+    _field("service", I8, "tollbook.codes.SERVICES"),
+    _field("trunk_index", I32, "row of network/trunks.csv"),
+    _field("group_index", I32, "settlement group of the destination (out) or origin (in)"),
+    _field("start_utc_s", I64, "start of the call", "s since 1970 UTC"),
+    _field("settle_period", I32, "month by the agreement's clock", "month"),
+    _field("quantity", I64, "seconds, bytes or events as recorded"),
+    _field("billed_quantity", I64, "the same, rounded up to the agreement's increments"),
+    _field("charge_micro", I64, "what the payer owes", "micro"),
+])  # fmt: skip
+
+
+def check(batch: pa.RecordBatch, schema: pa.Schema, where: str) -> None:
+    """A stage's batch must have exactly the declared columns and types; else it is a bad program."""
+    if not batch.schema.equals(schema, check_metadata=False):
+        found = {f.name: str(f.type) for f in batch.schema}
+        wanted = {f.name: str(f.type) for f in schema}
+        wrong = sorted(set(found.items()) ^ set(wanted.items()))
+        raise TypeError(f"{where}: batch does not have the declared schema; differs in {wrong}")
+
+
+def positions(schema: pa.Schema) -> dict[str, int]:
+    """Name of a column -> its position."""
+    return {name: index for index, name in enumerate(schema.names)}
