@@ -121,6 +121,96 @@ LEG: Final = pa.schema([
 ])  # fmt: skip
 
 
+# Bills. Quantities are kept apart by unit: a line about calls has seconds, one about data bytes.
+_ACCOUNT: Final = _field("account_id", TEXT, "the account that pays")
+_QUANTITIES: Final = (
+    _field("usage_count", I64, "rated records in the line", "records"),
+    _field("duration_s", I64, "of voice and video", "s"),
+    _field("volume_bytes", I64, "of data, up and down", "bytes"),
+    _field("event_count", I64, "of messages and events", "events"),
+)
+_PLAN: Final = _field("plan", TEXT, "the plan that made the charge; empty: a tax")
+_TAX_CLASS: Final = _field("tax_class", TEXT, "class that names the tax rates")
+_SUBSCRIPTION: Final = _field("subscription_id", TEXT, "of a recurring charge; empty: other lines")
+_SERVICE_DAYS: Final = (
+    _field("service_period", I32, "month that a recurring charge is for; 0: other lines", "month"),
+    _field("first_day", I32, "day of that month, counted; 0: other lines", "day"),
+    _field("last_day", I32, "day of that month, counted; 0: other lines", "day"),
+)
+USAGE_LINE: Final = pa.schema([
+    _ACCOUNT,
+    _PLAN,
+    _field("component", TEXT, "charge component; `free`: records whose charge is zero"),
+    _TAX_CLASS,
+    *_QUANTITIES,
+    _field("charge_micro", I64, "exact sum of the rated charges", "micro"),
+])  # fmt: skip
+RECURRING_LINE: Final = pa.schema([
+    _ACCOUNT,
+    _SUBSCRIPTION,
+    _PLAN,
+    _field("charge", TEXT, "name of the recurring charge in the plan"),
+    _TAX_CLASS,
+    *_SERVICE_DAYS,
+    _field("amount_micro", I64, "rounded to the currency; negative: taken back", "micro"),
+])  # fmt: skip
+_BILL_KEY: Final = (
+    _field("bill_period", I32, "month that is billed: year * 12 + month - 1", "month"),
+    _field("bill_number", TEXT, "period and account, such as 2003-06-A-1007"),
+    _ACCOUNT,
+)
+BILL_LINE: Final = pa.schema([
+    *_BILL_KEY,
+    _field("line_number", I32, "from 1 within the bill"),
+    _field("kind", TEXT, "recurring, usage or tax"),
+    _field("item", TEXT, "recurring charge, charge component or tax"),
+    _PLAN,
+    _TAX_CLASS,
+    _SUBSCRIPTION,
+    *_SERVICE_DAYS,
+    *_QUANTITIES,
+    _field("percent_nano", I64, "of a tax; 0: other lines", "nano per cent"),
+    _field("base_micro", I64, "what a tax is a percentage of; 0: other lines", "micro"),
+    _field("rated_micro", I64, "exact sum of rated charges; 0: not usage", "micro"),
+    _field("amount_micro", I64, "what is billed, rounded to the currency", "micro"),
+])  # fmt: skip
+BILL: Final = pa.schema([
+    *_BILL_KEY,
+    _field("currency", TEXT, "ISO 4217"),
+    _field("line_count", I32, "rows of the bill in the bill lines"),
+    _field("recurring_micro", I64, "sum of the recurring lines", "micro"),
+    _field("usage_micro", I64, "sum of the usage lines as billed", "micro"),
+    _field("tax_micro", I64, "sum of the tax lines", "micro"),
+    _field("total_micro", I64, "total due: recurring + usage + tax", "micro"),
+    _field("rated_micro", I64, "exact sum of the rated charges", "micro"),
+    _field("rounding_micro", I64, "rated - usage: what rounding the lines took away", "micro"),
+])  # fmt: skip
+ENTRY: Final = pa.schema([
+    _field("entry_id", TEXT, "bill number and ledger account"),
+    *_BILL_KEY,
+    _field("ledger_account", TEXT, "receivable, rounding, revenue:, recurring: or tax: and item"),
+    _field("currency", TEXT, "ISO 4217"),
+    _field("debit_micro", I64, "0: the entry is a credit", "micro"),
+    _field("credit_micro", I64, "0: the entry is a debit", "micro"),
+])  # fmt: skip
+
+# What carriers owe each other for a period.
+STATEMENT_LINE: Final = pa.schema([
+    _field("statement_id", TEXT, "period and carrier, such as S-2003-06-beacon"),
+    _field("settle_period", I32, "month by the agreements' clocks", "month"),
+    _field("carrier", TEXT, "the other network"),
+    _field("direction", TEXT, "out: we pay, in: they pay"),
+    _field("service", TEXT, "tollbook.codes.SERVICES"),
+    _field("group", TEXT, "settlement group of the destination (out) or origin (in)"),
+    _field("agreement", TEXT, "agreement that made the legs"),
+    _field("price", TEXT, "the agreement's price as text; empty: not known here"),
+    _field("call_count", I64, "legs in the line", "legs"),
+    _field("quantity", I64, "seconds, bytes or events as recorded"),
+    _field("billed_quantity", I64, "the same, rounded up to the agreement's increments"),
+    _field("charge_micro", I64, "exact sum of the legs", "micro"),
+])  # fmt: skip
+
+
 def check(batch: pa.RecordBatch, schema: pa.Schema, where: str) -> None:
     """A stage's batch must have exactly the declared columns and types; else it is a bad program."""
     if not batch.schema.equals(schema, check_metadata=False):
