@@ -31,7 +31,7 @@ def kernel_sources() -> list[Path]:
     for package in KERNEL_PACKAGES:
         spec = find_spec(package)
         for folder in (spec.submodule_search_locations or ()) if spec else ():
-            found.extend(sorted(Path(folder).glob("*_kernels.py")))
+            found.extend(sorted(Path(folder).rglob("*_kernels.py")))
     return found
 
 

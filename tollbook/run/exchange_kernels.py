@@ -1,0 +1,89 @@
+"""Loops that move rows: counting sort into buckets, gathering columns, tallies."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tollbook.jit import kernel
+
+
+@kernel
+def bucket_order(
+    bucket: np.ndarray, starts: np.ndarray, order: np.ndarray
+) -> None:
+    """Stable counting sort of rows by bucket.
+
+    bucket: int16[n], each 0 <= b < len(starts) - 1. starts: int64[buckets + 1], zeroed; becomes the
+    first position of each bucket. order: int32[n]; becomes the rows in bucket order.
+    """
+    for row in range(len(bucket)):
+        starts[bucket[row] + 1] += 1
+    for index in range(1, len(starts)):
+        starts[index] += starts[index - 1]
+    place = starts.copy()
+    for row in range(len(bucket)):
+        at = place[bucket[row]]
+        order[at] = row
+        place[bucket[row]] = at + 1
+
+
+@kernel
+def gather(values: np.ndarray, order: np.ndarray, out: np.ndarray) -> None:
+    """out[i] = values[order[i]]; order: int32, values and out: the same integer type."""
+    for index in range(len(order)):
+        out[index] = values[order[index]]
+
+
+@kernel
+def gather_offsets(offsets: np.ndarray, order: np.ndarray, out: np.ndarray) -> int:
+    """Offsets (int32[m + 1]) of the texts in their new order; returns the number of bytes."""
+    total = np.int64(0)
+    out[0] = 0
+    for index in range(len(order)):
+        row = order[index]
+        total += offsets[row + 1] - offsets[row]
+        out[index + 1] = total
+    return total
+
+
+@kernel
+def gather_bytes(
+    offsets: np.ndarray, data: np.ndarray, order: np.ndarray, out: np.ndarray
+) -> None:
+    """The bytes of the texts in their new order, one behind the other."""
+    at = 0
+    for index in range(len(order)):
+        row = order[index]
+        for position in range(offsets[row], offsets[row + 1]):
+            out[at] = data[position]
+            at += 1
+
+
+@kernel
+def tally(
+    code: np.ndarray, charge_micro: np.ndarray, rows: np.ndarray, high: np.ndarray, low: np.ndarray
+) -> None:
+    """Count rows and sum charges by code; a sum is (high << 32) + low, so that it cannot wrap."""
+    for row in range(len(code)):
+        at = code[row]
+        rows[at] += 1
+        high[at] += charge_micro[row] >> 32
+        low[at] += charge_micro[row] & 0xFFFFFFFF
+
+
+@kernel
+def compact(index: np.ndarray, seen: np.ndarray, code: np.ndarray, used: np.ndarray) -> int:
+    """Renumber indices densely in order of first appearance.
+
+    index: int32[n], -1 <= i < len(seen) - 1. seen: int32[m + 1] of -1. code: int32[n], the dense
+    numbers. used: int32[n], the index behind each dense number. Returns how many there are.
+    """
+    count = 0
+    for row in range(len(index)):
+        slot = index[row] + 1
+        if seen[slot] < 0:
+            seen[slot] = count
+            used[count] = index[row]
+            count += 1
+        code[row] = seen[slot]
+    return count

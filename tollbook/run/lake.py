@@ -1,0 +1,183 @@
+"""The lake: immutable Parquet files by dataset, period and run.
+
+A file is written as ``_NAME.parquet.pending``, a name that no reader's ``**/*.parquet`` picks up,
+and gets its real name only after the catalogue has committed it (``commit.py``). Money columns are
+``decimal64(18, 6)``: the int64 micro amounts seen through another type, stored as INT64 and read as
+DECIMAL(18, 6) by every Parquet reader.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tollbook import clock
+from tollbook.errors import TollbookError
+from tollbook.run.catalogue import LakeFile
+
+AMOUNT: Final = pa.decimal64(18, 6)
+# Which columns repeat so much that a dictionary pays; all others are written plain.
+WORDS: Final = frozenset({"trunk_in", "trunk_out", "network", "location"})
+SUFFIX: Final = ".parquet"
+
+
+class _HashingFile(io.RawIOBase):
+    """A file that hashes what passes through, so that nothing is read back for its checksum."""
+
+    def __init__(self, path: Path) -> None:
+        self._handle = path.open("wb")
+        self.digest = hashlib.sha256()
+        self.size_bytes = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.digest.update(data)
+        written = self._handle.write(data)
+        self.size_bytes += written
+        return written
+
+    def tell(self) -> int:
+        return self.size_bytes
+
+    def flush(self) -> None:
+        if not self._handle.closed:
+            self._handle.flush()
+
+    def close(self) -> None:
+        if not self._handle.closed:
+            self._handle.flush()
+            self._handle.close()
+        super().close()
+
+
+def pending_path(path: Path) -> Path:
+    """Where a lake file lies until its run is committed."""
+    return path.with_name(f"_{path.name}.pending")
+
+
+def relative_path(dataset: str, period: str, run_number: int, name: str) -> str:
+    """Path of a lake file inside the lake."""
+    folder = f"{dataset}/{period}" if period else dataset
+    return f"{folder}/run-{run_number:05d}/{name}{SUFFIX}"
+
+
+class Writer:
+    """Writes one lake file, row group by row group; the schema is that of the first table."""
+
+    def __init__(self, root: Path, path: str, run_number: int, dataset: str, period: int) -> None:
+        self.path, self.run_number, self.dataset, self.period = path, run_number, dataset, period
+        self.rows = 0
+        target = pending_path(root / path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self._sink = _HashingFile(target)
+        self._parquet: pq.ParquetWriter | None = None
+
+    def write(self, batch: pa.RecordBatch | pa.Table) -> None:
+        """Append the rows as one row group."""
+        table = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
+        if self._parquet is None:
+            words = [
+                field.name for field in table.schema
+                if pa.types.is_dictionary(field.type) or field.name in WORDS
+            ]  # fmt: skip
+            self._parquet = pq.ParquetWriter(
+                self._sink, table.schema, compression="lz4", use_dictionary=words,
+                write_statistics=["start_utc_s", "dedupe_hash", "record_id"],
+                store_decimal_as_integer=True, store_schema=False,
+            )  # fmt: skip
+        if table.num_rows:
+            self._parquet.write_table(table, row_group_size=table.num_rows)
+            self.rows += table.num_rows
+
+    def close(self) -> LakeFile:
+        """Finish the file; it stays pending until its run is committed."""
+        if self._parquet is None:
+            raise TollbookError(f"{self.path}: a lake file needs at least a schema")
+        self._parquet.close()
+        self._sink.close()
+        return LakeFile(
+            self.path, self.run_number, self.dataset, self.period, self.rows,
+            self._sink.size_bytes, self._sink.digest.hexdigest(),
+        )  # fmt: skip
+
+
+def read(root: Path, file: LakeFile, columns: Sequence[str] | None = None, **how: Any) -> pa.Table:
+    """A lake file as a table; amounts come back as int64 columns named ``*_micro``."""
+    table = pq.read_table(pa.OSFile(str(root / file.path)), columns=_stored(columns), **how)
+    return amounts_to_micro(table)
+
+
+def batches(
+    root: Path, files: Sequence[LakeFile], columns: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    """The rows of several files, row group by row group, amounts as ``*_micro``."""
+    for file in files:
+        with pq.ParquetFile(str(root / file.path), memory_map=True) as source:
+            present = [name for name in _stored(columns) or () if name in source.schema_arrow.names]
+            for index in range(source.num_row_groups):
+                group = source.read_row_group(index, columns=present, use_threads=False)
+                yield from amounts_to_micro(group).combine_chunks().to_batches()
+
+
+def is_amount(name: str) -> bool:
+    return name.startswith(("charge", "upstream_charge")) or name.endswith("_amount")
+
+
+def _stored(columns: Sequence[str] | None) -> list[str] | None:
+    return None if columns is None else [name.removesuffix("_micro") for name in columns]
+
+
+def amounts_to_micro(table: pa.Table) -> pa.Table:
+    """Decimal columns as the int64 micro amounts that they are, renamed ``*_micro``."""
+    for index, field in enumerate(table.schema):
+        if not pa.types.is_decimal(field.type):
+            continue
+        column = table.column(index)
+        chunks = [_as_int64(chunk) for chunk in column.chunks]
+        array = pa.chunked_array(chunks, type=pa.int64())
+        table = table.set_column(index, f"{field.name}_micro", array)
+    return table
+
+
+def _as_int64(chunk: pa.Array) -> pa.Array:
+    if pa.types.is_decimal64(chunk.type):
+        return pa.Array.from_buffers(
+            pa.int64(), len(chunk), [None, chunk.buffers()[1]], offset=chunk.offset
+        )
+    low = np.frombuffer(chunk.buffers()[1], np.int64)[::2]  # decimal128: low word of two
+    return pa.array(low[chunk.offset : chunk.offset + len(chunk)])
+
+
+def as_amount(array: pa.Array) -> pa.Array:
+    """An int64 micro column seen as decimal64(18, 6); nothing is copied."""
+    return pa.Array.from_buffers(
+        AMOUNT, len(array), [None, array.buffers()[1]], offset=array.offset
+    )
+
+
+def period_folder(dataset: str, period: int) -> str:
+    """How a file's period is written in its path: a month, or a day for the duplicate index."""
+    if period == 0:
+        return ""
+    if dataset == "duplicates":
+        return clock.utc_text(period * clock.DAY_S)[:10]
+    return clock.period_text(period)
+
+
+def sync(path: Path) -> None:
+    """Force a file's bytes to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,219 @@
+"""Stage batches -> lake tables: codes and indices become words, micro amounts become decimals.
+
+Words are stored as dictionaries (an index a row, each word once a row group), so they cost next to
+nothing; readers see plain text. What is written here is the layout of the lake that users query;
+docs/lake.md lists it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from tollbook import clock, codes, reasons, schemas
+from tollbook.run.exchange_kernels import compact
+from tollbook.run.lake import as_amount
+
+NO_TEXT: Final = ""
+RETAIL: Final = "retail"
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the indices in a batch stand for in this run's reference data; arrays of utf8."""
+
+    sources: Sequence[str]
+    accounts: pa.Array
+    subscriptions: pa.Array
+    plans: Sequence[str]
+    versions: Sequence[str]  # first day of each plan version
+    zones: Sequence[str]
+    relations: Sequence[str]
+    carriers: Sequence[str]
+    special_numbers: Sequence[str]
+    access_codes: Sequence[str]
+    components: Sequence[str]
+    trunks: Sequence[str]
+    agreements: Sequence[str]
+    groups: Sequence[str]
+
+
+# Columns of the stage schema that the lake stores as they are, in the lake's order.
+_POSITION: Final = ("record_id", "byte_offset", "byte_length")
+_CDR_PLAIN: Final = (
+    "served_raw", "other_raw", "third_raw", "imsi", "imei", "start_utc_s", "utc_offset_s",
+    "duration_s", "up_bytes", "down_bytes", "event_count", "trunk_in", "trunk_out", "network",
+    "location", "call_ref", "sequence", "cause",
+)  # fmt: skip
+_NUMBERS: Final = ("served_e164", "other_e164", "third_e164")
+CDR_IN_LAKE: Final = (
+    *_POSITION, "source", "service", "direction", *_CDR_PLAIN, "upstream_charge", "flags",
+)  # fmt: skip
+
+
+def words(index: np.ndarray, names: Sequence[str], absent: str = NO_TEXT) -> pa.Array:
+    """Small codes as words; index -1 (or 0 for tables that start with it) is ``absent``."""
+    shift = np.asarray(index, np.int32) + np.int32(1)
+    return pa.DictionaryArray.from_arrays(pa.array(shift), pa.array([absent, *names], pa.string()))
+
+
+def coded(code: np.ndarray, names: Sequence[str]) -> pa.Array:
+    """Codes 0..n-1 as words."""
+    return pa.DictionaryArray.from_arrays(
+        pa.array(np.asarray(code, np.int32)), pa.array(list(names), pa.string())
+    )
+
+
+def looked_up(index: np.ndarray, names: pa.Array, absent: str = NO_TEXT) -> pa.Array:
+    """Indices into a large table as words: only the words that occur are stored."""
+    seen = np.full(len(names) + 1, -1, np.int32)
+    code = np.empty(len(index), np.int32)
+    used = np.empty(len(index), np.int32)
+    count = compact(index, seen, code, used)
+    chosen = pa.array(used[:count], mask=used[:count] < 0)
+    dictionary = names.take(chosen).fill_null(absent)
+    return pa.DictionaryArray.from_arrays(pa.array(code), dictionary)
+
+
+def months(index: np.ndarray) -> pa.Array:
+    """Month indices as ``YYYY-MM``."""
+    values, code = np.unique(index, return_inverse=True)
+    texts = [clock.period_text(int(value)) if value else NO_TEXT for value in values]
+    return pa.DictionaryArray.from_arrays(
+        pa.array(code.astype(np.int32)), pa.array(texts, pa.string())
+    )
+
+
+def _ints(batch: pa.RecordBatch, name: str) -> np.ndarray:
+    values: np.ndarray = batch.column(name).to_numpy(zero_copy_only=True)
+    return values
+
+
+def cdr_columns(batch: pa.RecordBatch, names: Names) -> dict[str, pa.Array]:
+    """The decoded columns as the lake names them."""
+    found = {name: batch.column(name) for name in (*_POSITION, *_CDR_PLAIN, "flags")}
+    found["source"] = coded(_ints(batch, "source_index"), names.sources)
+    found["service"] = coded(_ints(batch, "service"), codes.SERVICES)
+    found["direction"] = coded(_ints(batch, "direction"), codes.DIRECTIONS)
+    found["upstream_charge"] = as_amount(batch.column("upstream_charge_micro"))
+    return {name: found[name] for name in CDR_IN_LAKE}
+
+
+def rated_table(batch: pa.RecordBatch, names: Names) -> pa.Table:
+    """Rated rows (schemas.RATED) as rows of the lake's ``rated`` dataset."""
+    columns = cdr_columns(batch, names)
+    columns |= {name: batch.column(name) for name in _NUMBERS}
+    columns["access_code"] = words(_ints(batch, "access_code_index"), names.access_codes)
+    columns["special_number"] = words(_ints(batch, "special_index"), names.special_numbers)
+    columns["subscription_id"] = looked_up(
+        _ints(batch, "subscription_index"), names.subscriptions)  # fmt: skip
+    columns["account_id"] = looked_up(_ints(batch, "account_index"), names.accounts)
+    columns["plan"] = words(_ints(batch, "plan_index"), names.plans)
+    columns["served_zone"] = words(_ints(batch, "served_zone_index"), names.zones)
+    columns["other_zone"] = words(_ints(batch, "other_zone_index"), names.zones)
+    columns["carrier"] = words(_ints(batch, "carrier_index"), names.carriers)
+    columns["relation"] = words(_ints(batch, "relation_index"), names.relations)
+    columns["roaming"] = coded(_ints(batch, "roaming"), codes.ROAMINGS)
+    columns["dedupe_hash"] = batch.column("dedupe_hash")
+    columns["usage_period"] = months(_ints(batch, "usage_period"))
+    columns["bill_period"] = months(_ints(batch, "bill_period"))
+    columns["rating_kind"] = coded(np.zeros(batch.num_rows, np.int32), (RETAIL,))
+    columns["version"] = words(_ints(batch, "version_index"), names.versions)
+    columns["rule"] = batch.column("rule_index")
+    for slot, component in enumerate(names.components):
+        columns[f"charge_{component}"] = as_amount(batch.column(schemas.CHARGE_COLUMNS[slot]))
+    columns["charge"] = as_amount(batch.column("charge_micro"))
+    return pa.table(columns)
+
+
+def legs_table(batch: pa.RecordBatch, names: Names, own: str) -> pa.Table:
+    """Settlement legs (schemas.LEG) as rows of the lake's ``legs`` dataset."""
+    outgoing = _ints(batch, "direction") == codes.OUT
+    carrier = words(_ints(batch, "carrier_index"), names.carriers)
+    us = words(np.zeros(batch.num_rows, np.int32), (own,))
+    return pa.table({
+        "record_id": batch.column("record_id"),
+        "agreement": words(_ints(batch, "agreement_index"), names.agreements),
+        "carrier": carrier,
+        "payer": _choose(outgoing, us, carrier),
+        "payee": _choose(outgoing, carrier, us),
+        "direction": coded(_ints(batch, "direction"), codes.DIRECTIONS),
+        "service": coded(_ints(batch, "service"), codes.SERVICES),
+        "trunk": words(_ints(batch, "trunk_index"), names.trunks),
+        "settlement_group": words(_ints(batch, "group_index"), names.groups),
+        "start_utc_s": batch.column("start_utc_s"),
+        "settle_period": months(_ints(batch, "settle_period")),
+        "agreement_row": batch.column("agreement_index"),
+        "quantity": batch.column("quantity"),
+        "billed_quantity": batch.column("billed_quantity"),
+        "charge": as_amount(batch.column("charge_micro")),
+    })  # fmt: skip
+
+
+def _choose(mask: np.ndarray, yes: pa.Array, no: pa.Array) -> pa.Array:
+    """One of two dictionary columns, row by row."""
+    shift = len(yes.dictionary)
+    code = np.where(mask, yes.indices.to_numpy(), no.indices.to_numpy() + shift)
+    dictionary = pa.concat_arrays([yes.dictionary, no.dictionary])
+    values, dense = np.unique(code, return_inverse=True)
+    return pa.DictionaryArray.from_arrays(
+        pa.array(dense.astype(np.int32)), dictionary.take(pa.array(values))
+    )
+
+
+def suspense_table(
+    batch: pa.RecordBatch, names: Names, raw: pa.Table, tries: np.ndarray, as_of_utc_s: int
+) -> pa.Table:
+    """Suspended rows: the decoded columns, why they wait, and the bytes where decoding failed.
+
+    raw: ``schemas.REJECTED`` rows of the same records in the same order, empty where the columns
+    hold all. tries: int8, how often the record was retried.
+    """
+    code = _ints(batch, "reason")
+    field = _ints(batch, "reason_field")
+    columns = {
+        "record_id": batch.column("record_id"),
+        "reason": coded_reasons(code),
+        "field": words(field, schemas.CDR.names),
+        "raw_value": raw.column("raw_value").combine_chunks(),
+        "raw_record": raw.column("raw_record").combine_chunks(),
+        "tries": pa.array(tries.astype(np.int8)),
+        "suspended_utc_s": pa.array(np.full(batch.num_rows, as_of_utc_s, np.int64)),
+        "usage_period": months(_ints(batch, "usage_period")),
+    }  # fmt: skip
+    return pa.table(columns | {
+        name: array for name, array in cdr_columns(batch, names).items() if name != "record_id"
+    })  # fmt: skip
+
+
+def uncharged_table(batch: pa.RecordBatch, names: Names, first_ids: np.ndarray) -> pa.Table:
+    """Records that are never charged: discarded, duplicate, settled only, filtered."""
+    code = _ints(batch, "reason")
+    dispositions = [reasons.BY_CODE[c].disposition if c else codes.RATED for c in range(
+        max(reasons.BY_CODE) + 1) if c == 0 or c in reasons.BY_CODE]  # fmt: skip
+    known = [0, *sorted(reasons.BY_CODE)]
+    table = np.zeros(max(known) + 1, np.int32)
+    table[known] = dispositions
+    columns = {
+        "record_id": batch.column("record_id"),
+        "disposition": coded(table[code], codes.DISPOSITIONS),
+        "reason": coded_reasons(code),
+        "first_record_id": pa.array(first_ids),
+        "usage_period": months(_ints(batch, "usage_period")),
+    }
+    return pa.table(columns | {
+        name: array for name, array in cdr_columns(batch, names).items() if name != "record_id"
+    })  # fmt: skip
+
+
+def coded_reasons(code: np.ndarray) -> pa.Array:
+    """Reason codes as their names."""
+    values, dense = np.unique(code, return_inverse=True)
+    texts = [reasons.name_of(int(value)) for value in values]
+    return pa.DictionaryArray.from_arrays(
+        pa.array(dense.astype(np.int32)), pa.array(texts, pa.string())
+    )

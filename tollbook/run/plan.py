@@ -1,0 +1,112 @@
+"""Collect: which files a run reads, decided once and committed as the run's plan.
+
+Files that arrive later wait for the next run. A restart follows the plan that was committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from tollbook.run.catalogue import Catalogue, InputFile
+from tollbook.workspace import Source, Workspace
+
+INBOX: Final = "inbox"
+# Names under which transfer programs write files that are still growing.
+UNFINISHED: Final = (".tmp", ".part", ".filepart", ".crdownload", ".swp", "~")
+
+
+@dataclass
+class Collected:
+    """What lies in the inbox, sorted out.
+
+    new: files to read, in the order of (source, name, sha256), numbered.
+    refused: copies and changed files, with why; told once and then remembered.
+    unmatched: files whose names fit no pattern of their source, with the pattern.
+    """
+
+    new: list[InputFile] = field(default_factory=list)
+    refused: list[tuple[InputFile, str]] = field(default_factory=list)
+    unmatched: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the catalogue knows of the inbox."""
+
+    by_name: dict[tuple[str, str], InputFile]
+    by_hash: dict[str, InputFile]
+    refusals: dict[tuple[str, str], tuple[int, int, str]]
+
+
+def collect(
+    catalogue: Catalogue, workspace: Workspace, digest_of: Callable[[Path], str], run_number: int
+) -> Collected:
+    """Look through the inbox of every source. Nothing is written."""
+    files = catalogue.files()
+    known = _Known(
+        {(file.source, file.name): file for file in files},
+        {file.sha256: file for file in files if not file.refused},
+        catalogue.refusals(),
+    )
+    found = Collected()
+    candidates: list[InputFile] = []
+    for source in workspace.sources:
+        folder = workspace.root / INBOX / source.name
+        if not folder.is_dir():
+            continue
+        for path in sorted(folder.iterdir()):
+            file = _candidate(path, source, known, found, digest_of, run_number)
+            if file is not None:
+                candidates.append(file)
+    number = catalogue.next_file_number()
+    for file in sorted(candidates, key=lambda f: (f.source, f.name, f.sha256)):
+        twin = known.by_hash.get(file.sha256)
+        if twin is not None:
+            where = f"F{twin.file_number} ({twin.source}/{twin.name})"
+            found.refused.append((file, f"the same bytes were already processed as {where}"))
+            continue
+        file = replace(file, file_number=number)
+        known.by_hash[file.sha256] = file
+        found.new.append(file)
+        number += 1
+    return found
+
+
+def _candidate(
+    path: Path,
+    source: Source,
+    known: _Known,
+    found: Collected,
+    digest_of: Callable[[Path], str],
+    run_number: int,
+) -> InputFile | None:
+    """The file as a candidate; None if it is known, unfinished or of no pattern."""
+    name = path.name
+    if not path.is_file() or name.startswith(".") or name.endswith(UNFINISHED):
+        return None
+    matched = source.match(name)
+    if matched is None:
+        found.unmatched.append(f"{source.name}/{name}: does not fit the pattern {source.files}")
+        return None
+    stat = path.stat()
+    state = (stat.st_size, stat.st_mtime_ns)
+    before = known.by_name.get((source.name, name))
+    refusal = known.refusals.get((source.name, name))
+    if before is not None and state == (before.size_bytes, before.modified_ns):
+        return None
+    if refusal is not None and state == refusal[:2]:
+        return None
+    file = InputFile(
+        0, run_number, source.name, name, digest_of(path), *state,
+        sequence=-1 if matched.sequence is None else matched.sequence,
+    )  # fmt: skip
+    if before is None or before.refused:
+        return file
+    if before.sha256 == file.sha256:
+        return None  # only its time changed
+    why = f"its content changed after it was processed as F{before.file_number}"
+    found.refused.append((file, why))
+    return None
