@@ -131,7 +131,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Deck:
-    """Other party's zone -> name of a rate of the same version (a CSV beside the book)."""
+    """Other party's zone -> name of a rate of the same version, or FREE (a CSV beside the book).
+
+    A zone that the deck does not name has no rate: the usage is refused as ``no_rate``.
+    """
 
     name: str
     rates: tuple[tuple[str, str], ...]  # (zone, rate), zones unique

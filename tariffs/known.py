@@ -1,0 +1,42 @@
+"""What a tariff book may refer to, and one plan file as it was read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from tariffs.model import Position, Version
+
+
+@dataclass(frozen=True)
+class Known:
+    """The names that the operator's other files define.
+
+    None means "not known here": names of that kind are then not checked, so that a book can be
+    tried without a workspace. currency, time_zone: used where a plan names none; "" if not known,
+    and every plan must then name its own.
+    """
+
+    zones: tuple[str, ...] | None = None
+    relations: tuple[str, ...] | None = None
+    access_codes: tuple[str, ...] | None = None
+    holidays: frozenset[date] = frozenset()
+    currency: str = ""
+    time_zone: str = ""
+
+
+@dataclass(frozen=True)
+class Edition:
+    """One plan file: a version, and what the checks must know about how it was read.
+
+    unread_rates: names of rates that were noted as faulty; what refers to them is not noted again.
+    rules_are_whole: False if a rule was noted as faulty and is missing from the version.
+    """
+
+    plan_id: str
+    name: str
+    currency: str
+    version: Version
+    at: Position
+    unread_rates: frozenset[str] = frozenset()
+    rules_are_whole: bool = True
