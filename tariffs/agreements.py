@@ -14,10 +14,9 @@ from tariffs.book_rules import RULED_SERVICES
 from tariffs.model import Position
 from tollbook import clock, money
 from tollbook.codes import DIRECTIONS, IN, OUT
+from tollbook.columns import OPEN_FROM, OPEN_TO
 from tollbook.text import Problems, Row, did_you_mean, load_csv
 
-OPEN_FROM_UTC_S: Final = -(2**62)
-OPEN_TO_UTC_S: Final = 2**62
 ANY_GROUP: Final = "*"
 CLOCKS: Final = ("start", "end")
 _DIRECTIONS: Final = (DIRECTIONS[OUT], DIRECTIONS[IN])
@@ -33,7 +32,8 @@ class Agreement:
     of the destination (out) or the origin (in); ANY_GROUP holds where no row names the group.
     price_nano per ``per`` base units of ``unit``; quantities round up to ``increment``, the first
     one to ``first_increment`` where that is not 0. digits, mode: the one rounding of the charge.
-    clock: whether the start or the end of the call decides validity and period.
+    clock: whether the start or the end of the call decides validity and period. valid_from_utc_s, valid_to_utc_s: half-open; ``columns.OPEN_FROM``
+    and ``OPEN_TO`` where the row leaves them empty.
     """
 
     agreement: str
@@ -51,7 +51,7 @@ class Agreement:
     clock: str
     valid_from_utc_s: int
     valid_to_utc_s: int
-    at: Position = Position()
+    at: Position
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -166,8 +166,8 @@ def _read_row(
     if unit and service in RULED_SERVICES and not units.fits(unit, service):
         cells.wrong("per", f"the unit in which {service} is counted",
                     f"a price per {unit} cannot be applied to {service}")
-    valid_from = cells.day_utc_s("valid_from", zone, OPEN_FROM_UTC_S)
-    valid_to = cells.day_utc_s("valid_to", zone, OPEN_TO_UTC_S)
+    valid_from = cells.day_utc_s("valid_from", zone, OPEN_FROM)
+    valid_to = cells.day_utc_s("valid_to", zone, OPEN_TO)
     if valid_to <= valid_from:
         cells.wrong("valid_to", f"a day after {row['valid_from']}; it is the first day on which "
                     "the price no longer holds", "correct one of the two days")
@@ -186,7 +186,7 @@ def _read_row(
 def _check_overlaps(found: Sequence[Agreement], problems: Problems, zone: str) -> None:
     for one, other in pairwise(found):
         if one.key == other.key and one.valid_to_utc_s > other.valid_from_utc_s:
-            since = ("the beginning" if other.valid_from_utc_s == OPEN_FROM_UTC_S
+            since = ("the beginning" if other.valid_from_utc_s == OPEN_FROM
                      else clock.local_text(other.valid_from_utc_s, zone)[4:14])
             problems.add((other.at.file, other.at.line), f"a second price for {other.carrier}, "
                          f"{other.direction}, {other.service}, group {other.group} is in force "
