@@ -3,10 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
+
+from tollbook.columns import (
+    Table,
+    digits_value,
+    first_rows,
+    index_in,
+    is_digits,
+    is_empty,
+    lengths,
+    load_table,
+    validity,
+)
+from tollbook.numbering import Numbering, masked, to_e164
+from tollbook.table_checks import (
+    check_files,
+    check_filled,
+    check_overlaps,
+    check_shape,
+    check_unique,
+)
+from tollbook.text import Problems
 
 STATUSES: Final = ("active", "suspended", "closed")
 STATUS_CODE: Final = {word: code for code, word in enumerate(STATUSES)}
@@ -51,3 +73,106 @@ class Customers:
     accounts: Accounts
     subscriptions: Subscriptions
     plan_ids: tuple[str, ...]
+
+
+def load(
+    folder: Path, time_zone: str, numbering: Numbering, problems: Problems,
+    shown: str = "customers",
+) -> Customers:  # fmt: skip
+    """Both tables of the folder; days in them are local days of ``time_zone``.
+
+    Problems are noted with ``shown`` before the file's name; what is wrong is 0 or -1 in the
+    Customers that come back, so that checking can go on.
+    """
+    check_files(folder, ("accounts.csv", "subscriptions.csv"), problems, shown)
+    accounts = _accounts(
+        load_table(folder / "accounts.csv", ("account_id", "name", "address"),
+                   ("language", "tax_class", "valid_from", "valid_to"), problems,
+                   f"{shown}/accounts.csv"), time_zone, problems)
+    table = load_table(
+        folder / "subscriptions.csv",
+        ("subscription_id", "account_id", "number", "imsi", "plan", "status", "valid_from",
+         "valid_to"), (), problems, f"{shown}/subscriptions.csv")  # fmt: skip
+    check_filled(table, "plan", problems)
+    plans = table["plan"].dictionary_encode()
+    plan_ids = tuple(sorted(plans.dictionary.to_pylist()))
+    order = index_in(plans.dictionary, plan_ids)
+    plan_index = order[plans.indices.to_numpy(zero_copy_only=False)]
+    return Customers(
+        accounts, _subscriptions(table, accounts, plan_index, time_zone, numbering, problems),
+        plan_ids)  # fmt: skip
+
+
+def _accounts(table: Table, time_zone: str, problems: Problems) -> Accounts:
+    check_filled(table, "account_id", problems)
+    check_unique(table, "account_id", problems)
+    check_shape(table, "tax_class", "|".join(("", *TAX_CLASSES)),
+                f"{' | '.join(TAX_CLASSES)}, or empty for {TAX_CLASSES[0]}", problems)
+    exempt = index_in(table["tax_class"], ["exempt"]) == 0
+    since, until = validity(table, time_zone, problems)
+    return Accounts(table["account_id"], table["name"], table["address"], table["language"],
+                    exempt, since, until)
+
+
+def _subscriptions(
+    table: Table, accounts: Accounts, plan_index: np.ndarray, time_zone: str,
+    numbering: Numbering, problems: Problems,
+) -> Subscriptions:  # fmt: skip
+    check_filled(table, "subscription_id", problems)
+    account_index = index_in(table["account_id"], accounts.account_id)
+    table.report(account_index < 0,
+                 lambda row: f"account_id '{table.cell('account_id', row)}' is not in accounts.csv",
+                 "an account_id of accounts.csv", "correct it, or add the account", problems)
+    number, imsi = _numbers(table, numbering, problems), _imsi(table, problems)
+    status = index_in(table["status"], STATUSES)
+    table.report(status < 0, lambda row: f"status is '{table.cell('status', row)}'",
+                 " | ".join(STATUSES), "use one of these words", problems)
+    span = validity(table, time_zone, problems)
+    subscription = first_rows(table["subscription_id"])
+    table.report(
+        (account_index != account_index[subscription]) & (account_index >= 0),
+        lambda row: f"subscription '{table.cell('subscription_id', row)}' belongs to account "
+                    f"'{table.cell('account_id', row)}' here and to "
+                    f"'{table.cell('account_id', int(subscription[row]))}' in line "
+                    f"{table.lines[subscription[row]]}",
+        "one account for all rows of a subscription",
+        "give the line a new subscription_id when it moves to another account", problems,
+    )  # fmt: skip
+    _overlaps(table, subscription, number, imsi, span, problems)
+    return Subscriptions(table["subscription_id"], account_index, number, imsi, plan_index,
+                         status.astype(np.int8), *span)
+
+
+def _overlaps(
+    table: Table, subscription: np.ndarray, number: np.ndarray, imsi: np.ndarray,
+    span: tuple[np.ndarray, np.ndarray], problems: Problems,
+) -> None:  # fmt: skip
+    """At any instant a number, an IMSI and a subscription each stand in one row at most."""
+    nobody = -1 - np.arange(len(table))  # keys that clash with none
+    check_overlaps(table, "subscription_id", subscription, span, problems)
+    check_overlaps(table, "number", np.where(number > 0, number, nobody), span, problems,
+                   lambda row: masked(int(number[row])))
+    check_overlaps(table, "imsi", np.where(imsi > 0, imsi, nobody), span, problems,
+                   lambda row: masked(int(imsi[row])))
+
+
+def _numbers(table: Table, numbering: Numbering, problems: Problems) -> np.ndarray:
+    number, good = to_e164(table["number"], numbering)
+    code, national = numbering.country_code, numbering.national_lengths
+    table.report(
+        ~good, lambda row: f"number is '{table.cell('number', row)}'",
+        f"+ and 7 to 15 digits, or a number of country {code} ({national} digits behind the code) "
+        "as `numbering` in operator.yaml has it",
+        f"write it with its country code, such as +{code}...", problems,
+    )  # fmt: skip
+    return number
+
+
+def _imsi(table: Table, problems: Problems) -> np.ndarray:
+    size, empty = lengths(table["imsi"]), is_empty(table["imsi"])
+    good = is_digits(table["imsi"]) & (size >= 6) & (size <= 15)
+    value = digits_value(table["imsi"], good)
+    good &= value > 0
+    table.report(~good & ~empty, lambda row: f"imsi is '{table.cell('imsi', row)}'",
+                 "6 to 15 digits, or empty", "correct it", problems)
+    return value

@@ -8,84 +8,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
+from typing import Final
 
 import numpy as np
-import pyarrow as pa
 
+from tollbook import network_tables
+from tollbook.network_ranges import NumberRanges, load_ranges
+from tollbook.network_relations import load_relations
+from tollbook.network_tables import (
+    Carriers,
+    Locations,
+    SpecialNumbers,
+    Trunks,
+    VisitedNetworks,
+    Zones,
+)
+from tollbook.table_checks import check_files
+from tollbook.text import Problems
 
-@dataclass(frozen=True)
-class Zones:
-    """zones.csv, in the order of the file. Arrays: int32, one entry a zone.
+__all__ = [
+    "Carriers", "Locations", "Network", "NumberRanges", "SpecialNumbers", "Trunks",
+    "VisitedNetworks", "Zones", "load",
+]  # fmt: skip
 
-    regions, countries, groups: sorted words; a zone without one has index -1.
-    """
-
-    ids: tuple[str, ...]
-    names: tuple[str, ...]
-    regions: tuple[str, ...]
-    region_index: np.ndarray
-    countries: tuple[str, ...]
-    country_index: np.ndarray
-    groups: tuple[str, ...]  # settlement groups
-    group_index: np.ndarray
-
-
-@dataclass(frozen=True)
-class NumberRanges:
-    """number_ranges.csv sorted by (prefix_length, prefix, valid_from_utc_s); one entry a row."""
-
-    prefix: np.ndarray  # int64, E.164 digits
-    prefix_length: np.ndarray  # int8, 1..15
-    zone_index: np.ndarray  # int32
-    carrier_index: np.ndarray  # int32, -1: none
-    valid_from_utc_s: np.ndarray  # int64
-    valid_to_utc_s: np.ndarray  # int64
-
-
-@dataclass(frozen=True)
-class SpecialNumbers:
-    """special_numbers.csv: numbers as dialled (digits), in the order of the file."""
-
-    numbers: tuple[str, ...]
-    zone_index: np.ndarray  # int32
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Locations:
-    """locations.csv: exact text of cells, areas or switches."""
-
-    names: pa.Array  # utf8, unique
-    zone_index: np.ndarray  # int32
-
-
-@dataclass(frozen=True)
-class VisitedNetworks:
-    """networks.csv: networks in which the operator's customers roam."""
-
-    tadigs: tuple[str, ...]
-    zone_index: np.ndarray  # int32
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Carriers:
-    """carriers.csv; ``own_index`` is the operator's own row."""
-
-    ids: tuple[str, ...]
-    names: tuple[str, ...]
-    own_index: int
-
-
-@dataclass(frozen=True)
-class Trunks:
-    """trunks.csv, one entry a row; a trunk may have several rows that do not overlap in time."""
-
-    trunks: tuple[str, ...]
-    names: tuple[str, ...]
-    carrier_index: np.ndarray  # int32
-    valid_from_utc_s: np.ndarray  # int64
-    valid_to_utc_s: np.ndarray  # int64
+# What may lie in the folder; agreements.csv is read by ``tariffs.agreements``.
+FILES: Final = (
+    "zones.csv", "number_ranges.csv", "relations.csv", "carriers.csv", "special_numbers.csv",
+    "locations.csv", "networks.csv", "trunks.csv", "holidays.csv", "agreements.csv",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -103,3 +54,37 @@ class Network:
     carriers: Carriers
     trunks: Trunks
     holidays: tuple[tuple[date, str], ...]  # ascending, with their names
+
+
+def load(folder: Path, time_zone: str, problems: Problems, shown: str = "network") -> Network:
+    """All tables of the folder; days in them are local days of ``time_zone``.
+
+    Problems are noted with ``shown`` before the file's name; what is wrong is left out of, or
+    -1 in, the Network that comes back, so that checking can go on.
+    """
+
+    def at(name: str) -> tuple[Path, Problems, str]:
+        return folder / name, problems, f"{shown}/{name}"
+
+    check_files(folder, FILES, problems, shown)
+
+    def of_zones(name: str) -> tuple[Path, Zones, Problems, str]:
+        return folder / name, zones, problems, f"{shown}/{name}"
+
+    zones = network_tables.load_zones(*at("zones.csv"))
+    carriers = network_tables.load_carriers(*at("carriers.csv"))
+    relations, matrix = load_relations(*of_zones("relations.csv"))
+    return Network(
+        zones=zones,
+        ranges=load_ranges(folder / "number_ranges.csv", zones, carriers, time_zone, problems,
+                           f"{shown}/number_ranges.csv"),
+        special_numbers=network_tables.load_special_numbers(*of_zones("special_numbers.csv")),
+        relations=relations,
+        relation_matrix=matrix,
+        locations=network_tables.load_locations(*of_zones("locations.csv")),
+        visited=network_tables.load_visited(*of_zones("networks.csv")),
+        carriers=carriers,
+        trunks=network_tables.load_trunks(folder / "trunks.csv", carriers, time_zone, problems,
+                                          f"{shown}/trunks.csv"),
+        holidays=network_tables.load_holidays(*at("holidays.csv")),
+    )

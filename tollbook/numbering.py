@@ -13,11 +13,21 @@ All of them become 8613900000001 (or 861065541234): the country code and the nat
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tollbook.columns import digits_value, is_digits, lengths
+from tollbook.text import Reader
+
 E164_DIGITS_MIN: Final = 7
 E164_DIGITS_MAX: Final = 15
+_POWER: Final = 10 ** np.arange(19, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -51,3 +61,111 @@ class Numbering:
     mobile_lengths: Lengths | None = None
     local_lengths: Lengths | None = None
     access_codes: tuple[str, ...] = ()
+
+
+def read(keys: Reader) -> Numbering:
+    """The mapping ``numbering`` of operator.yaml; problems are noted in the reader's list."""
+    country_code = _digits(keys, "country_code", keys.text("country_code"), 3)
+    international = keys.texts("international_prefixes") or ("00",)
+    national_prefix = keys.text("national_prefix", "0")
+    for key, prefixes in (
+        ("international_prefixes", international),
+        ("national_prefix", (national_prefix,) if national_prefix else ()),
+        ("access_codes", keys.texts("access_codes")),
+    ):
+        for prefix in prefixes:
+            _digits(keys, key, prefix, 8)
+        _unique(keys, key, prefixes)
+    found = Numbering(
+        country_code=country_code,
+        international_prefixes=international,
+        national_prefix=national_prefix,
+        national_lengths=_lengths(keys, "national_lengths") or Lengths(4, E164_DIGITS_MAX - 1),
+        mobile_lengths=_lengths(keys, "mobile_lengths"),
+        local_lengths=_lengths(keys, "local_lengths"),
+        access_codes=keys.texts("access_codes"),
+    )
+    mobile, local = found.mobile_lengths, found.local_lengths
+    if mobile and local and mobile.min <= local.max and local.min <= mobile.max:
+        keys.wrong("mobile_lengths", f"mobile_lengths {mobile} and local_lengths {local} overlap",
+                   "lengths that tell a local from a national number",
+                   "narrow one, or leave mobile_lengths out where a prefix is always dialled")
+    return found
+
+
+def _digits(keys: Reader, key: str, value: str, most: int) -> str:
+    if value and not re.fullmatch(rf"[0-9]{{1,{most}}}", value):
+        keys.wrong(key, f"'{key}' holds '{value}'", f"1 to {most} digits", "write digits only")
+        return ""
+    return value
+
+
+def _unique(keys: Reader, key: str, values: Sequence[str]) -> None:
+    for value in sorted({value for value in values if values.count(value) > 1}):
+        keys.wrong(key, f"'{key}' names '{value}' twice", "every prefix once", "remove one")
+
+
+def _lengths(keys: Reader, key: str) -> Lengths | None:
+    if key not in keys:
+        return None
+    ends = Reader(keys.node_of(key), keys.problems, key, ("min", "max"))
+    low = ends.integer("min", 1, E164_DIGITS_MAX)
+    high = ends.integer("max", 1, E164_DIGITS_MAX)
+    if low > high:
+        ends.wrong("max", f"max {high} is below min {low}", "min up to max", "exchange the two")
+    return Lengths(low, max(low, high))
+
+
+def to_e164(texts: pa.Array, numbering: Numbering) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of a table as E.164 digits (int64, 0 where wrong) and which are right (bool).
+
+    The forms that are taken, and their order, stand at the head of this module.
+    """
+    plus = pc.starts_with(texts, "+").to_numpy(zero_copy_only=False)
+    bare = pc.utf8_ltrim(texts, "+") if plus.any() else texts
+    good = is_digits(bare) & (lengths(bare) + plus == lengths(texts))
+    value, size = digits_value(bare, good), lengths(bare).astype(np.int64)
+    country, digits = int(numbering.country_code or 0), len(numbering.country_code)
+    national = numbering.national_lengths
+    result = np.where(plus, value, 0)
+    result_size = np.where(plus, size, 0)
+    done = plus | ~good
+
+    def settle(rows: np.ndarray, dropped: int, prefix: str) -> None:
+        """Take the rows as ``prefix`` + the digits behind the first ``dropped`` ones."""
+        left = size[rows] - dropped
+        rest = value[rows] % _POWER[np.maximum(left, 0)]
+        result[rows] = int(prefix or 0) * _POWER[np.maximum(left, 0)] + rest
+        result_size[rows] = left + len(prefix)
+        done[rows] = True
+
+    def starts(prefix: str) -> np.ndarray:
+        found = pc.starts_with(bare, prefix).to_numpy(zero_copy_only=False)
+        return np.flatnonzero(found & ~done)
+
+    for prefix in numbering.international_prefixes:
+        settle(starts(prefix), len(prefix), "")
+    if numbering.national_prefix:
+        settle(starts(numbering.national_prefix), len(numbering.national_prefix),
+               numbering.country_code)
+    if numbering.mobile_lengths:
+        settle(np.flatnonzero(_within(size, numbering.mobile_lengths) & ~done), 0,
+               numbering.country_code)
+    own = starts(numbering.country_code)
+    settle(own[_within(size[own] - digits, national)], 0, "")
+    good &= done & (result_size >= E164_DIGITS_MIN) & (result_size <= E164_DIGITS_MAX)
+    good &= result >= _POWER[np.clip(result_size - 1, 0, 18)]  # no leading zero
+    home = result // _POWER[np.clip(result_size - digits, 0, 18)] == country
+    good &= ~home | _within(result_size - digits, national)
+    return np.where(good, result, 0), good
+
+
+def _within(size: np.ndarray, range_: Lengths) -> np.ndarray:
+    inside: np.ndarray = (size >= range_.min) & (size <= range_.max)
+    return inside
+
+
+def masked(number: int | str) -> str:
+    """A person's number for messages and logs: ``8613900000001`` -> ``861****0001``."""
+    text = str(number)
+    return f"{text[:3]}****{text[-4:]}" if len(text) > 7 else "****"

@@ -1,9 +1,24 @@
-"""Sources: what delivers files, and how their names are read."""
+"""Sources: what delivers files, and how their names are read.
+
+The pattern of a source's files is literal text with three kinds of hole: ``*`` (any text),
+``{sequence:06d}`` (a counter of six digits; ``{sequence}``: of any length) and
+``{date:%Y%m%d%H%M}`` (a date in strftime's letters Y y m d H M S j).
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Final
+
+from tollbook.text import Node, Problems, Reader
+
+_HOLE: Final = re.compile(r"\*|\{[^{}]*\}|[^*{]+|\{")
+_SEQUENCE: Final = re.compile(r"\{sequence(?::0([1-9])d)?\}")
+_DATE: Final = re.compile(r"\{date:([^{}]+)\}")
+_DATE_WIDTHS: Final = {"Y": 4, "y": 2, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2, "j": 3}
+_STARS_MAX: Final = 4  # more would make matching a hostile name slow
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -36,3 +51,82 @@ class Source:
         groups = found.groupdict()
         sequence = groups.get("sequence")
         return FileName(None if sequence is None else int(sequence), groups.get("date"))
+
+
+def read_all(keys: Reader, time_zone: str) -> tuple[Source, ...]:
+    """The list ``sources`` of operator.yaml; problems are noted in the reader's list."""
+    found: list[Source] = []
+    for node in keys.sequence("sources"):
+        source = _read(node, time_zone, keys.problems)
+        if source.name.lower() in {other.name.lower() for other in found}:
+            keys.problems.add(node, f"source '{source.name}' stands twice", "every name once",
+                              "files of two sources cannot share a folder: rename one")
+        found.append(source)
+    return tuple(found)
+
+
+def _read(node: Node, time_zone: str, problems: Problems) -> Source:
+    keys = Reader(node, problems, "source", ("name", "layout", "files", "time_zone", "area"))
+    name, layout = (_plain(keys, key) for key in ("name", "layout"))
+    keys.name = f"source '{name}'"
+    files = keys.text("files", allowed="a pattern such as MSCE_{sequence:06d}_*.csv")
+    area = keys.text("area", "")
+    if area and not re.fullmatch(r"[0-9]{1,6}", area):
+        keys.wrong("area", f"'area' is '{area}'", "an area code without the national prefix",
+                   "write its digits: 10 for Beijing, whose code is dialled 010")
+    try:
+        pattern = compile_pattern(files)
+    except ValueError as error:
+        keys.wrong("files", f"'files' is '{files}': {error}",
+                   "literal text, *, {sequence:06d} and {date:%Y%m%d%H%M}", "correct the pattern")
+        pattern = re.compile("")
+    return Source(name, layout, files, keys.zone("time_zone", time_zone), area, pattern)
+
+
+def _plain(keys: Reader, key: str) -> str:
+    """A word that may name a folder or a file, and nothing outside of it."""
+    found = keys.text(key)
+    if found and not _NAME.fullmatch(found):
+        keys.wrong(key, f"'{key}' is '{found}'", "letters, digits, - and _ (at most 64)",
+                   "choose a plain name without dots and slashes")
+    return found
+
+
+def compile_pattern(pattern: str) -> re.Pattern[str]:
+    """A file pattern as a regular expression with the groups sequence and date.
+
+    Matches whole names only (``fullmatch``). Raises ValueError where the pattern is none.
+    """
+    if "/" in pattern or "\\" in pattern:
+        raise ValueError("it holds a slash; files lie directly in inbox/<source>/")
+    if pattern.count("*") > _STARS_MAX or "**" in pattern:
+        raise ValueError(f"it holds ** or more than {_STARS_MAX} stars")
+    pieces = [_piece(piece) for piece in _HOLE.findall(pattern)]
+    for group in ("sequence", "date"):
+        if sum(f"?P<{group}>" in piece for piece in pieces) > 1:
+            raise ValueError(f"it holds {{{group}}} twice")
+    return re.compile("".join(pieces))
+
+
+def _piece(piece: str) -> str:
+    if piece == "*":
+        return "[^/]*"
+    if not piece.startswith("{"):
+        return re.escape(piece)
+    if sequence := _SEQUENCE.fullmatch(piece):
+        return f"(?P<sequence>[0-9]{{{sequence[1] or '1,15'}}})"
+    if date := _DATE.fullmatch(piece):
+        return f"(?P<date>{_date_expression(date[1])})"
+    raise ValueError(f"'{piece}' is not known")
+
+
+def _date_expression(text: str) -> str:
+    pieces = []
+    for piece in re.findall(r"%.?|[^%]+", text):
+        if not piece.startswith("%"):
+            pieces.append(re.escape(piece))
+        elif piece[1:] in _DATE_WIDTHS:
+            pieces.append(f"[0-9]{{{_DATE_WIDTHS[piece[1:]]}}}")
+        else:
+            raise ValueError(f"'{piece}' is none of %Y %y %m %d %H %M %S %j")
+    return "".join(pieces)

@@ -5,17 +5,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from tollbook import customers, network, numbering, sources
+from tollbook.clock import DAY_S
+from tollbook.customers import Customers
+from tollbook.errors import Refused
+from tollbook.network import Network
 from tollbook.numbering import Numbering
 from tollbook.sources import Source
+from tollbook.text import Node, Problems, Reader, expand_environment, load_yaml
+
+FILE: Final = "operator.yaml"
+_KEYS: Final = (
+    "operator", "numbering", "national_roaming", "store", "sources", "duplicates", "limits",
+)  # fmt: skip
 
 NATIONAL_ROAMINGS: Final = ("never", "zone", "region")
 DUPLICATE_FIELDS: Final = (
     "served", "start", "duration", "other", "direction", "service", "call_ref", "sequence",
 )  # fmt: skip
+DUPLICATE_KEY: Final = ("served", "start", "duration", "other", "direction")
+_VOLUME_UNITS: Final = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+_LIMIT_S_MAX: Final = 3660 * DAY_S
 
 
 @dataclass(frozen=True)
@@ -52,7 +68,7 @@ class DuplicateKey:
 class Store:
     """Where results are kept: an SQLAlchemy URL, and the folder of the lake (both absolute)."""
 
-    catalogue: str
+    catalogue: str = field(repr=False)  # it may hold a password
     lake: Path
 
 
@@ -94,3 +110,156 @@ class Workspace:
     @property
     def out(self) -> Path:
         return self.root / "out"
+
+
+def load_all(root: Path) -> tuple[Workspace, Network, Customers]:
+    """operator.yaml, network/ and customers/, checked together; raises Refused with all problems.
+
+    Warnings alone do not refuse; to see them, call the three loaders with a ``Problems``.
+    """
+    problems = Problems()
+    workspace = load(root, problems)
+    zone = workspace.operator.time_zone
+    of_network = network.load(workspace.network, zone, problems)
+    of_customers = customers.load(workspace.customers, zone, workspace.numbering, problems)
+    problems.refuse_if_any()
+    return workspace, of_network, of_customers
+
+
+def load(root: Path, problems: Problems | None = None) -> Workspace:
+    """operator.yaml as a Workspace.
+
+    With ``problems`` they are noted there and the Workspace holds defaults where something is
+    wrong; without, they are refused at once. A file that is no mapping is refused in either case.
+    """
+    noted = problems if problems is not None else Problems()
+    root = root.absolute()
+    tree = load_yaml(root / FILE, noted, FILE)
+    if tree is None:
+        raise Refused(noted.found)
+    keys = Reader(tree, noted, FILE, _KEYS)
+    if not keys.keys:
+        raise Refused(noted.found)
+    _refuse_variables(tree, noted)
+    operator = _operator(_part(keys, "operator", (
+        "name", "country", "currency", "currency_digits", "time_zone", "tadig")))
+    limits = _limits(_part(keys, "limits", ("age", "future", "duration", "volume")))
+    workspace = Workspace(
+        root=root,
+        operator=operator,
+        numbering=numbering.read(_part(keys, "numbering", (
+            "country_code", "international_prefixes", "national_prefix", "national_lengths",
+            "mobile_lengths", "local_lengths", "access_codes"))),
+        national_roaming=keys.choice("national_roaming", NATIONAL_ROAMINGS, "never"),
+        sources=sources.read_all(keys, operator.time_zone),
+        duplicates=_duplicates(_part(keys, "duplicates", ("key", "window")), limits),
+        limits=limits,
+        store=_store(_part(keys, "store", ("catalogue", "lake")), root),
+    )
+    if problems is None:
+        noted.refuse_if_any()
+    return workspace
+
+
+def _part(keys: Reader, key: str, allowed: tuple[str, ...]) -> Reader:
+    """One mapping of the file; where it is missing, an empty one in its place."""
+    node = keys.keys.get(key, Node({}, FILE, 1))
+    return Reader(node, keys.problems, key, allowed)
+
+
+def _operator(keys: Reader) -> Operator:
+    return Operator(
+        name=keys.text("name"),
+        country=_code(keys, "country", r"[A-Z]{2}", "two letters of ISO 3166, such as CN"),
+        currency=_code(keys, "currency", r"[A-Z]{3}", "three letters of ISO 4217, such as CNY"),
+        currency_digits=keys.integer("currency_digits", 0, 4, 2),
+        time_zone=keys.zone("time_zone"),
+        tadig=_code(keys, "tadig", r"([A-Z0-9]{5})?", "five letters and digits, such as CHNHM",
+                    default=""),
+    )  # fmt: skip
+
+
+def _code(
+    keys: Reader, key: str, pattern: str, allowed: str, default: str | None = None
+) -> str:
+    found = keys.text(key, default, allowed)
+    if found and not re.fullmatch(pattern, found):
+        keys.wrong(key, f"'{key}' is '{found}'", allowed, "correct the code")
+    return found
+
+
+def _limits(keys: Reader) -> Limits:
+    spans = {}
+    for key, default in (("age", 60 * DAY_S), ("future", 3600), ("duration", 36_000)):
+        spans[key] = keys.duration_s(key, default)
+        if not 0 < spans[key] <= _LIMIT_S_MAX:
+            keys.wrong(key, f"'{key}' is {spans[key]} s", "more than 0s, at most 3660d",
+                       "correct the span")
+    return Limits(spans["age"], spans["future"], spans["duration"], _volume_bytes(keys))
+
+
+def _volume_bytes(keys: Reader) -> int:
+    found = keys.text("volume", "1TiB")
+    match = re.fullmatch(r"(\d{1,6})(B|KiB|MiB|GiB|TiB)", found)
+    if match is None or int(match[1]) == 0:
+        keys.wrong("volume", f"'volume' is '{found}'",
+                   "a whole number above 0 with its unit: B, KiB, MiB, GiB or TiB",
+                   "write for example 1TiB")
+        return _VOLUME_UNITS["TiB"]
+    return int(match[1]) * _VOLUME_UNITS[match[2]]
+
+
+def _duplicates(keys: Reader, limits: Limits) -> DuplicateKey:
+    fields = keys.texts("key") if "key" in keys else DUPLICATE_KEY
+    for name in fields:
+        if name not in DUPLICATE_FIELDS:
+            keys.wrong("key", f"'key' names '{name}'", ", ".join(DUPLICATE_FIELDS),
+                       "use these words")
+        if fields.count(name) > 1:
+            keys.wrong("key", f"'key' names '{name}' twice", "every field once", "remove one")
+    if not {"served", "start"} <= set(fields):
+        keys.wrong("key", f"'key' is [{', '.join(fields)}]", "at least served and start",
+                   "records of other numbers or times are never the same record")
+    window_s = keys.duration_s("window", limits.age_s)
+    if window_s < limits.age_s:
+        keys.wrong("window", f"the window of {window_s} s is shorter than limits: age "
+                   f"({limits.age_s} s)", "window not below age",
+                   "a copy of an old record would be charged again: raise window or lower age")
+    return DuplicateKey(fields, window_s)
+
+
+def _store(keys: Reader, root: Path) -> Store:
+    catalogue = _expanded(keys, "catalogue", "sqlite:///catalogue.db")
+    sqlite = re.fullmatch(r"sqlite:///(.+)", catalogue)
+    if sqlite:
+        catalogue = f"sqlite:///{root / sqlite[1]}"
+    elif catalogue and not re.match(r"postgresql(\+[a-z0-9]+)?://", catalogue):
+        keys.wrong("catalogue", "'catalogue' is no URL of a database that is supported",
+                   "sqlite:///FILE or postgresql://...", "for example sqlite:///catalogue.db")
+    return Store(catalogue, root / _expanded(keys, "lake", "lake"))
+
+
+def _expanded(keys: Reader, key: str, default: str) -> str:
+    found, unset = expand_environment(keys.text(key, default))
+    for name in unset:
+        keys.wrong(key, f"'{key}' uses ${{{name}}}, which is not set",
+                   "variables that the environment sets", f"set {name} before the start")
+    return found
+
+
+def _refuse_variables(tree: Node, problems: Problems) -> None:
+    """Outside of ``store`` a variable would make two machines read two different operators."""
+    parts = tree.value if isinstance(tree.value, dict) else {}
+    for key, part in parts.items():
+        for node in _scalars(part) if key != "store" else ():
+            if "${" in str(node.value):
+                problems.add(node, f"{key}: '{node.value}' uses a variable",
+                             "variables in store: only", "write the value itself")
+
+
+def _scalars(node: Node) -> Iterator[Node]:
+    if isinstance(node.value, str):
+        yield node
+        return
+    for child in node.value.values() if isinstance(node.value, dict) else node.value:
+        yield from _scalars(child)

@@ -1,0 +1,323 @@
+"""Large CSV tables read column by column: text columns, line numbers, and vectorised checks.
+
+``text.load_csv`` gives rows of Python texts and is right for small tables; a customer table of a
+million rows is read here in about a second, with the same rules: a header line, comments with
+``#``, outer blanks stripped, and every problem noted with its line.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+
+from tollbook.stage import text_of
+from tollbook.text import Problems, check_header
+from tollbook.wall_clock import local_seconds, local_to_utc_s
+
+TABLE_LIMIT_BYTES: Final = 2**30
+LISTED_MAX: Final = 50  # problems of one kind that are listed one by one
+OPEN_FROM: Final = -(2**62)  # UTC seconds that stand for an empty valid_from
+OPEN_TO: Final = 2**62
+DIGITS_MAX: Final = 18  # digits that int64 always holds
+
+_NEWLINE, _HASH, _SPACE, _ZERO = 10, 35, 32, 48
+
+
+@dataclass(frozen=True)
+class Table:
+    """A CSV file as columns: utf8 without nulls (an empty cell is ""), all of one length."""
+
+    shown: str
+    columns: Mapping[str, pa.Array]
+    lines: np.ndarray  # int64, the line of the file on which each row stands
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def __getitem__(self, name: str) -> pa.Array:
+        return self.columns[name]
+
+    def cell(self, name: str, row: int) -> str:
+        """One cell for a message, cut where it is very long."""
+        text: str = self.columns[name][row].as_py()
+        return text if len(text) <= 60 else text[:60] + "..."
+
+    def at(self, row: int) -> tuple[str, int]:
+        return self.shown, int(self.lines[row])
+
+    def report(
+        self, bad: np.ndarray, found: Callable[[int], str], allowed: str, do: str,
+        problems: Problems,
+    ) -> None:  # fmt: skip
+        """Notes one kind of problem for the rows where ``bad`` (bool, or row numbers) says so.
+
+        At most LISTED_MAX rows are listed; one more line says how many there are beyond.
+        """
+        rows = np.flatnonzero(bad) if bad.dtype == np.bool_ else bad
+        for row in rows[:LISTED_MAX].tolist():
+            problems.add(self.at(row), found(row), allowed, do)
+        if len(rows) > LISTED_MAX:
+            problems.add(self.at(int(rows[LISTED_MAX])),
+                         f"and {len(rows) - LISTED_MAX} more of this kind from here on",
+                         allowed, do)
+
+
+def load_table(
+    path: Path, required: Sequence[str], optional: Sequence[str], problems: Problems, shown: str
+) -> Table:
+    """A CSV file as a Table with all required and optional columns; no rows if it is unreadable.
+
+    A row with a wrong number of cells is noted and left out.
+    """
+    names = [*required, *optional]
+    nothing = Table(shown, {name: pa.array([], pa.string()) for name in names}, np.zeros(0, int))
+    data = _read(path, shown, problems)
+    if data is None:
+        return nothing
+    body, lines = _without_comments(data)
+    end = body.find(b"\n")
+    head, body = (body, b"") if end < 0 else (body[:end], body[end + 1 :])
+    if not head.strip():
+        problems.add((shown, 1), "the file has no header line", ", ".join(required),
+                     "write the names of the columns on the first line")
+        return nothing
+    cells = next(csv.reader(io.StringIO(head.decode("utf-8", "replace"))))
+    header = [name.strip() for name in cells]
+    if not check_header((shown, int(lines[0])), header, required, optional, problems):
+        return nothing
+    if not body:
+        return nothing
+    parsed = _parse(body, header, lines[1:], shown, problems)
+    if parsed is None:
+        return nothing
+    columns, lines = parsed
+    empty = pa.repeat(pa.scalar("", pa.string()), len(lines))
+    return Table(shown, {name: columns.get(name, empty) for name in names}, lines)
+
+
+def _read(path: Path, shown: str, problems: Problems) -> bytes | None:
+    try:
+        size = path.stat().st_size
+        if size > TABLE_LIMIT_BYTES:
+            problems.add((shown, 0), f"the file has {size} bytes",
+                         f"at most {TABLE_LIMIT_BYTES} bytes", "remove rows that ended long ago")
+            return None
+        data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    except OSError as error:
+        problems.add((shown, 0), f"the file cannot be read ({error.strerror})",
+                     "a readable file", f"create it, or correct its name: {path.name}")
+        return None
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n")
+        if b"\r" in data:
+            line = data.count(b"\n", 0, data.index(b"\r")) + 1
+            problems.add((shown, line), "a carriage return without a line feed",
+                         "lines that end with a line feed", "save the file with ordinary line ends")
+            return None
+    return data
+
+
+def _without_comments(data: bytes) -> tuple[bytes, np.ndarray]:
+    """The bytes without comment lines and blank lines, and the line number of each line kept."""
+    raw = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero(raw == _NEWLINE)
+    if len(raw) and raw[-1] != _NEWLINE:
+        ends = np.append(ends, len(raw))
+    starts = np.concatenate([[0], ends[:-1] + 1]).astype(np.int64)[: len(ends)]
+    if not len(ends):
+        return b"", starts
+    first = raw[starts]  # of an empty line: its line end
+    drop = first == _HASH
+    for line in np.flatnonzero(first <= _SPACE).tolist():
+        text = data[starts[line] : ends[line]].strip()
+        drop[line] = not text or text.startswith(b"#")
+    lines = np.flatnonzero(~drop) + 1
+    if not drop.any():
+        return data, lines
+    pieces, edges = [], np.flatnonzero(np.diff(np.concatenate([[True], drop, [True]]).astype(int)))
+    for low, high in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        pieces.append(data[starts[low] : ends[high - 1] + 1])
+    return b"".join(pieces), lines
+
+
+def _parse(
+    body: bytes, header: list[str], lines: np.ndarray, shown: str, problems: Problems
+) -> tuple[dict[str, pa.Array], np.ndarray] | None:
+    """The columns of the rows that have as many cells as the header, and their lines."""
+    try:
+        table = _arrow(body, header, None)
+    except pa.ArrowInvalid as error:
+        if not _is_utf8(body, lines, shown, problems):
+            return None
+        ragged: list[tuple[int, int]] = []
+        try:
+            table = _arrow(body, header, ragged)
+        except pa.ArrowInvalid:
+            problems.add((shown, 0), f"this is not CSV: {error}", "CSV with a comma",
+                         "look for a quote that is not closed")
+            return None
+        lines = _note_ragged(ragged, len(header), lines, shown, problems)
+    if table.num_rows != len(lines):
+        odd = (row for row, text in enumerate(body.split(b"\n")) if text.count(b'"') % 2)
+        problems.add((shown, int(lines[next(odd, 0)])), "a quote opens here and closes on no line, "
+                     "or on another line", "one row a line", "close the quote on its own line")
+        return None
+    strip = any(mark in body for mark in (b" ,", b", ", b" \n", b"\n ", b"\t"))
+    columns = {}
+    for name in header:
+        column = table[name].combine_chunks()
+        columns[name] = pc.utf8_trim_whitespace(column) if strip else column
+    return columns, lines
+
+
+def _arrow(body: bytes, header: list[str], ragged: list[tuple[int, int]] | None) -> pa.Table:
+    """Text columns by Arrow's reader; with a list for ``ragged`` rows these are left out."""
+
+    def note(row: pacsv.InvalidRow) -> str:
+        assert ragged is not None
+        ragged.append((row.number, row.actual_columns))
+        return "skip"
+
+    return pacsv.read_csv(
+        pa.BufferReader(body),
+        # The numbers of ragged rows are known to the single-threaded reader only.
+        pacsv.ReadOptions(column_names=header, use_threads=ragged is None, block_size=2**22),
+        pacsv.ParseOptions(invalid_row_handler=None if ragged is None else note),
+        pacsv.ConvertOptions(
+            column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False
+        ),
+    )
+
+
+def _note_ragged(
+    ragged: list[tuple[int, int]], wanted: int, lines: np.ndarray, shown: str, problems: Problems
+) -> np.ndarray:
+    rows = [number - 1 for number, _ in ragged]
+    for row, (_, cells) in list(zip(rows, ragged, strict=True))[:LISTED_MAX]:
+        problems.add((shown, int(lines[row])), f"{cells} cells",
+                     f"{wanted} cells as the header names", "quote cells that contain a comma")
+    if len(rows) > LISTED_MAX:
+        problems.add((shown, int(lines[rows[LISTED_MAX]])),
+                     f"and {len(rows) - LISTED_MAX} more rows with a wrong number of cells",
+                     f"{wanted} cells as the header names", "quote cells that contain a comma")
+    return np.delete(lines, rows)
+
+
+def _is_utf8(body: bytes, lines: np.ndarray, shown: str, problems: Problems) -> bool:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = int(lines[body.count(b"\n", 0, error.start)])
+        problems.add((shown, line), f"byte {body[error.start]:#04x} is not UTF-8",
+                     "text in UTF-8", "save the file as UTF-8")
+        return False
+    return True
+
+
+def lengths(column: pa.Array) -> np.ndarray:
+    """Bytes of each text; int32."""
+    size: np.ndarray = np.diff(text_of(column).offsets)
+    return size
+
+
+def is_digits(column: pa.Array) -> np.ndarray:
+    """Whether each text is 1 to DIGITS_MAX decimal digits and nothing else; bool."""
+    text = text_of(column)
+    size = lengths(column)
+    good: np.ndarray = (size > 0) & (size <= DIGITS_MAX)
+    low, high = int(text.offsets[0]), int(text.offsets[-1])
+    other = np.flatnonzero(text.data[low:high] - np.uint8(_ZERO) > 9) + low
+    good[np.searchsorted(text.offsets, other, side="right") - 1] = False
+    return good
+
+
+def digits_value(column: pa.Array, good: np.ndarray) -> np.ndarray:
+    """The value of texts for which ``good`` says that they are digits; int64, 0 elsewhere."""
+    safe = column if good.all() else pc.if_else(pa.array(good), column, "0")
+    value: np.ndarray = pc.cast(safe, pa.int64()).to_numpy(zero_copy_only=False)
+    return value
+
+
+def index_in(column: pa.Array, names: Sequence[str] | pa.Array) -> np.ndarray:
+    """Position of each text in ``names``; int32, -1 where it is not among them."""
+    names = names if isinstance(names, pa.Array) else pa.array(names, pa.string())
+    found = pc.fill_null(pc.index_in(column, value_set=names), -1)
+    index: np.ndarray = found.to_numpy(zero_copy_only=False).astype(np.int32)
+    return index
+
+
+def is_empty(column: pa.Array) -> np.ndarray:
+    """Whether each text is empty; bool."""
+    empty: np.ndarray = lengths(column) == 0
+    return empty
+
+
+def first_rows(column: pa.Array) -> np.ndarray:
+    """For each row the first row with the same text; int64 (itself: the text is new)."""
+    codes = column.dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    first = np.full(int(codes.max()) + 1 if len(codes) else 0, len(codes), np.int64)
+    np.minimum.at(first, codes, np.arange(len(codes)))
+    rows: np.ndarray = first[codes]
+    return rows
+
+
+def validity(table: Table, zone: str, problems: Problems) -> tuple[np.ndarray, np.ndarray]:
+    """The columns valid_from and valid_to as UTC seconds, half-open; int64.
+
+    A local day or a local time of ``zone``; empty is open. Notes malformed times, and rows that
+    end before they begin.
+    """
+    since = _utc_s(table, "valid_from", zone, OPEN_FROM, problems)
+    until = _utc_s(table, "valid_to", zone, OPEN_TO, problems)
+    table.report(
+        since >= until,
+        lambda row: f"valid_to '{table.cell('valid_to', row)}' is not after valid_from "
+                    f"'{table.cell('valid_from', row)}'",
+        "valid_from before valid_to (the first instant that is no longer valid)",
+        "correct one of the two, or leave valid_to empty", problems,
+    )  # fmt: skip
+    return since, until
+
+
+def _utc_s(table: Table, name: str, zone: str, empty: int, problems: Problems) -> np.ndarray:
+    encoded = table[name].dictionary_encode()
+    words = encoded.dictionary
+    local, good = local_seconds(words)
+    blank = is_empty(words)
+    utc = np.where(blank, empty, local_to_utc_s(local, zone))
+    codes = encoded.indices.to_numpy(zero_copy_only=False)
+    table.report(
+        (~good & ~blank)[codes],
+        lambda row: f"{name} is '{table.cell(name, row)}'",
+        "YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS, years 1970 to 2100; empty: open",
+        "write the local day or time so", problems,
+    )  # fmt: skip
+    # A malformed time must not also be reported as an end before its beginning.
+    known: np.ndarray = np.where(good | blank, utc, empty)[codes]
+    return known
+
+
+def overlaps(
+    key: np.ndarray, since: np.ndarray, until: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows whose validity overlaps an earlier one of the same key, and those earlier rows.
+
+    key, since, until: int64, one entry a row; half-open. Of each key the rows are looked at in
+    the order of ``since``, each against the one before it. Returns two int64 arrays.
+    """
+    ascending = np.sort(key)
+    repeated = np.unique(ascending[1:][ascending[1:] == ascending[:-1]])
+    rows = np.flatnonzero(np.isin(key, repeated)) if len(repeated) else np.zeros(0, np.int64)
+    rows = rows[np.lexsort((rows, since[rows], key[rows]))]
+    before, after = rows[:-1], rows[1:]
+    clash = (key[before] == key[after]) & (until[before] > since[after])
+    return after[clash], before[clash]
