@@ -32,8 +32,8 @@ class Agreement:
     of the destination (out) or the origin (in); ANY_GROUP holds where no row names the group.
     price_nano per ``per`` base units of ``unit``; quantities round up to ``increment``, the first
     one to ``first_increment`` where that is not 0. digits, mode: the one rounding of the charge.
-    clock: whether the start or the end of the call decides validity and period. valid_from_utc_s, valid_to_utc_s: half-open; ``columns.OPEN_FROM``
-    and ``OPEN_TO`` where the row leaves them empty.
+    clock: whether the start or the end of the call decides validity and period.
+    valid_from_utc_s, valid_to_utc_s: half-open; ``columns.OPEN_FROM`` and ``OPEN_TO`` where empty.
     """
 
     agreement: str

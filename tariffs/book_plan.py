@@ -44,6 +44,7 @@ def read_plan(node: Node, decks: DeckFiles, known: Known, problems: Problems) ->
     if currency and not re.fullmatch(r"[A-Z]{3}", currency):
         reader.wrong("currency", f"'currency' is '{currency}'", "an ISO 4217 code such as CNY",
                      "write three capital letters")
+        currency = ""
     at = Position(node.file, node.key_lines.get("plan", node.line))
     span = read_span(reader, at)
     rates, unread = parse_rates(reader.keys.get("rates"), problems)
@@ -86,19 +87,19 @@ def _components(reader: Reader, rules: tuple[Rule, ...]) -> tuple[str, ...]:
     """As listed; without a list: as the rules first name them."""
     used = dict.fromkeys(charge.component for rule in rules for charge in rule.charges)
     names = reader.texts("components") if "components" in reader else tuple(used)
-    for name in names:
-        if not COMPONENT.fullmatch(name) or name in _RESERVED:
-            reader.wrong("components" if "components" in reader else "rules",
-                         f"a component is named '{name}'", _COMPONENT_ALLOWED, "rename it")
+    for name in dict.fromkeys(names):
         if names.count(name) > 1:
             reader.wrong("components", f"component '{name}' stands twice", "every component once",
                          "remove one")
+        if not COMPONENT.fullmatch(name) or name in _RESERVED:
+            reader.wrong("components" if "components" in reader else "rules",
+                         f"a component is named '{name}'", _COMPONENT_ALLOWED, "rename it")
     return tuple(dict.fromkeys(names))
 
 
 def _decks(rules: tuple[Rule, ...], decks: DeckFiles, known: Known) -> tuple[Deck, ...]:
-    names = dict.fromkeys(c.by_zone for rule in rules for c in rule.charges if c.by_zone)
-    read = {name: decks.rows(name) for name in names}
+    charges = [charge for rule in rules for charge in rule.charges if charge.by_zone]
+    read = {charge.by_zone: decks.rows(charge) for charge in charges}
     return tuple(make_deck(name, rows, known.zones) for name, rows in read.items() if rows)
 
 
@@ -130,8 +131,12 @@ def _tax_classes(outer: Reader) -> tuple[tuple[str, str], ...]:
     if "tax_classes" not in outer:
         return ()
     node = outer.keys["tax_classes"]
-    names = node.value if isinstance(node.value, dict) else ()
-    reader = Reader(node, outer.problems, f"{outer.name}, tax_classes", names)
+    if not isinstance(node.value, dict):
+        outer.wrong("tax_classes", f"'tax_classes' is {node.kind}",
+                    "a mapping of components to tax classes",
+                    "write it as `component: class` lines")
+        return ()
+    reader = Reader(node, outer.problems, f"{outer.name}, tax_classes", node.value)
     return tuple((component, reader.text(component)) for component in reader.keys)
 
 

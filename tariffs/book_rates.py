@@ -246,7 +246,7 @@ def _days(reader: Reader) -> int:
             reader.wrong("days", f"'days' names '{word}'", units.DAYS_ALLOWED,
                          did_you_mean(word, units.DAYS_ALLOWED.split(", "), "use these words"))
         mask |= found or 0
-    if not mask:
+    if not reader.texts("days"):
         reader.wrong("days", "'days' names no day", units.DAYS_ALLOWED,
                      "leave 'days' out where the band holds every day")
     return mask or ALL_DAYS

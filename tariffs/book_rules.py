@@ -42,11 +42,17 @@ class DeckFiles:
     problems: Problems
     read: dict[str, tuple[DeckRow, ...] | None] = field(default_factory=dict)
 
-    def rows(self, name: str) -> tuple[DeckRow, ...] | None:
-        """The rows of a deck file; None if problems were noted in it."""
+    def rows(self, charge: Charge) -> tuple[DeckRow, ...] | None:
+        """The rows of the deck that a charge names; None if problems were noted in it."""
+        name, before = charge.by_zone, self.problems.errors
         if name not in self.read:
-            before = self.problems.errors
-            rows = _read_deck(self.folder / name, f"{self.shown}/{name}", self.problems)
+            rows: tuple[DeckRow, ...] = ()
+            if (self.folder / name).is_file():
+                rows = _read_deck(self.folder / name, f"{self.shown}/{name}", self.problems)
+            else:
+                self.problems.add((charge.at.file, charge.at.line), f"there is no deck '{name}'",
+                                  "a .csv file of the same folder, with the columns zone and rate",
+                                  "write it, or correct its name")
             self.read[name] = rows if self.problems.errors == before else None
         return self.read[name]
 

@@ -59,6 +59,11 @@ def _list(names: Iterable[str]) -> str:
     return ", ".join(names[:_LISTED]) + more if names else "none is defined"
 
 
+def _advice(word: str, options: Iterable[str], otherwise: str) -> str:
+    """The nearest allowed word; area codes are all near each other, so not for digits."""
+    return otherwise if word.isdigit() else did_you_mean(word, options, otherwise)
+
+
 def _check_conditions(edition: Edition, known: Known, problems: Problems) -> None:
     """Relations, zones and access codes that do not exist."""
     for rule in edition.version.rules:
@@ -71,7 +76,7 @@ def _check_conditions(edition: Edition, known: Known, problems: Problems) -> Non
                 if defined is not None and word not in defined:
                     problems.add(_where(rule.at), f"when: '{key}' names '{word}', which is not in "
                                  f"{table}", _list(defined),
-                                 did_you_mean(word, defined, f"add it to {table}, or remove it"))
+                                 _advice(word, defined, f"add it to {table}, or remove it"))
 
 
 def _check_charges(edition: Edition, decks: Decks, problems: Problems) -> None:
@@ -105,7 +110,7 @@ def _check_deck_zones(decks: Decks, known: Known, problems: Problems) -> None:
     for row in (row for rows in decks.values() for row in rows or ()):
         if zones is not None and row.zone != ANY_ZONE and row.zone not in zones:
             problems.add(_where(row.at), f"zone '{row.zone}' is not in network/zones.csv",
-                         _list(zones), did_you_mean(row.zone, zones, "add it, or remove the line"))
+                         _list(zones), _advice(row.zone, zones, "add it, or remove the line"))
 
 
 def _check_units(edition: Edition, decks: Decks, problems: Problems) -> None:
@@ -129,8 +134,9 @@ def _note_unit(rate: Rate, at: Position, services: Sequence[str], problems: Prob
     if misfits:
         allowed = [service for service in RULED_SERVICES if fits(rate.unit, service)]
         problems.add(_where(at), f"rate '{rate.name}' is per {rate.unit}, but its rule also holds "
-                     f"for {', '.join(misfits)}", f"{' and '.join(allowed)} for such a rate",
-                     f"add `service: [{', '.join(allowed)}]` to `when`, or use another rate")
+                     f"for {', '.join(misfits)}", f"{', '.join(allowed)} for such a rate",
+                     f"limit the rule to `service: [{', '.join(allowed)}]`, or use a rate that "
+                     "counts what the service counts")
 
 
 def _check_reach(edition: Edition, problems: Problems) -> None:
@@ -227,7 +233,7 @@ def _check_taxes(taxes: Sequence[TaxRate], problems: Problems) -> None:
 
 
 def _check_currency(edition: Edition, known: Known, problems: Problems) -> None:
-    if known.currency and edition.currency != known.currency:
+    if known.currency and edition.currency not in ("", known.currency):
         problems.add(_where(edition.at), f"plan '{edition.plan_id}' is in {edition.currency}, the "
                      f"operator's currency is {known.currency}", known.currency,
                      "remove `currency`, or correct operator.yaml")

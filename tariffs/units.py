@@ -45,6 +45,8 @@ def quantity_advice(text: str) -> str:
     """What to do about a quantity that ``parse_quantity`` refused."""
     if text.isdigit():
         return f"write the unit behind the number, such as {text}s"
+    if re.match(r"0+[A-Za-z]", text):
+        return "write a number above 0"
     match = re.fullmatch(r"(\d+)\s*([A-Za-z]+)", text)
     if match and match[2].lower() in (by_case := {name.lower(): name for name in _BYTES}):
         return f"did you mean '{match[1]}{by_case[match[2].lower()]}'?"
