@@ -171,12 +171,16 @@ def _parse(
         problems.add((shown, int(lines[next(odd, 0)])), "a quote opens here and closes on no line, "
                      "or on another line", "one row a line", "close the quote on its own line")
         return None
-    strip = any(mark in body for mark in (b" ,", b", ", b" \n", b"\n ", b"\t"))
-    columns = {}
-    for name in header:
-        column = table[name].combine_chunks()
-        columns[name] = pc.utf8_trim_whitespace(column) if strip else column
-    return columns, lines
+    return {name: _stripped(table[name].combine_chunks()) for name in header}, lines
+
+
+def _stripped(column: pa.Array) -> pa.Array:
+    """The texts without outer blanks."""
+    text = text_of(column)
+    filled = np.flatnonzero(np.diff(text.offsets))
+    edges = text.data[text.offsets[filled]], text.data[text.offsets[filled + 1] - 1]
+    blank = any((edge <= _SPACE).any() for edge in edges)
+    return pc.utf8_trim_whitespace(column) if blank else column
 
 
 def _arrow(body: bytes, header: list[str], ragged: list[tuple[int, int]] | None) -> pa.Table:
@@ -264,8 +268,8 @@ def is_empty(column: pa.Array) -> np.ndarray:
 def first_rows(column: pa.Array) -> np.ndarray:
     """For each row the first row with the same text; int64 (itself: the text is new)."""
     codes = column.dictionary_encode().indices.to_numpy(zero_copy_only=False)
-    first = np.full(int(codes.max()) + 1 if len(codes) else 0, len(codes), np.int64)
-    np.minimum.at(first, codes, np.arange(len(codes)))
+    # Arrow numbers the texts as they first appear, so a new one raises the highest code so far.
+    first = np.flatnonzero(np.diff(np.maximum.accumulate(codes), prepend=-1))
     rows: np.ndarray = first[codes]
     return rows
 
