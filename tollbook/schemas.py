@@ -69,7 +69,7 @@ REJECTED: Final = pa.schema([
 
 _NUMBER_FIELDS: Final = (
     _field("served_e164", I64, "digits with country code; 0: not a telephone number"),
-    _field("other_e164", I64, "digits with country code, or of a special number; 0: none"),
+    _field("other_e164", I64, "digits with country code; 0: none, or a special number"),
     _field("third_e164", I64, "digits with country code; 0: none"),
     _field("access_code_index", I16, "access code stripped from the dialled number; -1: none"),
     _field("special_index", I32, "row of network/special_numbers.csv; -1: none"),
@@ -201,13 +201,27 @@ STATEMENT_LINE: Final = pa.schema([
     _field("carrier", TEXT, "the other network"),
     _field("direction", TEXT, "out: we pay, in: they pay"),
     _field("service", TEXT, "tollbook.codes.SERVICES"),
-    _field("group", TEXT, "settlement group of the destination (out) or origin (in)"),
+    _field("settlement_group", TEXT, "of the destination (out) or the origin (in)"),
     _field("agreement", TEXT, "agreement that made the legs"),
     _field("price", TEXT, "the agreement's price as text; empty: not known here"),
     _field("call_count", I64, "legs in the line", "legs"),
     _field("quantity", I64, "seconds, bytes or events as recorded"),
     _field("billed_quantity", I64, "the same, rounded up to the agreement's increments"),
     _field("charge_micro", I64, "exact sum of the legs", "micro"),
+])  # fmt: skip
+
+# One row a record that takes part in the search for duplicates; sorted within a partition and day.
+DUPLICATE_KEY: Final = pa.schema([
+    _field("dedupe_hash", I64, "hash of the fields of the key: 1 to 2**62 - 1"),
+    RECORD_ID,
+    _field("start_day", I32, "UTC day of the start", "days since 1970"),
+    _field("served_key", I64, "E.164 digits, or the negative hash of a text that is no number"),
+    _field("other_key", I64, "the same of the other party; 0: none"),
+    _field("start_utc_s", I64, "start of the charged part", "s since 1970 UTC"),
+    _field("duration_s", I64, "charged duration", "s"),
+    _field("direction", I8, "tollbook.codes.DIRECTIONS"),
+    _field("service", I8, "tollbook.codes.SERVICES"),
+    _field("extra_key", I64, "hash of call_ref and sequence where they are in the key; else 0"),
 ])  # fmt: skip
 
 
