@@ -55,6 +55,9 @@ REASONS: Final = (
            "the value is negative or too large for its field"),
     Reason(16, "row_too_long", "decode", _S, False, "1",
            "the row exceeds the layout's limit, usually because a line end is missing"),
+    Reason(17, "imei_malformed", "decode", _S, False, "1", "an IMEI has 14 to 16 digits"),
+    Reason(18, "text_control_character", "decode", _S, False, "1",
+           "the text holds a NUL or another control character; ask the source for a correct row"),
     # decode: rows that the layout says are no charge at all
     Reason(20, "not_answered", "decode", _D, False, "", "an unanswered attempt; nothing to do"),
     Reason(21, "not_billable", "decode", _D, False, "",
@@ -89,6 +92,8 @@ REASONS: Final = (
            "add the pair of zones to network/relations.csv, then retry"),
     Reason(54, "location_missing", "guide", _S, True, "810",
            "add the cell or area to network/locations.csv, then retry"),
+    Reason(55, "network_missing", "guide", _S, True, "7",
+           "add the visited network's TADIG code to network/networks.csv, then retry"),
     # deduplicate
     Reason(60, "record_duplicate", "deduplicate", DUPLICATE, False, "tc010",
            "the same record came before; nothing to do"),

@@ -1,0 +1,191 @@
+"""Layouts: what a delimited file looks like, as data that a person writes (docs/layouts.md).
+
+A layout is YAML. ``load`` notes everything that is wrong with it at once, as ``file:line``; what it
+gives back is frozen and knows nothing of any one file: ``cdr.delimited`` resolves it against a
+file's header.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+from cdr import layout_columns
+from cdr.layout_fields import CONDITION, CONDITION_REASON, CONSTANT_FIELDS, FIELDS, INTEGER, WORD
+from cdr.layout_types import COLUMNS_MAX, ROW_BYTES_MAX, Column, Layout
+from tollbook import codes
+from tollbook.errors import NotFound
+from tollbook.text import Problems, Reader, did_you_mean, load_yaml
+
+__all__ = ["COLUMNS_MAX", "ROW_BYTES_MAX", "SHIPPED", "Column", "Layout", "load", "shipped",
+           "shipped_path"]
+
+SHIPPED: Final = ("asterisk", "cucm", "freeswitch", "ribbon", "tollbook")
+ENCODINGS: Final = ("utf-8", "latin-1", "ascii")
+HEADERS: Final = ("none", "names", "names+types")
+_KEYS: Final = ("layout", "kind", "delimiter", "quote", "escape", "encoding", "header",
+                "skip_lines", "comment", "trim", "null", "columns_per_row", "columns", "constants",
+                "keep", "limits")  # fmt: skip
+_FOLDER: Final = Path(__file__).parent / "layouts"
+
+
+def shipped_path(name: str) -> Path:
+    """Where a layout that comes with tollbook lies; raises NotFound for another name."""
+    if name not in SHIPPED:
+        raise NotFound(
+            f"layout '{name}' does not ship with tollbook\n    allowed: {', '.join(SHIPPED)}\n"
+            f"    do: {did_you_mean(name, SHIPPED, 'write it as layouts/' + name + '.yaml')}"
+        )
+    return _FOLDER / f"{name}.yaml"
+
+
+def shipped(name: str) -> Layout:
+    """A layout that comes with tollbook; raises NotFound for another name."""
+    problems = Problems()
+    found = load(shipped_path(name), problems, f"cdr/layouts/{name}.yaml")
+    problems.refuse_if_any()
+    assert found is not None  # load gives None only after noting a problem
+    return found
+
+
+def load(path: Path, problems: Problems, shown: str | None = None) -> Layout | None:
+    """A layout file; None after its problems were noted. ``shown`` is its name in messages."""
+    tree = load_yaml(path, problems, shown)
+    if tree is None:
+        return None
+    before = problems.errors
+    reader = Reader(tree, problems, "layout", _KEYS)
+    if not isinstance(tree.value, dict):
+        return None
+    encoding = reader.choice("encoding", ENCODINGS, "utf-8")
+    header = reader.choice("header", HEADERS, "none")
+    nulls = layout_columns.encode_all(reader, "null", encoding)
+    columns = layout_columns.read(reader.sequence("columns"), problems, encoding, header, nulls)
+    if not reader.sequence("columns"):
+        reader.missing("columns", "a list of columns, such as - {at: 2, to: served_number}")
+    backslash = reader.choice("escape", ("doubled", "backslash"), "doubled") == "backslash"
+    width_min, width_max = _width(reader, header, columns)
+    found = Layout(
+        name=_name(reader, path),
+        kind=reader.choice("kind", ("delimited",)),
+        delimiter=_byte(reader, "delimiter", ","),
+        quote=_byte(reader, "quote", "none"),
+        backslash=backslash,
+        encoding=encoding,
+        header=header,
+        skip_lines=reader.integer("skip_lines", 0, 1000, 0),
+        comment=reader.text("comment", "").encode(),
+        trim=reader.choice("trim", ("yes", "no"), "no") == "yes",
+        width_min=width_min,
+        width_max=width_max,
+        columns=columns,
+        constants=_constants(reader),
+        row_bytes_max=_row_bytes(reader, problems),
+    )
+    _check_bytes(reader, found)
+    _check_fields(reader, found)
+    return found if problems.errors == before else None
+
+
+def _name(reader: Reader, path: Path) -> str:
+    name = reader.text("layout", allowed="the layout's name")
+    if name and name != path.stem:
+        reader.wrong("layout", f"the layout is called '{name}', its file '{path.name}'",
+                     "one name", f"call it {path.stem}, or the file {name}.yaml")
+    return name
+
+
+def _byte(reader: Reader, key: str, default: str) -> int:
+    """One ASCII character as its code; -1 for ``none``."""
+    text = reader.text(key, default, "one character, or a word for it")
+    text = {"tab": "\t", "none": "" if key == "quote" else "none"}.get(text, text)
+    if not text and key == "quote":
+        return -1
+    if len(text) != 1 or not text.isascii() or text.isalnum() or text in "\r\n\\+-.: \0":
+        reader.wrong(key, f"'{key}' is '{text}'",
+                     "one ASCII sign such as , ; | or tab"
+                     if key == "delimiter" else "one ASCII sign such as \" or ', or none",
+                     "no letter, digit, blank, line end, backslash or + - . :")
+        return ord(",") if key == "delimiter" else -1
+    return ord(text)
+
+
+def _check_bytes(reader: Reader, layout: Layout) -> None:
+    if layout.delimiter == layout.quote:
+        reader.wrong("quote", "delimiter and quote are the same sign", "two different signs",
+                     "correct one of them")
+    if len(layout.comment) > 8 or b"\n" in layout.comment:
+        reader.wrong("comment", f"'comment' has {len(layout.comment)} bytes",
+                     "at most 8 bytes, without a line end", "shorten it")
+
+
+def _width(reader: Reader, header: str, columns: tuple[Column, ...]) -> tuple[int, int]:
+    """Fewest and most columns of a row; 0, 0: as many as the header names."""
+    last = max((column.position + 1 for column in columns), default=0)
+    needed = max((c.position + 1 for c in columns if not c.optional), default=0)
+    if "columns_per_row" not in reader:
+        return (needed, last) if header == "none" else (0, 0)
+    text = reader.text("columns_per_row")
+    match = re.fullmatch(r"(\d{1,3})(?:-(\d{1,3}))?", text)
+    low, high = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if not needed <= low <= high <= COLUMNS_MAX or low == 0 or high < last:
+        reader.wrong("columns_per_row", f"'columns_per_row' is '{text}'",
+                     f"a number such as 14 or a range such as 16-18, at most {COLUMNS_MAX}; columns "
+                     f"up to {last} are named, those up to {needed} are not optional",
+                     "correct the number, or mark the columns behind it optional: yes")
+    return low, high
+
+
+def _constants(reader: Reader) -> tuple[tuple[str, int | str], ...]:
+    node = reader.keys.get("constants")
+    if node is None:
+        return ()
+    inner = Reader(node, reader.problems, "constants", CONSTANT_FIELDS)
+    found: list[tuple[str, int | str]] = []
+    words = {"service": codes.SERVICE_CODE, "direction": codes.DIRECTION_CODE}
+    for name in inner.keys:
+        if name not in CONSTANT_FIELDS:
+            continue
+        kind = FIELDS[name].types[0]
+        if kind == WORD:
+            options = [word for word, code in words[name].items() if code]
+            found.append((name, words[name][inner.choice(name, options)]))
+        elif kind == INTEGER:
+            found.append((name, inner.integer(name, 0, FIELDS[name].maximum)))
+        else:
+            found.append((name, inner.text(name)))
+    return tuple(found)
+
+
+def _row_bytes(reader: Reader, problems: Problems) -> int:
+    node = reader.keys.get("limits")
+    if node is None:
+        return ROW_BYTES_MAX
+    inner = Reader(node, problems, "limits", ("row_bytes",))
+    return inner.integer("row_bytes", 1, ROW_BYTES_MAX, ROW_BYTES_MAX)
+
+
+def _check_fields(reader: Reader, layout: Layout) -> None:
+    """Every record needs a service, a direction and a start; conditions and ``keep`` must agree."""
+    fed = {column.field for column in layout.columns}
+    given = {name for name, _ in layout.constants}
+    for name in ("service", "direction", "start"):
+        if name not in fed | given and not (name == "start" and "start_date" in fed):
+            reader.wrong("columns", f"nothing gives '{name}'",
+                         "a column" + (" or a constant" if name in CONSTANT_FIELDS else ""),
+                         f"add `to: {name}`")
+    for name in sorted(fed & given):
+        reader.wrong("constants", f"'{name}' is both a constant and a column", "one of the two",
+                     "remove one")
+    conditions = {c.field for c in layout.columns if c.type == CONDITION}
+    keep = set(reader.texts("keep"))
+    for name in sorted(keep - set(CONDITION_REASON)):
+        reader.wrong("keep", f"'keep' names '{name}'", " | ".join(CONDITION_REASON),
+                     did_you_mean(name, CONDITION_REASON, "use one of these words"))
+    for name in sorted((keep & set(CONDITION_REASON)) - conditions):
+        reader.wrong("keep", f"no column gives '{name}'", f"a column with `to: {name}`",
+                     f"add `{{at: ..., to: {name}, equals: ...}}`")
+    for name in sorted(conditions - keep):
+        reader.wrong("keep", f"a column gives '{name}', but it decides nothing",
+                     f"keep: {name}", "add it to `keep`, or remove the column")
