@@ -1,0 +1,129 @@
+"""Hashes and hash tables for kernels: whole numbers and utf8 bytes, the same without the JIT.
+
+A hash is made of two lanes of 31 bits, so that no product leaves int64 (plain numpy would warn of
+an overflow): every step multiplies a lane and folds the upper half of the product onto the lower.
+Hashes are stable for ever: they are stored in the duplicate index and choose an account's bucket.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tollbook.jit import kernel
+
+LANE = (1 << 31) - 1
+SEED = 0x1B87_3593_4CF5_AD43 & ((1 << 62) - 1)
+FACTOR_A, FACTOR_B = 0x5BD1E995, 0x61C88647
+FACTOR_C, FACTOR_D = 0x4C957F2D, 0x7FEB352D
+
+
+class Texts(NamedTuple):
+    """A utf8 column: row i is ``data[offsets[i]:offsets[i + 1]]``; int32 and uint8, read-only."""
+
+    offsets: np.ndarray
+    data: np.ndarray
+
+
+class TextTable(NamedTuple):
+    """An open-addressing hash table from a text to its position in ``texts``.
+
+    slots: int32, a power of two, -1 where free.
+    """
+
+    slots: np.ndarray
+    texts: Texts
+
+
+@kernel
+def mix(state: int, value: int) -> int:
+    """A state of 62 bits (two lanes) with another int64 mixed in; never negative."""
+    low, high = state & LANE, state >> 31
+    first, second = value & LANE, (value >> 31) & LANE
+    product = (low ^ first) * FACTOR_A
+    low = (product ^ (product >> 31)) & LANE
+    product = (high ^ first) * FACTOR_C
+    high = (product ^ (product >> 31)) & LANE
+    product = (low ^ second) * FACTOR_B
+    low = (product ^ (product >> 31)) & LANE
+    product = (high ^ second) * FACTOR_D
+    high = (product ^ (product >> 31)) & LANE
+    return (high << 31) | low
+
+
+@kernel
+def text_hash(data: np.ndarray, first: int, last: int) -> int:
+    """Hash of the bytes ``data[first:last]`` and their count: 62 bits, never negative."""
+    low, high = (SEED & LANE) ^ (last - first), SEED >> 31
+    position = first
+    while position < last:
+        word = np.int64(data[position])
+        if position + 1 < last:
+            word |= np.int64(data[position + 1]) << 8
+        if position + 2 < last:
+            word |= np.int64(data[position + 2]) << 16
+        product = (low ^ word) * FACTOR_A
+        low = (product ^ (product >> 31)) & LANE
+        product = (high ^ word) * FACTOR_C
+        high = (product ^ (product >> 31)) & LANE
+        position += 3
+    return mix((high << 31) | low, 0)
+
+
+@kernel
+def number_slot(number: int, mask: int) -> int:
+    """First slot to look at for a whole number in a table of ``mask + 1`` slots."""
+    product = ((number >> 31) & LANE) * FACTOR_A
+    product = ((product ^ (product >> 31) ^ number) & LANE) * FACTOR_B
+    return (product ^ (product >> 31)) & mask
+
+
+@kernel
+def find_text(table: TextTable, data: np.ndarray, first: int, last: int) -> int:
+    """Position of the text ``data[first:last]`` in the table's texts; -1 if it is not there."""
+    mask = len(table.slots) - 1
+    offsets, known = table.texts
+    slot = text_hash(data, first, last) & mask
+    while table.slots[slot] >= 0:
+        found = table.slots[slot]
+        start = offsets[found]
+        if offsets[found + 1] - start == last - first:
+            place = 0
+            while place < last - first and known[start + place] == data[first + place]:
+                place += 1
+            if place == last - first:
+                return np.int64(found)
+        slot = (slot + 1) & mask
+    return -1
+
+
+@kernel
+def hash_texts(texts: Texts, hashes: np.ndarray) -> None:
+    """``hashes[i]`` (int64) becomes the hash of text i."""
+    for row in range(len(hashes)):
+        hashes[row] = text_hash(texts.data, texts.offsets[row], texts.offsets[row + 1])
+
+
+@kernel
+def fill_text_slots(hashes: np.ndarray, slots: np.ndarray) -> None:
+    """Enters the positions 0.. of distinct texts, by their hashes; ``slots`` starts out as -1."""
+    mask = len(slots) - 1
+    for row in range(len(hashes)):
+        slot = hashes[row] & mask
+        while slots[slot] >= 0:
+            slot = (slot + 1) & mask
+        slots[slot] = row
+
+
+@kernel
+def fill_number_slots(numbers: np.ndarray, slots: np.ndarray) -> None:
+    """Enters every number's first position; equal ones lie together; ``slots`` starts as -1."""
+    mask = len(slots) - 1
+    for row in range(len(numbers)):
+        if row > 0 and numbers[row] == numbers[row - 1]:
+            continue
+        slot = number_slot(numbers[row], mask)
+        while slots[slot] >= 0:
+            slot = (slot + 1) & mask
+        slots[slot] = row

@@ -1,0 +1,53 @@
+"""The stage normalise: numbers as switches write them -> E.164."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from rating import number_kernels as kernels
+from rating.reference import FIELD, Reference
+from rating.tables import texts_of
+from tollbook import reasons, schemas
+from tollbook.stage import StageResult, ints, with_columns
+
+_PARTIES = (
+    (kernels.SERVED, "served", "served_number_malformed"),
+    (kernels.OTHER, "other", "other_number_malformed"),
+    (kernels.THIRD, "third", "other_number_malformed"),
+)
+
+
+def normalise(batch: pa.RecordBatch, reference: Reference, state: None = None) -> StageResult:
+    """Rows of ``schemas.CDR`` -> ``schemas.NORMALISED``, by the dialling rules of operator.yaml.
+
+    Spaces, hyphens, dots and parentheses are passed over; of ``sip:`` and ``tel:`` addresses the
+    user part is read. In this order: special number (exactly as dialled), access code (taken off
+    where the rest is a number), international prefix or plus sign, national prefix, number dialled
+    without a prefix, local number of the source's area, own country code without a prefix.
+    totals: rejected, the rows that this stage rejected.
+    """
+    schemas.check(batch, schemas.CDR, "normalise")
+    count = batch.num_rows
+    rows = kernels.NumberRows(*(ints(batch, name) for name in kernels.NumberRows._fields))
+    results = kernels.NumberResults(
+        e164=np.empty(count, np.int64),
+        access_code_index=np.full(count, -1, np.int16),
+        special_index=np.full(count, -1, np.int32),
+        flags=ints(batch, "flags").copy(),
+        reason=ints(batch, "reason").copy(),
+        reason_field=ints(batch, "reason_field").copy(),
+    )
+    good_before = count - np.count_nonzero(results.reason)
+    new = {}
+    for party, name, fault in _PARTIES:
+        e164 = new[f"{name}_e164"] = np.empty(count, np.int64)
+        kernels.normalise(
+            reference.dialling, texts_of(batch.column(f"{name}_raw")), rows, party,
+            reasons.CODE[fault], FIELD[f"{name}_raw"], results._replace(e164=e164),
+        )  # fmt: skip
+    new |= {name: getattr(results, name) for name in results._fields if name != "e164"}
+    rejected = good_before - (count - np.count_nonzero(results.reason))
+    return StageResult(
+        with_columns(batch, schemas.NORMALISED, new), totals={"rejected": int(rejected)}
+    )

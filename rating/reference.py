@@ -1,0 +1,287 @@
+"""What validation, normalisation and guiding need to know, as read-only arrays for their kernels.
+
+``build`` compiles it once a run from the workspace, the network and the customers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from rating.duplicate_kernels import KeyFields
+from rating.guide_kernels import OWN_NETWORK, Faults, GuideTables, PlaceTables
+from rating.number_kernels import (
+    EMPTY,
+    HEAD_DIGITS,
+    KINDS,
+    OTHER,
+    SERVED,
+    THIRD,
+    WORDS,
+    DiallingRules,
+    Prefixes,
+)  # fmt: skip
+from rating.tables import (
+    FIRST_MONTH,
+    POWER,
+    account_buckets,
+    fixed,
+    month_starts_utc_s,
+    number_slots,
+    range_table,
+    subscription_table,
+    text_table,
+    trunk_table,
+)  # fmt: skip
+from rating.validate_kernels import Checks
+from tollbook import codes, reasons, schemas
+from tollbook.customers import Customers
+from tollbook.network import Network, SpecialNumbers
+from tollbook.numbering import Lengths, Numbering
+from tollbook.sources import Source
+from tollbook.workspace import DuplicateKey, Limits, Operator, Workspace
+
+FIELD: Final = schemas.positions(schemas.CDR)
+ADDED_DIGITS_MAX: Final = 17  # special numbers and prefixes: int64 holds one digit more
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the ``_index`` columns of usage stand for; same index = same row.
+
+    account_id and subscription_id are utf8 arrays by row of their tables; the others are tuples.
+    """
+
+    sources: tuple[str, ...]
+    access_codes: tuple[str, ...]
+    special_numbers: tuple[str, ...]
+    zones: tuple[str, ...]
+    relations: tuple[str, ...]
+    carriers: tuple[str, ...]
+    trunks: tuple[str, ...]
+    plans: tuple[str, ...]
+    account_id: pa.Array
+    subscription_id: pa.Array
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The reference of the stages validate, normalise, guide and deduplicate."""
+
+    checks: Checks
+    dialling: DiallingRules
+    guiding: GuideTables
+    names: Names
+
+    @property
+    def key_fields(self) -> KeyFields:
+        """The fields of the duplicate key."""
+        return self.guiding.key_fields
+
+
+def build(
+    workspace: Workspace,
+    network: Network,
+    customers: Customers,
+    as_of_utc_s: int,
+    open_period: int,
+    plan_ids: Sequence[str] | None = None,
+) -> Reference:
+    """Compiles the reference of a run.
+
+    as_of_utc_s: the run's only now. open_period: the first month that still takes charges
+    (``tollbook.clock.month_index``). plan_ids: what ``plan_index`` shall point into, usually the
+    compiled book's plans; a plan that is not among them gives -1. Default: ``customers.plan_ids``.
+    """
+    plans = tuple(customers.plan_ids if plan_ids is None else plan_ids)
+    names = Names(
+        sources=tuple(source.name for source in workspace.sources),
+        access_codes=workspace.numbering.access_codes,
+        special_numbers=network.special_numbers.numbers,
+        zones=network.zones.ids,
+        relations=network.relations,
+        carriers=network.carriers.ids,
+        trunks=network.trunks.trunks,
+        plans=plans,
+        account_id=customers.accounts.account_id,
+        subscription_id=customers.subscriptions.subscription_id,
+    )
+    return Reference(
+        checks=_checks(workspace.limits, as_of_utc_s),
+        dialling=_dialling(workspace.numbering, workspace.sources, network.special_numbers),
+        guiding=_guiding(workspace, network, customers, open_period, plans),
+        names=names,
+    )
+
+
+def _checks(limits: Limits, as_of_utc_s: int) -> Checks:
+    unit = np.zeros(len(codes.SERVICES), np.int8)
+    for service, counted in codes.QUANTITY_UNIT.items():
+        unit[service] = counted
+    code = reasons.CODE
+    return Checks(
+        unit=fixed(unit),
+        start_max_utc_s=as_of_utc_s + limits.future_s,
+        start_min_utc_s=as_of_utc_s - limits.age_s,
+        duration_max_s=limits.duration_s,
+        volume_max_bytes=limits.volume_bytes,
+        start_in_future=code["start_in_future"],
+        start_too_old=code["start_too_old"],
+        duration_too_long=code["duration_too_long"],
+        duration_zero=code["duration_zero"],
+        volume_too_large=code["volume_too_large"],
+        volume_zero=code["volume_zero"],
+        events_zero=code["events_zero"],
+        start_field=FIELD["start_utc_s"],
+        duration_field=FIELD["duration_s"],
+        up_field=FIELD["up_bytes"],
+        events_field=FIELD["event_count"],
+    )
+
+
+def _dialling(
+    numbering: Numbering, sources: Sequence[Source], special: SpecialNumbers
+) -> DiallingRules:
+    national, mobile = numbering.national_lengths, numbering.mobile_lengths
+    local = numbering.local_lengths
+    code_order = _longest_first(numbering.access_codes)
+    source_prefix = [
+        int(numbering.country_code + source.area) if source.area else -1 for source in sources
+    ]
+    special_order = sorted(range(len(special.numbers)), key=lambda row: special.numbers[row])
+    special_key = np.array([int("1" + special.numbers[row]) for row in special_order], np.int64)
+    return DiallingRules(
+        power=POWER,
+        international=_prefixes(numbering.international_prefixes),
+        national=_prefixes([numbering.national_prefix] if numbering.national_prefix else []),
+        access_codes=_prefixes(numbering.access_codes),
+        access_code_row=fixed(np.array(code_order), np.int16),
+        country=_prefixes([numbering.country_code]),
+        national_min=national.min,
+        national_max=national.max,
+        mobile_min=_or_none(mobile).min,
+        mobile_max=_or_none(mobile).max,
+        local_min=_or_none(local).min,
+        local_max=_or_none(local).max,
+        source_prefix=fixed(np.array(source_prefix), np.int64),
+        special_slots=number_slots(special_key),
+        special_key=fixed(special_key),
+        special_row=fixed(np.array(special_order), np.int32),
+        special_size_max=max(map(len, special.numbers), default=0),
+        absent=_absent(),
+        flag_special=codes.FLAG_SPECIAL,
+        flag_access_code=codes.FLAG_ACCESS_CODE,
+    )
+
+
+def _or_none(lengths: Lengths | None) -> Lengths:
+    """Lengths that no number has, where there are none."""
+    return lengths or Lengths(HEAD_DIGITS + 1, 0)
+
+
+def _longest_first(texts: Sequence[str]) -> list[int]:
+    return sorted(range(len(texts)), key=lambda row: (-len(texts[row]), texts[row]))
+
+
+def _prefixes(texts: Sequence[str]) -> Prefixes:
+    ordered = [texts[row] for row in _longest_first(texts)]
+    return Prefixes(
+        fixed(np.array([int(text) for text in ordered], np.int64)),
+        fixed(np.array([len(text) for text in ordered], np.int64)),
+    )
+
+
+def _absent() -> np.ndarray:
+    """Which records are complete although a party is no telephone number.
+
+    Data and events have no other number. A caller may hide its number, or send a name instead of
+    it. A message may be without a recipient. The served party of a transit record is no customer.
+    int8 [party, kind of text, service, direction].
+    """
+    absent = np.zeros((3, KINDS, len(codes.SERVICES), len(codes.DIRECTIONS)), np.int8)
+    absent[SERVED, :, :, codes.TRANSIT] = 1
+    absent[OTHER:, :, [codes.DATA, codes.EVENT], :] = 1
+    absent[OTHER:, EMPTY, :, codes.IN] = 1
+    absent[OTHER:, WORDS, :, codes.IN] = 1
+    absent[OTHER:, EMPTY, [codes.SMS, codes.MMS], :] = 1
+    absent[THIRD, EMPTY] = 1
+    return fixed(absent)
+
+
+def _guiding(
+    workspace: Workspace,
+    network: Network,
+    customers: Customers,
+    open_period: int,
+    plans: Sequence[str],
+) -> GuideTables:
+    ranges = range_table(network.ranges)
+    places = {plan: index for index, plan in enumerate(plans)}
+    plan_of = np.array([places.get(plan, -1) for plan in customers.plan_ids] or [-1], np.int32)
+    bucket = account_buckets(customers.accounts.account_id)
+    plan_index = plan_of[customers.subscriptions.plan_index]
+    takes_part = np.zeros(max(reasons.BY_CODE) + 1, np.int8)
+    takes_part[0] = 1
+    for reason in reasons.REASONS:
+        takes_part[reason.code] |= reason.stage in ("normalise", "guide")
+    return GuideTables(
+        subscriptions=subscription_table(customers.subscriptions, bucket, plan_index, ranges),
+        ranges=ranges,
+        places=_places(workspace.operator, workspace.national_roaming, network),
+        trunks=trunk_table(network.trunks),
+        special_zone=fixed(network.special_numbers.zone_index, np.int32),
+        relations=fixed(network.relation_matrix, np.int16),
+        month_start_utc_s=month_starts_utc_s(workspace.operator.time_zone),
+        first_month=FIRST_MONTH,
+        open_period=open_period,
+        own_carrier=network.carriers.own_index,
+        flag_on_net=codes.FLAG_ON_NET,
+        takes_part=fixed(takes_part),
+        key_fields=key_fields(workspace.duplicates),
+        faults=_faults(),
+    )
+
+
+def _places(operator: Operator, national_roaming: str, network: Network) -> PlaceTables:
+    visited = list(network.visited.tadigs)
+    zone = list(network.visited.zone_index)
+    if operator.tadig and operator.tadig not in visited:
+        visited.append(operator.tadig)
+        zone.append(OWN_NETWORK)
+    elif operator.tadig:
+        zone[visited.index(operator.tadig)] = OWN_NETWORK
+    by_region = national_roaming == "region"
+    area = network.zones.region_index if by_region else np.arange(len(network.zones.ids))
+    return PlaceTables(
+        locations=text_table(network.locations.names),
+        location_zone=fixed(network.locations.zone_index, np.int32),
+        networks=text_table(pa.array(visited, pa.string())),
+        network_zone=fixed(np.array(zone), np.int32),
+        zone_area=fixed(area, np.int32),
+        roams=int(national_roaming != "never"),
+    )
+
+
+def key_fields(key: DuplicateKey) -> KeyFields:
+    """The configured fields of the duplicate key as ones and zeros."""
+    return KeyFields(**{name: int(name in key.fields) for name in KeyFields._fields})
+
+
+def _faults() -> Faults:
+    code = reasons.CODE
+    return Faults(
+        subscription_missing=code["subscription_missing"],
+        subscription_inactive=code["subscription_inactive"],
+        number_range_missing=code["number_range_missing"],
+        relation_missing=code["relation_missing"],
+        location_missing=code["location_missing"],
+        network_missing=code["network_missing"],
+        served_field=FIELD["served_raw"],
+        other_field=FIELD["other_raw"],
+        network_field=FIELD["network"],
+        location_field=FIELD["location"],
+    )

@@ -1,0 +1,243 @@
+"""Lookup tables for the guiding kernels, built from columns: hash tables and number intervals.
+
+Everything returned is read-only; the tables do not depend on the order of the rows they came from.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from rating.guide_kernels import (
+    BUCKET_COUNT,
+    DATED,
+    E164_DIGITS,
+    SECOND_LEVEL,
+    RangeTable,
+    SubscriptionTable,
+    TrunkTable,
+)  # fmt: skip
+from rating.hash_kernels import Texts, TextTable, fill_number_slots, fill_text_slots, hash_texts
+from tollbook.clock import local_midnight_utc_s, month_index
+from tollbook.columns import OPEN_FROM, OPEN_TO
+from tollbook.customers import ACTIVE, Subscriptions
+from tollbook.network import NumberRanges, Trunks
+from tollbook.stage import text_of
+
+POWER: Final = 10 ** np.arange(19, dtype=np.int64)
+POWER.flags.writeable = False
+FIRST_YEAR, LAST_YEAR = 1970, 2100
+FEW_INTERVALS: Final = 8  # a node of the range index with more is divided further
+
+# One cache line holds all that guiding needs to know of a subscription.
+SUBSCRIPTION_ROW: Final = np.dtype(
+    [
+        ("number", np.int64),
+        ("valid_from_utc_s", np.int64),
+        ("valid_to_utc_s", np.int64),
+        ("row", np.int32),  # row of customers/subscriptions.csv
+        ("account_index", np.int32),
+        ("plan_index", np.int32),
+        ("home_zone_index", np.int32),  # -1: no number range; DATED: it depends on the time
+        ("bucket", np.int16),
+        ("inactive", np.int16),
+    ],
+    align=True,
+)
+
+
+def fixed(array: np.ndarray, kind: type[np.generic] | None = None) -> np.ndarray:
+    """The array, contiguous and read-only: kernels are compiled for read-only inputs."""
+    view = np.ascontiguousarray(array, dtype=kind).view()
+    view.flags.writeable = False
+    return view
+
+
+def texts_of(column: pa.Array) -> Texts:
+    """A utf8 column as read-only arrays for kernels (not copied)."""
+    text = text_of(column)
+    return Texts(fixed(text.offsets), fixed(text.data))
+
+
+def slot_count(entries: int) -> int:
+    """Size of a hash table that stays at most half full: a power of two."""
+    return 1 << max(1, (2 * entries - 1).bit_length()) if entries else 1
+
+
+def text_table(column: pa.Array) -> TextTable:
+    """A hash table over distinct texts."""
+    texts = texts_of(column)
+    hashes = text_hashes(texts)
+    slots = np.full(slot_count(len(hashes)), -1, np.int32)
+    fill_text_slots(hashes, slots)
+    return TextTable(fixed(slots), texts)
+
+
+def text_hashes(texts: Texts) -> np.ndarray:
+    """Stable hashes of texts; int64, 0 to 2**62 - 1."""
+    hashes = np.empty(len(texts.offsets) - 1, np.int64)
+    hash_texts(texts, hashes)
+    return hashes
+
+
+def number_slots(numbers: np.ndarray) -> np.ndarray:
+    """A hash table from each number to its first row; equal numbers must lie together."""
+    slots = np.full(slot_count(len(numbers)), -1, np.int32)
+    fill_number_slots(fixed(numbers, np.int64), slots)
+    return fixed(slots)
+
+
+def padded(numbers: np.ndarray) -> np.ndarray:
+    """E.164 numbers filled up with zeros to 15 digits, so that prefixes become intervals."""
+    digits = np.searchsorted(POWER[:E164_DIGITS], numbers, side="right")
+    filled: np.ndarray = numbers * POWER[E164_DIGITS - np.maximum(digits, 1)]
+    return filled
+
+
+def range_table(ranges: NumberRanges) -> RangeTable:
+    """Longest-prefix match as disjoint intervals, each with its dated candidates in order."""
+    unit = POWER[E164_DIGITS - ranges.prefix_length.astype(np.int64)]
+    start = ranges.prefix * unit
+    edges = np.unique(np.concatenate([[0], start, start + unit]))
+    edges = edges[edges < POWER[E164_DIGITS]]
+    interval, prefix = _candidates(ranges, start, edges)
+    count = np.bincount(interval, minlength=len(edges))
+    single = np.flatnonzero(count == 1)
+    first_candidate = np.concatenate([[0], np.cumsum(count)])
+    rows, row_count = prefix
+    always = (
+        (row_count == 1)
+        & (ranges.valid_from_utc_s[rows] <= OPEN_FROM)
+        & (ranges.valid_to_utc_s[rows] >= OPEN_TO)
+    )
+    zone = np.where(count == 0, -1, DATED)
+    carrier = np.full(len(edges), -1)
+    plain = single[always[first_candidate[single]]]
+    only = rows[first_candidate[plain]]
+    zone[plain], carrier[plain] = ranges.zone_index[only], ranges.carrier_index[only]
+    # Each candidate prefix stands for its dated rows, which lie together.
+    ends = np.cumsum(row_count)
+    shift = np.repeat(rows - (ends - row_count), row_count)
+    entry = np.arange(len(shift)) + shift
+    entry_first = np.concatenate([[0], ends])[first_candidate]
+    return RangeTable(
+        POWER, fixed(edges, np.int64), fixed(zone, np.int32), fixed(carrier, np.int32),
+        *_digit_index(edges), fixed(entry_first, np.int32),
+        fixed(ranges.valid_from_utc_s[entry], np.int64),
+        fixed(ranges.valid_to_utc_s[entry], np.int64),
+        fixed(ranges.zone_index[entry], np.int32), fixed(ranges.carrier_index[entry], np.int32),
+    )  # fmt: skip
+
+
+def _candidates(
+    ranges: NumberRanges, start: np.ndarray, edges: np.ndarray
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """For every interval the prefixes around it, longest first, up to one that always holds.
+
+    Returns the interval of each pair (ascending), and its prefix: first row and count of rows.
+    """
+    length = ranges.prefix_length.astype(np.int64)
+    new = np.ones(len(start), np.bool_)
+    new[1:] = (start[1:] != start[:-1]) | (length[1:] != length[:-1])
+    first = np.flatnonzero(new)
+    count = np.diff(np.append(first, len(start)))
+    always = (
+        (count == 1)
+        & (ranges.valid_from_utc_s[first] <= OPEN_FROM)
+        & (ranges.valid_to_utc_s[first] >= OPEN_TO)
+    )
+    undecided = np.ones(len(edges), np.bool_)
+    intervals, prefixes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for size in range(E164_DIGITS, 0, -1):
+        group = np.flatnonzero(length[first] == size)
+        if not len(group):
+            continue
+        group = group[np.argsort(start[first[group]], kind="stable")]
+        begins = start[first[group]]
+        place = np.searchsorted(begins, edges, side="right") - 1
+        inside = undecided & (place >= 0)
+        inside &= edges < begins[place] + POWER[E164_DIGITS - size]
+        hit = np.flatnonzero(inside)
+        found = group[place[hit]]
+        intervals.append(hit)
+        prefixes.append(found)
+        undecided[hit[always[found]]] = False
+    interval, prefix = np.concatenate(intervals), np.concatenate(prefixes)
+    order = np.argsort(interval, kind="stable")
+    prefix = prefix[order]
+    return interval[order], (first[prefix], count[prefix])
+
+
+def _digit_index(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """first_level, dense_at and second_level of a RangeTable."""
+    group = POWER[11] * np.arange(10_001)
+    first_level = np.searchsorted(edges, group, side="right") - 1
+    dense = np.flatnonzero(np.diff(first_level) > FEW_INTERVALS)
+    dense_at = np.full(10_000, -1)
+    dense_at[dense] = np.arange(len(dense)) * (SECOND_LEVEL + 1)
+    begins = group[dense][:, None] + POWER[8] * np.arange(SECOND_LEVEL + 1)
+    second_level = np.searchsorted(edges, begins.ravel(), side="right") - 1
+    return fixed(first_level, np.int32), fixed(dense_at, np.int32), fixed(second_level, np.int32)
+
+
+def zone_of_numbers(ranges: RangeTable, numbers: np.ndarray) -> np.ndarray:
+    """Zones of numbers whatever the time; -1: none, DATED: it depends on the time. int32."""
+    found = np.searchsorted(ranges.start, padded(numbers), side="right") - 1
+    zones: np.ndarray = ranges.zone[found]
+    return zones
+
+
+def account_buckets(account_id: pa.Array) -> np.ndarray:
+    """Bucket of each account, 0 to 255, from its id alone; int16."""
+    buckets: np.ndarray = (text_hashes(texts_of(account_id)) & (BUCKET_COUNT - 1)).astype(np.int16)
+    return buckets
+
+
+def subscription_table(
+    subscriptions: Subscriptions, bucket: np.ndarray, plan_index: np.ndarray, ranges: RangeTable
+) -> SubscriptionTable:
+    """Subscriptions by number and time. bucket: by account; plan_index: by subscription row."""
+    order = np.lexsort((subscriptions.valid_from_utc_s, subscriptions.number))
+    rows = np.zeros(len(order), SUBSCRIPTION_ROW)
+    account = subscriptions.account_index[order]
+    rows["number"] = subscriptions.number[order]
+    rows["valid_from_utc_s"] = subscriptions.valid_from_utc_s[order]
+    rows["valid_to_utc_s"] = subscriptions.valid_to_utc_s[order]
+    rows["row"] = order
+    rows["account_index"] = account
+    rows["plan_index"] = plan_index[order]
+    rows["home_zone_index"] = zone_of_numbers(ranges, rows["number"])
+    rows["bucket"] = bucket[account]
+    rows["inactive"] = subscriptions.status[order] != ACTIVE
+    return SubscriptionTable(number_slots(rows["number"]), fixed(rows))
+
+
+def trunk_table(trunks: Trunks) -> TrunkTable:
+    """Trunks by name and time."""
+    names = sorted(set(trunks.trunks))
+    position = {name: place for place, name in enumerate(names)}
+    name_of_row = np.array([position[name] for name in trunks.trunks], np.int64)
+    order = np.lexsort((trunks.valid_from_utc_s, name_of_row))
+    first = np.searchsorted(name_of_row[order], np.arange(len(names) + 1))
+    return TrunkTable(
+        text_table(pa.array(names, pa.string())), fixed(first, np.int32), fixed(order, np.int32),
+        fixed(trunks.valid_from_utc_s[order], np.int64),
+        fixed(trunks.valid_to_utc_s[order], np.int64),
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=8)
+def month_starts_utc_s(zone: str) -> np.ndarray:
+    """First instants of a zone's local months, 1970 to 2100; int64. The first is FIRST_MONTH."""
+    starts = [
+        local_midnight_utc_s(year, month, 1, zone)
+        for year in range(FIRST_YEAR, LAST_YEAR + 1)
+        for month in range(1, 13)
+    ]
+    return fixed(np.array(starts), np.int64)
+
+
+FIRST_MONTH: Final = month_index(FIRST_YEAR, 1)

@@ -1,0 +1,30 @@
+"""The stage validate: values that were read but cannot be right."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from rating import validate_kernels as kernels
+from rating.reference import Reference
+from tollbook import schemas
+from tollbook.stage import StageResult, ints, with_columns
+
+
+def validate(batch: pa.RecordBatch, reference: Reference, state: None = None) -> StageResult:
+    """Rows of ``schemas.CDR`` checked against the limits of operator.yaml.
+
+    A row that fails gets its ``reason`` and ``reason_field``; the first check that fails counts:
+    start, then what the service counts (seconds of voice and video, bytes of data, events of
+    messages). Data sessions may last longer than ``limits: duration``.
+    totals: rejected, the rows that this stage rejected.
+    """
+    schemas.check(batch, schemas.CDR, "validate")
+    columns = kernels.CheckedColumns(
+        *(ints(batch, name) for name in kernels.CheckedColumns._fields)
+    )
+    reason = np.empty(batch.num_rows, np.int16)
+    reason_field = np.empty(batch.num_rows, np.int16)
+    rejected = int(kernels.validate(reference.checks, columns, reason, reason_field))
+    new = {"reason": reason, "reason_field": reason_field} if rejected else {}
+    return StageResult(with_columns(batch, schemas.CDR, new), totals={"rejected": rejected})

@@ -1,0 +1,92 @@
+"""Validation: values that were read but cannot be right, or that are never charged."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tollbook.jit import kernel
+
+SECONDS, BYTES, EVENTS = 1, 2, 3  # tollbook.codes
+
+
+class Checks(NamedTuple):
+    """Limits, then the reason that each check gives, then positions of fields in schemas.CDR."""
+
+    unit: np.ndarray  # int8 by service: SECONDS, BYTES, EVENTS; 0: nothing is counted
+    start_max_utc_s: int
+    start_min_utc_s: int
+    duration_max_s: int
+    volume_max_bytes: int
+    start_in_future: int
+    start_too_old: int
+    duration_too_long: int
+    duration_zero: int
+    volume_too_large: int
+    volume_zero: int
+    events_zero: int
+    start_field: int
+    duration_field: int
+    up_field: int
+    events_field: int
+
+
+class CheckedColumns(NamedTuple):
+    """Columns of ``schemas.CDR`` (read-only)."""
+
+    service: np.ndarray  # int8
+    start_utc_s: np.ndarray  # int64
+    duration_s: np.ndarray  # int64
+    up_bytes: np.ndarray  # int64
+    down_bytes: np.ndarray  # int64
+    event_count: np.ndarray  # int64
+    reason: np.ndarray  # int16
+    reason_field: np.ndarray  # int16
+
+
+@kernel
+def check_quantity(checks: Checks, columns: CheckedColumns, row: int) -> tuple[int, int]:
+    """Reason and field at fault of what the service counts."""
+    unit = checks.unit[columns.service[row]]
+    if unit == SECONDS:
+        if columns.duration_s[row] <= 0:
+            return checks.duration_zero, checks.duration_field
+        if columns.duration_s[row] > checks.duration_max_s:
+            return checks.duration_too_long, checks.duration_field
+    elif unit == BYTES:
+        up, down = columns.up_bytes[row], columns.down_bytes[row]
+        if up <= 0 and down <= 0:
+            return checks.volume_zero, checks.up_field
+        # Each is compared before their sum: a sum of two large values would wrap.
+        limit = checks.volume_max_bytes
+        if up > limit or down > limit or up + down > limit:
+            return checks.volume_too_large, checks.up_field
+    elif unit == EVENTS and columns.event_count[row] <= 0:
+        return checks.events_zero, checks.events_field
+    return 0, -1
+
+
+@kernel
+def validate(
+    checks: Checks, columns: CheckedColumns, reason: np.ndarray, reason_field: np.ndarray
+) -> int:
+    """Writes reason and field of every row (int16); returns how many rows were newly rejected."""
+    rejected = 0
+    for row in range(len(reason)):
+        reason[row] = columns.reason[row]
+        reason_field[row] = columns.reason_field[row]
+        if columns.reason[row] != 0:
+            continue
+        start = columns.start_utc_s[row]
+        if start > checks.start_max_utc_s:
+            found, field = checks.start_in_future, checks.start_field
+        elif start < checks.start_min_utc_s:
+            found, field = checks.start_too_old, checks.start_field
+        else:
+            found, field = check_quantity(checks, columns, row)
+        if found != 0:
+            reason[row] = found
+            reason_field[row] = field
+            rejected += 1
+    return rejected
