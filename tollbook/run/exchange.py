@@ -124,6 +124,12 @@ class Exchange:
             self.rows_by_bucket += np.diff(starts[:-1])
         return left_out
 
+    def drop_file(self, file_number: int) -> None:
+        """Forget the rows of a file that was refused whole."""
+        with self._lock:
+            for key in [key for key in self._chunks if key[0] == file_number]:
+                self.rows_by_bucket -= np.diff(self._chunks.pop(key).starts)
+
     def collect(self, first: int, last: int) -> pa.RecordBatch:
         """All rows of buckets first..last-1, in the order of files and chunks."""
         chunks = [self._chunks[key] for key in sorted(self._chunks)]
@@ -137,6 +143,20 @@ class Exchange:
             else:
                 arrays.append(self._collect_texts(index, field, pieces, rows))
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    def distinct(self, name: str) -> list[int]:
+        """The values that occur in an integer column, ascending."""
+        index = self.schema.get_field_index(name)
+        found: set[int] = set()
+        for chunk in self._chunks.values():
+            column = chunk.columns[index]
+            assert isinstance(column, _Ints)
+            if column.values is None:
+                found.add(column.base)
+            else:
+                values = self._load(column.values, 0, int(chunk.starts[-1]))
+                found.update((np.unique(values).astype(np.int64) + column.base).tolist())
+        return sorted(found)
 
     def tasks(self, rows_wanted: int) -> list[tuple[int, int]]:
         """Contiguous ranges of buckets with at least ``rows_wanted`` rows each (but the last).

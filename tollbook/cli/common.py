@@ -1,0 +1,73 @@
+"""What the commands share: the workspace option, JSON output, tables, times."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def workspace_option(function: F) -> F:
+    """``-C/--workspace``: the operator's folder; the present one by default."""
+    decorated: F = click.option(
+        "-C", "--workspace", "folder", default=".", show_default=True,
+        type=click.Path(file_okay=False, path_type=Path), help="The operator's folder.",
+    )(function)  # fmt: skip
+    return decorated
+
+
+def json_option(function: F) -> F:
+    """``--json``: the figures as one JSON document, for programs."""
+    decorated: F = click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+    return decorated
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]], right: str = "") -> str:
+    """Columns aligned with blanks; ``right`` names the numbers of columns that align right."""
+    cells = [[str(cell) for cell in row] for row in [header, *rows]]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    to_right = {int(mark) for mark in right}
+    lines = []
+    for row in cells:
+        parts = [
+            cell.rjust(width) if column in to_right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(parts).rstrip())
+    return "\n".join(lines)
+
+
+def parse_as_of(text: str | None) -> int | None:
+    """``2003-06-11`` or ``2003-06-11T02:00:00+08:00`` as UTC seconds (no offset: UTC)."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.BadParameter(
+            f"'{text}' is no time; write 2003-06-11T02:00:00+08:00", param_hint="--as-of"
+        ) from error
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return int(moment.timestamp())
+
+
+def masked(number: int | str) -> str:
+    """A person's number as logs may show it: ``139****1234``."""
+    digits = str(number)
+    return f"{digits[:-8]}****{digits[-4:]}" if len(digits) > 8 else digits
+
+
+def count(value: int, noun: str) -> str:
+    """``1 record``, ``2,000 records``."""
+    return f"{value:,} {noun}{'' if value == 1 else 's'}"

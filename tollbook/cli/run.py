@@ -1,0 +1,84 @@
+"""``tollbook run``: the night."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tollbook.cli.common import (
+    count, json_option, parse_as_of, print_json, table, workspace_option,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from tollbook.run.nightly import Outcome
+
+
+@click.command(name="run")
+@workspace_option
+@click.option("--as-of", help="The run's only now (ISO 8601); this moment by default.")
+@click.option("--threads", type=click.IntRange(1, 256), help="Threads; one a core by default.")
+@json_option
+def command(folder: Path, as_of: str | None, threads: int | None, as_json: bool) -> None:
+    """Rate what lies in the inbox: one night's batch.
+
+    Reads every new file of every source, and commits rated records, suspense, settlement legs and
+    control totals together, or nothing. Starting it again with nothing new changes nothing.
+    """
+    from tollbook.run import nightly, progress, session
+
+    moment = parse_as_of(as_of)
+    with progress.shown(quiet=as_json) as shown:
+        work = session.open_session(folder, shown)
+        work.threads = threads or work.threads
+        outcome = nightly.run(work, moment)
+    if as_json:
+        print_json(as_dict(outcome))
+    else:
+        click.echo(screen(outcome))
+
+
+def as_dict(outcome: Outcome) -> dict[str, Any]:
+    """The outcome for programs: counts by disposition, money in micro."""
+    return {
+        "run": outcome.run_number,
+        "files": outcome.file_count,
+        "records": outcome.rows,
+        "dispositions": dict(outcome.dispositions),
+        "reasons": dict(outcome.reasons),
+        "charge_micro": outcome.charge_micro,
+        "legs": outcome.leg_count,
+        "seconds": round(outcome.elapsed_ms / 1000, 3),
+        "refused": [list(pair) for pair in outcome.refused],
+        "unmatched": list(outcome.unmatched),
+        "put_right": list(outcome.put_right),
+        "warnings": list(outcome.warnings),
+    }
+
+
+def screen(outcome: Outcome) -> str:
+    """The outcome for people."""
+    from tollbook.money import format_micro
+
+    lines = [f"warning: {text}" for text in outcome.warnings]
+    lines += [f"refused {name}: {why}" for name, why in outcome.refused]
+    lines += [f"passed over {text}" for text in outcome.unmatched]
+    if outcome.run_number == 0:
+        return "\n".join([*lines, "nothing to do: no new file in the inbox"])
+    rate = outcome.rows / max(outcome.elapsed_ms / 1000, 0.001)
+    lines.append(
+        f"run {outcome.run_number}: {count(outcome.rows, 'record')} of "
+        f"{count(outcome.file_count, 'file')} in {outcome.elapsed_ms / 1000:.1f} s "
+        f"({rate:,.0f} records/s)"
+    )
+    rows = [(name, f"{rows:,}") for name, rows in outcome.dispositions.items() if rows]
+    lines.append(table(("fate", "records"), [*rows, ("all", f"{outcome.rows:,}")], right="1"))
+    if outcome.reasons:
+        reasons = [(name, f"{rows:,}") for name, rows in outcome.reasons.items()]
+        lines.append(table(("reason", "records"), reasons, right="1"))
+    lines.append(
+        f"charged {format_micro(outcome.charge_micro)} {outcome.currency}; "
+        f"{count(outcome.leg_count, 'settlement leg')}; the books close"
+    )
+    return "\n".join(lines)

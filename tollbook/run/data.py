@@ -1,0 +1,74 @@
+"""All that a run must know, read from one folder and refused at once: workspace, network, customers,
+layouts, tariff book, agreements.
+
+The folder is the working folder when it is checked, and a snapshot when a run uses it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cdr import layout
+from cdr.layout import Layout
+from tariffs import agreements, book
+from tariffs.agreements import Agreement
+from tariffs.known import Known
+from tariffs.model import Book
+from tollbook import customers, network, workspace
+from tollbook.customers import Customers
+from tollbook.network import Network
+from tollbook.text import Problems, did_you_mean
+from tollbook.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Data:
+    """Everything that people wrote, checked. ``layouts``: one for each source, in their order."""
+
+    workspace: Workspace
+    network: Network
+    customers: Customers
+    book: Book
+    agreements: tuple[Agreement, ...]
+    layouts: tuple[Layout, ...]
+    warnings: tuple[str, ...]
+
+
+def load(folder: Path) -> Data:
+    """Read and check a workspace's folder; raises Refused with every problem of every file."""
+    problems = Problems()
+    space = workspace.load(folder, problems)
+    zone = space.operator.time_zone
+    net = network.load(space.network, zone, problems)
+    people = customers.load(space.customers, zone, space.numbering, problems)
+    layouts = tuple(_layout(space, source.layout, problems) for source in space.sources)
+    known = Known(
+        zones=net.zones.ids, relations=net.relations,
+        access_codes=space.numbering.access_codes,
+        holidays=frozenset(day for day, _ in net.holidays),
+        currency=space.operator.currency, time_zone=space.operator.time_zone,
+    )  # fmt: skip
+    tariff_book = book.load(space.tariffs, problems, known)
+    dated = agreements.load(
+        space.network / "agreements.csv", problems, net.carriers.ids, net.zones.groups, zone
+    )
+    problems.refuse_if_any("no record was read")
+    read = tuple(one for one in layouts if one is not None)
+    if tariff_book is None or len(read) < len(layouts):
+        raise AssertionError("what cannot be read has a problem that refuses it")
+    warnings = tuple(str(problem) for problem in problems.found)
+    return Data(space, net, people, tariff_book, dated, read, warnings)
+
+
+def _layout(space: Workspace, name: str, problems: Problems) -> Layout | None:
+    """A source's layout: the workspace's own, or one that ships."""
+    path = space.layout_path(name)
+    if path is not None:
+        return layout.load(path, problems)
+    if name in layout.SHIPPED:
+        return layout.shipped(name)
+    problems.add(("operator.yaml", 0), f"layout '{name}' does not exist",
+                 f"a file layouts/{name}.yaml, or one of {', '.join(layout.SHIPPED)}",
+                 did_you_mean(name, layout.SHIPPED, f"write layouts/{name}.yaml"))
+    return None

@@ -1,0 +1,268 @@
+"""Drives chunks and buckets through the stages, in the one pool of threads.
+
+1. ``scatter``: each chunk is decoded, validated, normalised and guided by one thread, then put into
+   bucket order; the keys of its duplicates go into partitions by hash.
+2. ``find_duplicates``: each group of partitions is compared with itself and with the index of the
+   days that it touches.
+3. ``rate_and_write``: each part collects its buckets, sorts them by account and start, rates,
+   settles and writes.
+
+Every result is joined in an order that the data give, so the number of threads changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from rating import duplicates
+from rating.reference import Reference
+from tollbook import schemas
+from tollbook.errors import BrokenFile
+from tollbook.run import index, parts
+from tollbook.run.exchange import ChunkKey, Exchange, take
+from tollbook.run.parts import Part, Target, Written
+from tollbook.run.pile import Pile
+from tollbook.run.pipeline import BY_NAME
+from tollbook.run.progress import Progress
+from tollbook.run.totals import Tally
+from tollbook.stage import StageResult, ints
+
+BUCKETS: Final = 256
+PARTITIONS: Final = 64
+MEMORY_BYTES: Final = 900 * 2**20  # rows held between the phases; what is beyond goes to disk
+ROWS_A_TASK: Final = 131_072
+TASKS_A_PART: Final = 4
+KEYS_A_GROUP: Final = 262_144
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Tariffs:
+    """What rate and settle need, compiled."""
+
+    book: Any
+    agreements: Any
+
+
+@dataclass
+class Flow:
+    """One run's way through the stages, and what it has gathered."""
+
+    reference: Reference
+    tariffs: Tariffs
+    target: Target
+    spill_folder: Path
+    progress: Progress
+    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+    memory_bytes: int = MEMORY_BYTES
+    tally: Tally = field(default_factory=Tally)
+    decoded_rows: dict[int, int] = field(default_factory=dict)
+    broken: dict[int, BrokenFile] = field(default_factory=dict)
+    tries: dict[int, int] = field(default_factory=dict)  # record id -> earlier tries (retry only)
+    leg_rows: int = 0
+
+    def __post_init__(self) -> None:
+        half = self.memory_bytes // 8
+        folder = self.spill_folder
+        self.usage = Exchange(schemas.USAGE, BUCKETS, self.memory_bytes - 2 * half, folder)
+        self.keys = Exchange(schemas.DUPLICATE_KEY, PARTITIONS, half, folder)
+        self.pile = Pile(half, folder)
+
+    def close(self) -> None:
+        self.usage.close()
+        self.keys.close()
+        self.pile.close()
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A piece of input: ``decode()`` gives its cdr rows; ``size`` is what progress counts."""
+
+    key: ChunkKey
+    size: int
+    decode: Callable[[], StageResult]
+
+
+def scatter(flow: Flow, chunks: Iterable[Chunk], validated: bool = False) -> None:
+    """Phase 1. ``validated``: the rows passed validation before (they come out of suspense)."""
+
+    def work(chunk: Chunk) -> tuple[Chunk, int]:
+        file_number = chunk.key[0]
+        if file_number in flow.broken:
+            return chunk, 0
+        try:
+            decoded = chunk.decode()
+        except BrokenFile as error:
+            flow.broken[file_number] = error
+            return chunk, 0
+        _scatter_chunk(flow, chunk.key, decoded, validated)
+        return chunk, decoded.batch.num_rows
+
+    for chunk, rows in in_order(flow.threads, work, chunks):
+        number = chunk.key[0]
+        flow.decoded_rows[number] = flow.decoded_rows.get(number, 0) + rows
+        flow.progress.advance(chunk.size)
+    for number in flow.broken:  # a broken file is refused whole: nothing of it goes on
+        flow.usage.drop_file(number)
+        flow.keys.drop_file(number)
+        flow.pile.drop_file(number)
+        flow.decoded_rows[number] = 0
+
+
+def _scatter_chunk(flow: Flow, key: ChunkKey, decoded: StageResult, validated: bool) -> None:
+    batch = decoded.batch
+    schemas.check(batch, schemas.CDR, "decode")
+    for name in ("normalise", "guide") if validated else ("validate", "normalise", "guide"):
+        batch = BY_NAME[name](batch, flow.reference, None).batch
+    schemas.check(batch, schemas.USAGE, "guide")
+    keys = duplicates.keys_of(batch, flow.reference)
+    if keys.num_rows:
+        partition = duplicates.partition_of(ints(keys, "dedupe_hash"))
+        flow.keys.add(key, keys, partition)
+    # What was rejected before it got a duplicate hash cannot be anybody's duplicate.
+    out = (ints(batch, "reason") != 0) & (ints(batch, "dedupe_hash") == 0)
+    bucket = np.where(out, np.int16(BUCKETS), ints(batch, "bucket")).astype(np.int16)
+    left = flow.usage.add(key, batch, bucket)
+    if left is not None:
+        flow.pile.add(key, left, decoded.rejected)
+
+
+def find_duplicates(flow: Flow, known: index.Index) -> tuple[np.ndarray, np.ndarray, list[Any]]:
+    """Phase 2: ids of duplicates (sorted), the ids that came first, and the new index files."""
+    groups = flow.keys.tasks(KEYS_A_GROUP)
+    writer = index.Writer(flow.target)
+
+    def work(group: tuple[int, int]) -> duplicates.Decided:
+        new = flow.keys.collect(*group)
+        history = known.read(new, group, PARTITIONS)
+        return BY_NAME["deduplicate"](new, history, flow.reference)  # type: ignore[no-any-return]
+
+    found, first = [], []
+    flow.progress.start("deduplicate", len(groups))
+    for decided in in_order(flow.threads, work, groups):
+        found.append(decided.duplicate_ids)
+        first.append(decided.first_ids)
+        writer.write(decided.kept)
+        flow.progress.advance(1)
+    ids = np.concatenate(found) if found else np.zeros(0, np.int64)
+    firsts = np.concatenate(first) if first else np.zeros(0, np.int64)
+    order = np.argsort(ids)
+    return ids[order], firsts[order], writer.close()
+
+
+def rate_and_write(
+    flow: Flow, duplicate_ids: np.ndarray, first_ids: np.ndarray
+) -> tuple[list[Written], dict[str, int]]:
+    """Phase 3: all parts written (pending), and the sums that the stages report."""
+    tasks = flow.usage.tasks(ROWS_A_TASK)
+    grouped = [tasks[at : at + TASKS_A_PART] for at in range(0, len(tasks), TASKS_A_PART)]
+    numbered = list(enumerate(grouped, start=1))
+    sums: dict[str, int] = {}
+
+    def work(item: tuple[int, list[tuple[int, int]]]) -> tuple[Written, dict[str, int]]:
+        number, buckets = item
+        part = Part(flow.target, number, flow.tally)
+        totals: dict[str, int] = {}
+        for span in buckets:
+            _rate_span(flow, part, span, (duplicate_ids, first_ids), totals)
+        return part.close(), totals
+
+    flow.progress.start("rate and write", max(1, len(numbered)))
+    written = [_write_pile(flow)]
+    for result, totals in in_order(flow.threads, work, numbered):
+        written.append(result)
+        for name, value in totals.items():
+            sums[name] = sums.get(name, 0) + value
+        flow.progress.advance(1)
+    return written, sums
+
+
+def _rate_span(
+    flow: Flow,
+    part: Part,
+    span: tuple[int, int],
+    found: tuple[np.ndarray, np.ndarray],
+    totals: dict[str, int],
+) -> None:
+    batch = flow.usage.collect(*span)
+    if batch.num_rows == 0:
+        return
+    batch = duplicates.mark(batch, found[0])
+    batch = take(batch, parts.account_order(batch))
+    rated = BY_NAME["rate"](batch, flow.tariffs.book, None)
+    settled = BY_NAME["settle"](rated.batch, flow.tariffs.agreements, None)
+    schemas.check(settled.batch, schemas.RATED, "settle")
+    for result in (rated, settled):
+        for name, value in result.totals.items():
+            totals[name] = totals.get(name, 0) + int(value)
+    firsts = _first_ids(settled.batch, found)
+    BY_NAME["write"](
+        part, settled.batch, settled.extra.get("legs"), _tries(flow, settled.batch), firsts
+    )
+
+
+def _first_ids(batch: pa.RecordBatch, found: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """For each row the record that came first, where the row is a duplicate; else 0."""
+    ids, firsts = found
+    out = np.zeros(batch.num_rows, np.int64)
+    if len(ids):
+        rows = np.flatnonzero(ints(batch, "reason") != 0)
+        wanted = ints(batch, "record_id")[rows]
+        place = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+        hit = ids[place] == wanted
+        out[rows[hit]] = firsts[place[hit]]
+    return out
+
+
+def _tries(flow: Flow, batch: pa.RecordBatch) -> np.ndarray | None:
+    if not flow.tries:
+        return None
+    earlier = [flow.tries.get(record, 0) for record in ints(batch, "record_id").tolist()]
+    return np.array(earlier, np.int8)
+
+
+def _write_pile(flow: Flow) -> Written:
+    """Part 0: rows that were rejected before duplicates were decided, in the order of files."""
+    part = Part(flow.target, 0, flow.tally)
+    for batch, rejected in flow.pile.pieces():
+        nothing = np.zeros(batch.num_rows, np.int64)
+        part.write_others(batch, rejected, _tries(flow, batch), nothing)
+    return part.close()
+
+
+U = TypeVar("U")
+
+
+def in_order(threads: int, work: Callable[[U], T], items: Iterable[U]) -> Iterator[T]:
+    """Results of ``work`` in the order of ``items``; a few items ahead are in flight.
+
+    The number in flight is bounded, so memory does not grow with the number of items.
+    """
+    with _pool(threads) as pool:
+        waiting: list[Future[T]] = []
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > threads + 1:
+                yield waiting.pop(0).result()
+        for future in waiting:
+            yield future.result()
+
+
+@contextmanager
+def _pool(threads: int) -> Iterator[ThreadPoolExecutor]:
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="tollbook")
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()

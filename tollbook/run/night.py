@@ -1,0 +1,94 @@
+"""A night's work: decode the files of the plan, rate, settle, write, commit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from cdr import formats
+from cdr.files import sha256
+from tollbook.errors import BrokenFile, TollbookError
+from tollbook.run import commit, flow, work
+from tollbook.run.catalogue import InputFile, Run
+from tollbook.run.data import Data
+from tollbook.run.flow import Chunk, Flow
+from tollbook.run.nightly import Outcome, outcome_of
+from tollbook.run.session import Session
+
+
+def execute(session: Session, run: Run) -> Outcome:
+    """Follow a night's plan, from the first byte to the published lake."""
+    began = time.monotonic()
+    files = session.catalogue.files(run.run_number)
+    check_unchanged(session, files)
+    with work.prepared(session, run) as (found, going):
+        session.progress.start("decode and guide", sum(file.size_bytes for file in files))
+        flow.scatter(going, chunks(session, found, files, going))
+        done = work.finish(session, going)
+        refused = {number: str(error) for number, error in going.broken.items()}
+        read = [
+            replace(file, rows=going.decoded_rows.get(file.file_number, 0),
+                    refused=refused.get(file.file_number, ""))
+            for file in files
+        ]  # fmt: skip
+        decoded = {file.file_number: file.rows for file in read if not file.refused}
+
+    def record(link: Connection) -> None:
+        session.catalogue.update_files(link, read)
+        session.catalogue.add_totals(link, run.run_number, done.totals)
+
+    elapsed_ms = round(1000 * (time.monotonic() - began))
+    commit.commit(session.catalogue, session.root, run.run_number, done.files, (), record,
+                  elapsed_ms)  # fmt: skip
+    return outcome_of(
+        session, run, done.totals, decoded, leg_count=done.leg_rows, elapsed_ms=elapsed_ms,
+        warnings=found.warnings,
+        refused=tuple((f"{f.source}/{f.name}", f.refused) for f in read if f.refused),
+    )  # fmt: skip
+
+
+def check_unchanged(session: Session, files: list[InputFile]) -> None:
+    """A plan is about bytes: a file that changed or vanished since stops the run."""
+    for file in files:
+        path = session.root / "inbox" / file.source / file.name
+        if not path.is_file():
+            found = "it is gone"
+        else:
+            stat = path.stat()
+            if (stat.st_size, stat.st_mtime_ns) == (file.size_bytes, file.modified_ns):
+                continue
+            if sha256(path) == file.sha256:
+                continue
+            found = "its content is another"
+        raise TollbookError(
+            f"{path}: run {file.run_number} has planned to read this file, but {found}\n"
+            "    allowed: files in the inbox are never changed or removed before they are read\n"
+            f"    do: put the file back, or `tollbook runs cancel {file.run_number}` to plan anew"
+        )
+
+
+def chunks(
+    session: Session, found: Data, files: list[InputFile], going: Flow
+) -> Iterator[Chunk]:
+    """The files of the plan as pieces to decode; a file that proves broken is left off."""
+    sources = {source.name: place for place, source in enumerate(found.workspace.sources)}
+    for file in files:
+        place = sources[file.source]
+        layout = found.layouts[place]
+        reader = formats.reader(layout.kind)
+        path = session.root / "inbox" / file.source / file.name
+        try:
+            opened = reader.open_file(
+                path, layout, found.workspace.sources[place].time_zone,
+                found.workspace.operator.time_zone, place, file.file_number,
+            )  # fmt: skip
+            for number, block in enumerate(opened.blocks()):
+                if file.file_number in going.broken:
+                    break
+                yield Chunk((file.file_number, number), block.size_bytes,
+                            lambda block=block, opened=opened: opened.decode(block))  # fmt: skip
+        except BrokenFile as error:
+            going.broken[file.file_number] = error

@@ -1,0 +1,98 @@
+"""Planning a night: what lies in the inbox, the snapshot, the plan; then the work itself.
+
+Kept apart from ``night`` so that a start with nothing to do loads no kernels.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cdr.files import sha256
+from tollbook import codes, reasons
+from tollbook.run import plan, snapshots
+from tollbook.run.catalogue import Run, Total
+from tollbook.run.session import Session, commit_plan, execute, writing
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did, as its command reports it. run_number 0: there was nothing to do."""
+
+    run_number: int = 0
+    file_count: int = 0
+    rows: int = 0
+    dispositions: Mapping[str, int] = field(default_factory=dict)
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    charge_micro: int = 0
+    leg_count: int = 0
+    currency: str = ""
+    elapsed_ms: int = 0
+    refused: tuple[tuple[str, str], ...] = ()
+    unmatched: tuple[str, ...] = ()
+    put_right: tuple[int, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def run(session: Session, as_of_utc_s: int | None = None) -> Outcome:
+    """One night: plan what is new in the inbox, and do it.
+
+    as_of_utc_s: the run's only now; the clock's by default. Raises Refused if anything that people
+    wrote is not in order, before any record is read; NotClosed if the control totals do not close.
+    """
+    with writing(session) as put_right:
+        catalogue = session.catalogue
+        number = catalogue.next_run_number()
+        found = plan.collect(catalogue, session.workspace, sha256, number)
+        refused = tuple((f"{file.source}/{file.name}", why) for file, why in found.refused)
+        if found.refused:
+            with catalogue.transaction() as link:
+                for file, why in found.refused:
+                    catalogue.add_refusal(link, file, why)
+        told = Outcome(refused=refused, unmatched=tuple(found.unmatched),
+                       put_right=tuple(put_right))  # fmt: skip
+        if not found.new:
+            return told
+        from tollbook.run import data
+
+        snapshot = snapshots.take(session.root, session.lake)
+        data.load(snapshot.folder)  # refuses before anything is planned
+        now = int(time.time()) if as_of_utc_s is None else as_of_utc_s
+        planned = commit_plan(session, "night", snapshot, now, files=found.new)
+        done: Outcome = execute(session, planned)
+        return merge(done, told)
+
+
+def merge(done: Outcome, told: Outcome) -> Outcome:
+    """The outcome of the work with what planning had to tell."""
+    values: dict[str, Any] = dict(done.__dict__)
+    values["refused"] = told.refused + done.refused
+    values |= {"unmatched": told.unmatched, "put_right": told.put_right}
+    return Outcome(**values)
+
+
+def outcome_of(
+    session: Session, run: Run, totals: list[Total], decoded: Mapping[int, int], **more: Any
+) -> Outcome:
+    """The outcome of a night or a retry from its control totals (rows taken out count as minus)."""
+    dispositions = dict.fromkeys(codes.DISPOSITIONS, 0)
+    found: dict[str, int] = {}
+    for total in totals:
+        if total.rows < 0:
+            continue
+        dispositions[total.disposition] += total.rows
+        if total.reason:
+            name = reasons.name_of(total.reason)
+            found[name] = found.get(name, 0) + total.rows
+    return Outcome(
+        run_number=run.run_number,
+        file_count=len(decoded),
+        rows=sum(decoded.values()),
+        dispositions=dispositions,
+        reasons=dict(sorted(found.items())),
+        charge_micro=sum(total.charge_micro for total in totals),
+        currency=session.workspace.operator.currency,
+        **more,
+    )

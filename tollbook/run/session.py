@@ -1,0 +1,112 @@
+"""A workspace opened for work: its folder, catalogue and progress, shared by all kinds of run.
+
+Whatever kind of run a command asks for, what an earlier crash left is put right first: committed
+runs are rolled forward, a planned run is executed as its plan says.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from tollbook import workspace
+from tollbook.run import commit, crash, snapshots
+from tollbook.run.catalogue import Catalogue, InputFile, Run
+from tollbook.run.progress import Progress, Silent
+from tollbook.workspace import Workspace
+
+EPOCH_NOW: Final[Callable[[], int]] = lambda: int(time.time())  # noqa: E731
+
+
+@dataclass
+class Session:
+    """One command's hold on a workspace."""
+
+    root: Path
+    workspace: Workspace
+    catalogue: Catalogue
+    progress: Progress = field(default_factory=Silent)
+    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+
+    @property
+    def lake_prefix(self) -> str:
+        """The lake's folder as the catalogue writes it: relative where it lies in the workspace."""
+        lake = self.workspace.store.lake
+        return str(lake.relative_to(self.root)) if lake.is_relative_to(self.root) else str(lake)
+
+    @property
+    def lake(self) -> Path:
+        return self.workspace.store.lake
+
+
+def open_session(root: Path, progress: Progress | None = None) -> Session:
+    """The workspace in a folder; raises Refused if its operator.yaml is not in order."""
+    root = root.resolve()
+    space = workspace.load(root)
+    catalogue = Catalogue(space.store.catalogue, root)
+    return Session(root, space, catalogue, progress or Silent())
+
+
+@contextmanager
+def writing(session: Session) -> Iterator[list[int]]:
+    """The right to write. Gives the numbers of the runs that were put right first."""
+    with session.catalogue.writer():
+        done = commit.roll_forward(session.catalogue, session.root, session.lake)
+        for run in session.catalogue.runs(state="planned"):
+            session.progress.say(f"run {run.run_number} ({run.kind}) was interrupted: going on")
+            execute(session, run)
+            done.append(run.run_number)
+        yield done
+
+
+def execute(session: Session, run: Run) -> Any:
+    """Do what a run's plan says; the kinds are imported when they are needed."""
+    if run.kind == "night":
+        from tollbook.run import night
+
+        return night.execute(session, run)
+    if run.kind == "retry":
+        from tollbook.run import retry
+
+        return retry.execute(session, run)
+    if run.kind == "bill":
+        from tollbook.run import bills
+
+        return bills.execute(session, run)
+    from tollbook.run import settlements
+
+    return settlements.execute(session, run)
+
+
+def commit_plan(
+    session: Session,
+    kind: str,
+    snapshot: snapshots.Snapshot,
+    as_of_utc_s: int,
+    period: int = 0,
+    arguments: Mapping[str, Any] | None = None,
+    files: list[InputFile] | None = None,
+) -> Run:
+    """Write down what the run will do, before it does anything."""
+    catalogue = session.catalogue
+    run = Run(
+        catalogue.next_run_number(), kind, as_of_utc_s, period, open_period(catalogue, "bill"),
+        snapshot.digest, arguments or {}, "planned", catalogue.epoch, 0,
+    )  # fmt: skip
+    crash.point("plan_made")
+    with catalogue.transaction() as link:
+        catalogue.add_snapshot(link, snapshot.digest, snapshot.file_count, snapshot.size_bytes)
+        catalogue.add_run(link, run, files or [])
+    crash.point("plan_committed")
+    return run
+
+
+def open_period(catalogue: Catalogue, kind: str) -> int:
+    """The first month that is not closed; 0 while none is."""
+    closed = catalogue.closed_periods(kind)
+    return max(closed) + 1 if closed else 0

@@ -1,0 +1,102 @@
+"""What a night and a retry have in common: reference data in, phases 2 and 3, control totals."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rating import legs, reference
+from tariffs import compiler
+from tollbook.run import crash, data, flow, index, snapshots, totals
+from tollbook.run.catalogue import LakeFile, Run, Total
+from tollbook.run.data import Data
+from tollbook.run.flow import Flow, Tariffs
+from tollbook.run.lake_columns import Names
+from tollbook.run.parts import Target
+from tollbook.run.session import Session, open_period
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything that is ready to be committed."""
+
+    files: list[LakeFile]
+    totals: list[Total]
+    leg_rows: int
+
+
+@contextmanager
+def prepared(session: Session, run: Run) -> Iterator[tuple[Data, Flow]]:
+    """The run's snapshot, compiled, and a flow that writes for it."""
+    found = data.load(snapshots.folder_of(session.lake, run.snapshot))
+    space, net = found.workspace, found.network
+    book = compiler.compile_book(
+        found.book, zones=net.zones.ids, relations=net.relations,
+        access_codes=space.numbering.access_codes, plan_ids=found.customers.plan_ids,
+    )  # fmt: skip
+    facts = reference.build(
+        space, net, found.customers, run.as_of_utc_s, run.open_period, found.customers.plan_ids
+    )
+    dated = legs.compile_agreements(
+        found.agreements, net, space.operator.time_zone,
+        open_period(session.catalogue, "settle"),
+    )  # fmt: skip
+    target = Target(
+        session.root, session.lake_prefix, run.run_number, run.as_of_utc_s,
+        names_of(found, facts, book), net.carriers.ids[net.carriers.own_index],
+    )  # fmt: skip
+    session.lake.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=session.lake, prefix="_spill-") as folder:
+        work = Flow(
+            facts, Tariffs(book, dated), target, Path(folder), session.progress, session.threads
+        )
+        try:
+            yield found, work
+        finally:
+            work.close()
+
+
+def names_of(found: Data, facts: reference.Reference, book: compiler.CompiledBook) -> Names:
+    """What the indices in this run's batches stand for."""
+    return Names(
+        sources=facts.names.sources,
+        accounts=facts.names.account_id,
+        subscriptions=facts.names.subscription_id,
+        plans=facts.names.plans,
+        versions=book.names.version_days,
+        zones=facts.names.zones,
+        relations=facts.names.relations,
+        carriers=facts.names.carriers,
+        special_numbers=facts.names.special_numbers,
+        access_codes=facts.names.access_codes,
+        components=found.book.components,
+        trunks=facts.names.trunks,
+        agreements=[agreement.agreement for agreement in found.agreements],
+        groups=found.network.zones.groups,
+    )
+
+
+def finish(session: Session, work: Flow) -> Result:
+    """Phases 2 and 3: duplicates, rating, settlement, lake files; raises NotClosed."""
+    crash.point("chunks_scattered")
+    days = work.keys.distinct("start_day")
+    known = index.Index.of(
+        session.root, session.catalogue.lake_files(index.DATASET, periods=days)
+    )
+    duplicate_ids, first_ids, files = flow.find_duplicates(work, known)
+    written, sums = flow.rate_and_write(work, duplicate_ids, first_ids)
+    for part in written:
+        files += part.files
+    found = work.tally.totals()
+    totals.check_closed(work.decoded_rows, found, {
+        "the component columns": sum(part.component_micro for part in written),
+        "the stages": sums.get("charge_micro", 0) - sums.get("taken_back_micro", 0),
+    })  # fmt: skip
+    rated = sum(total.rows for total in found if total.disposition == "rated")
+    stored = sum(file.rows for file in files if file.dataset == "rated")
+    if rated != stored:
+        raise totals.not_closed([f"{rated} records are rated, {stored} rows are in the lake"])
+    return Result(files, found, sums.get("legs", 0))
