@@ -1,0 +1,72 @@
+"""The ``tollbook`` command: one table of commands, each imported only when it is asked for.
+
+Exit codes: 0 done; 1 refused input, or data that needs a person; 2 wrong use of the command line;
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Final
+
+import click
+
+from tollbook.errors import TollbookError
+
+# name -> module that holds it as ``command``, and its line in ``tollbook --help``. The line stands
+# here as well as in the command, because reading it there would import the command.
+COMMANDS: Final = {
+    "demo": ("tollbook.cli.demo", "Show everything, end to end, on a made sample operator."),
+    "init": ("tollbook.cli.init", "Make a new workspace: an operator's folder."),
+    "synth": ("tollbook.cli.synth", "Make CDR files of any size and format."),
+    "run": ("tollbook.cli.run", "Rate what lies in the inbox: one night's batch."),
+    "bill": ("tollbook.cli.bill", "Close a month and make its bills."),
+    "settle": ("tollbook.cli.settle", "Close a month and make the carriers' statements."),
+    "explain": ("tollbook.cli.explain", "Show how a record got its charge, step by step."),
+    "suspense": ("tollbook.cli.suspense", "See, retry or discard records that wait."),
+    "tariff": ("tollbook.cli.tariff", "Check and try out a tariff book."),
+    "runs": ("tollbook.cli.runs", "List the runs of a workspace."),
+    "audit": ("tollbook.cli.audit", "Check stored files and totals against the catalogue."),
+    "report": ("tollbook.cli.report", "Show the control report of a run."),
+}
+REFUSED: Final = 1
+INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
+
+
+class Commands(click.Group):
+    """A group that knows its commands by name and imports the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        found: click.Command = import_module(COMMANDS[name][0]).command
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; what needs a person becomes a message. Click handles wrong use (2) itself,
+        and a reader that went away (``tollbook runs | head``)."""
+        try:
+            return super().invoke(ctx)
+        except TollbookError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(REFUSED)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tollbook", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Turn a night's call-detail records into exact bills and settlement statements.
+
+    A workspace is an operator's folder: operator.yaml, tariffs/, network/, customers/, inbox/.
+    Start with `tollbook demo`, or with `tollbook init --sample`.
+    """
