@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, insert, select, update
+from sqlalchemy import Connection, Engine, create_engine, delete, event, func, insert, select, update
 
 from tollbook.errors import Locked, NotFound, TollbookError
 from tollbook.run.tables import (
@@ -165,6 +165,11 @@ class Catalogue:
         link.execute(
             update(RUNS).where(RUNS.c.run_number == run_number).values(state=state, **values)
         )
+
+    def cancel(self, link: Connection, run_number: int) -> None:
+        """Forget a planned run; its files are new again."""
+        link.execute(delete(FILES).where(FILES.c.run_number == run_number))
+        link.execute(delete(RUNS).where(RUNS.c.run_number == run_number))
 
     # ---- files from the network
 

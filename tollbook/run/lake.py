@@ -129,10 +129,6 @@ def batches(
                 yield from amounts_to_micro(group).combine_chunks().to_batches()
 
 
-def is_amount(name: str) -> bool:
-    return name.startswith(("charge", "upstream_charge")) or name.endswith("_amount")
-
-
 def _stored(columns: Sequence[str] | None) -> list[str] | None:
     return None if columns is None else [name.removesuffix("_micro") for name in columns]
 
@@ -146,6 +142,16 @@ def amounts_to_micro(table: pa.Table) -> pa.Table:
         chunks = [_as_int64(chunk) for chunk in column.chunks]
         array = pa.chunked_array(chunks, type=pa.int64())
         table = table.set_column(index, f"{field.name}_micro", array)
+    return table
+
+
+def micro_to_amounts(table: pa.Table) -> pa.Table:
+    """The way back: int64 columns named ``*_micro`` as decimal amounts."""
+    for index, field in enumerate(table.schema):
+        if field.name.endswith("_micro"):
+            chunks = [as_amount(chunk) for chunk in table.column(index).chunks]
+            array = pa.chunked_array(chunks, type=AMOUNT)
+            table = table.set_column(index, field.name.removesuffix("_micro"), array)
     return table
 
 

@@ -1,0 +1,91 @@
+"""Reading suspense: which records wait, why, and back into cdr rows for another try."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tollbook import codes, reasons, schemas
+from tollbook.errors import TollbookError
+from tollbook.run import lake
+from tollbook.run.catalogue import LakeFile
+from tollbook.run.session import Session
+
+TRIES_MAX = 9
+_DECODED_FLAGS = codes.FLAG_AMBIGUOUS_CLOCK  # the other flags are found anew by later stages
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which suspended records: all, or those of a reason, a file, or by their ids."""
+
+    reason: str = ""
+    file_number: int = 0
+    record_ids: tuple[int, ...] = ()
+
+    def mask(self, table: pa.Table) -> np.ndarray:
+        """Which rows of a suspense table are chosen (bool)."""
+        chosen = np.ones(table.num_rows, bool)
+        ids = table.column("record_id").to_numpy()
+        if self.reason:
+            chosen &= pc.equal(table.column("reason"), self.reason).to_numpy()
+        if self.file_number:
+            chosen &= (ids >> 32) == self.file_number
+        if self.record_ids:
+            chosen &= np.isin(ids, np.array(self.record_ids, np.int64))
+        return chosen
+
+
+def tables(
+    session: Session, columns: Sequence[str] | None = None
+) -> Iterator[tuple[LakeFile, pa.Table]]:
+    """The suspense files in force, in a fixed order, with their rows."""
+    for file in session.catalogue.lake_files("suspense"):
+        yield file, lake.read(session.root, file, columns)
+
+
+def retryable(table: pa.Table) -> np.ndarray:
+    """Rows whose reason a change of reference data or tariffs can cure, and not tried too often."""
+    names = pa.array([reason.name for reason in reasons.REASONS if reason.retryable])
+    cured = pc.is_in(table.column("reason"), value_set=names).to_numpy()
+    few: np.ndarray = table.column("tries").to_numpy() < TRIES_MAX
+    return few & cured
+
+
+def cdr_batch(table: pa.Table, sources: Sequence[str]) -> pa.RecordBatch:
+    """Suspended rows as the cdr rows that they were, without their reason."""
+    columns = {}
+    for field in schemas.CDR:
+        name = field.name
+        if name == "source_index":
+            columns[name] = _codes(table, "source", sources).cast(pa.int16())
+        elif name in ("service", "direction"):
+            words = codes.SERVICES if name == "service" else codes.DIRECTIONS
+            columns[name] = _codes(table, name, words).cast(pa.int8())
+        elif name == "reason":
+            columns[name] = pa.array(np.zeros(table.num_rows, np.int16))
+        elif name == "reason_field":
+            columns[name] = pa.array(np.full(table.num_rows, -1, np.int16))
+        elif name == "flags":
+            flags = table.column(name).to_numpy() & _DECODED_FLAGS
+            columns[name] = pa.array(flags.astype(np.int32))
+        else:
+            columns[name] = pa.concat_arrays(table.column(name).chunks or [pa.array([], field.type)])
+    return pa.RecordBatch.from_arrays(
+        [columns[name] for name in schemas.CDR.names], schema=schemas.CDR
+    )
+
+
+def _codes(table: pa.Table, name: str, words: Sequence[str]) -> pa.Array:
+    found = pc.index_in(table.column(name), value_set=pa.array(list(words), pa.string()))
+    if found.null_count:
+        missing = pc.unique(pc.filter(table.column(name), pc.is_null(found))).to_pylist()
+        raise TollbookError(
+            f"suspense holds records of {name} {missing}\n    allowed: {', '.join(words)}\n"
+            "    do: put the source back into operator.yaml"
+        )
+    return pa.concat_arrays(found.chunks)
