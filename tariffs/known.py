@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from tariffs.model import Position, Version
+from tollbook.network import Network
+from tollbook.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,18 @@ class Known:
     holidays: frozenset[date] = frozenset()
     currency: str = ""
     time_zone: str = ""
+
+
+def names_of(workspace: Workspace, network: Network) -> Known:
+    """What an operator's workspace defines."""
+    return Known(
+        zones=network.zones.ids,
+        relations=network.relations,
+        access_codes=workspace.numbering.access_codes,
+        holidays=frozenset(day for day, _ in network.holidays),
+        currency=workspace.operator.currency,
+        time_zone=workspace.operator.time_zone,
+    )
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from cdr import layout
 from cdr.layout import Layout
 from tariffs import agreements, book
 from tariffs.agreements import Agreement
-from tariffs.known import Known
+from tariffs.known import names_of
 from tariffs.model import Book
 from tollbook import customers, network, workspace
 from tollbook.customers import Customers
@@ -43,13 +43,7 @@ def load(folder: Path) -> Data:
     net = network.load(space.network, zone, problems)
     people = customers.load(space.customers, zone, space.numbering, problems)
     layouts = tuple(_layout(space, source.layout, problems) for source in space.sources)
-    known = Known(
-        zones=net.zones.ids, relations=net.relations,
-        access_codes=space.numbering.access_codes,
-        holidays=frozenset(day for day, _ in net.holidays),
-        currency=space.operator.currency, time_zone=space.operator.time_zone,
-    )  # fmt: skip
-    tariff_book = book.load(space.tariffs, problems, known)
+    tariff_book = book.load(space.tariffs, problems, names_of(space, net))
     dated = agreements.load(
         space.network / "agreements.csv", problems, net.carriers.ids, net.zones.groups, zone
     )

@@ -1,0 +1,84 @@
+"""``tollbook tariff``: check the tariff book."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tollbook.cli.common import count, json_option, print_json, workspace_option
+
+if TYPE_CHECKING:
+    from tariffs.model import Book
+    from tollbook.errors import Problem
+
+
+@click.group(name="tariff")
+def command() -> None:
+    """Check and try out a tariff book."""
+
+
+@command.command(name="check")
+@workspace_option
+@json_option
+@click.pass_context
+def check(ctx: click.Context, folder: Path, as_json: bool) -> None:
+    """Report everything that is wrong with the tariff book.
+
+    Reads tariffs/ and the carriers' agreements, and operator.yaml and network/, to which they
+    refer. The exit code is 1 if there is an error; warnings alone leave it at 0.
+    """
+    from tariffs import agreements, book
+    from tariffs.known import names_of
+    from tollbook import network, workspace
+    from tollbook.text import Problems
+
+    problems = Problems()
+    space = workspace.load(folder, problems)
+    zone = space.operator.time_zone
+    net = network.load(space.network, zone, problems)
+    found = book.load(space.tariffs, problems, names_of(space, net))
+    agreements.load(
+        space.network / "agreements.csv", problems, net.carriers.ids, net.zones.groups, zone
+    )
+    if as_json:
+        print_json(as_dict(problems.found, found))
+    else:
+        click.echo(screen(problems.found, found))
+    if problems.errors:
+        ctx.exit(1)
+
+
+def as_dict(problems: list[Problem], book: Book | None) -> dict[str, Any]:
+    """The findings for programs."""
+    errors = sum(problem.severity == "error" for problem in problems)
+    return {
+        "errors": errors,
+        "warnings": len(problems) - errors,
+        "problems": [
+            {"file": p.file, "line": p.line, "severity": p.severity, "found": p.found,
+             "allowed": p.allowed, "do": p.do}
+            for p in sorted(problems)
+        ],
+        "book": None if book is None else {
+            "plans": len(book.plans),
+            "versions": sum(len(plan.versions) for plan in book.plans),
+            "components": list(book.components),
+            "files": list(book.files),
+        },
+    }  # fmt: skip
+
+
+def screen(problems: list[Problem], book: Book | None) -> str:
+    """The findings for people, and the line that counts them."""
+    from tollbook.errors import Refused
+
+    if any(problem.severity == "error" for problem in problems) or book is None:
+        return str(Refused(problems, "nothing was compiled"))
+    versions = sum(len(plan.versions) for plan in book.plans)
+    size = (f"{count(len(book.plans), 'plan')} in {count(versions, 'version')}, "
+            f"{count(len(book.components), 'component')}")  # fmt: skip
+    if problems:
+        return str(Refused(problems, f"the book can be used: {size}"))
+    return f"no error in {count(len(book.files), 'file')}; the book can be used: {size}"
