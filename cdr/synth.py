@@ -1,0 +1,322 @@
+"""CDR files of any size for a workspace, seeded and realistic, with the truth about every row.
+
+``write_month`` draws records block by block, weaves copies in, and writes files as the workspace's
+sources would deliver them. A seed gives the same bytes whatever the number of threads. Two calls
+for the same days must not be read by the same workspace: their records know nothing of each other.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import numpy as np
+
+from cdr import synth_draw, synth_plan, synth_population
+from cdr.synth_draw import Night
+from cdr.synth_faults import Rates
+from cdr.synth_layouts import LAYOUTS, SynthLayout, derive
+from cdr.synth_plan import Day, night_weights, share_out
+from cdr.synth_population import Population
+from cdr.synth_text import RowWriter, Sheet
+from cdr.synth_truth import Truth
+from cdr.synth_weave import Place, Weaver
+from tollbook import clock, codes
+from tollbook.customers import Customers
+from tollbook.errors import NotFound, TollbookError
+from tollbook.network import Network
+from tollbook.sources import Source
+from tollbook.workspace import Workspace
+
+BLOCK_ROWS: Final = 1 << 18
+FILES_MAX: Final = 288  # of a source and night: one every five minutes
+GZIP_LEVEL: Final = 3
+REFERENCES_A_DAY: Final = 10**9
+
+
+@dataclass(frozen=True)
+class SynthSpec:
+    """What to make. ``records``: of all days and sources, copies (``rates``) not counted.
+
+    sources: names out of operator.yaml, empty: all of them. gzip_every: every n-th file of a
+    source is compressed, if its pattern allows ``.gz``; 0: none.
+    """
+
+    records: int
+    first_day: date
+    days: int = 1
+    seed: int = 1
+    sources: tuple[str, ...] = ()
+    files_per_night: int = 4  # of each source
+    gzip_every: int = 0
+    rates: Rates = field(default_factory=Rates)
+    threads: int = 2
+
+
+@dataclass(frozen=True)
+class SynthFile:
+    """One file that was written; ``size_bytes`` as it lies on disk."""
+
+    night: date
+    source: str
+    path: Path
+    rows: int  # lines behind the header
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class SynthReport:
+    """What was made; ``dispositions``: rows by their fate, those that are rated included."""
+
+    files: tuple[SynthFile, ...]
+    rows: int
+    size_bytes: int
+    dispositions: dict[str, int]
+    truth: Path
+
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class _Feed:
+    """One source with what all of its files need. ``chosen``: bool, lines that it serves."""
+
+    source: Source
+    index: int  # among all sources of the workspace
+    layout: SynthLayout
+    writer: RowWriter
+    weaver: Weaver
+    kinds: tuple[synth_draw.Kind, ...]
+    chosen: np.ndarray
+
+
+@dataclass(frozen=True)
+class _File:
+    """One file to be written; ``number`` is its place in the truth."""
+
+    number: int
+    feed: _Feed
+    day: Day
+    place: Place
+    count: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A piece of a file: drawn in any order, woven and written in this one."""
+
+    file: _File
+    night: Night
+    count: int
+    share: tuple[float, float]  # the part of the day that the block stands for
+    first_ref: int
+    seed: tuple[int, ...]
+
+
+def write_month(
+    workspace: Workspace,
+    network: Network,
+    customers: Customers,
+    out_folder: Path,
+    spec: SynthSpec,
+    truth_path: Path,
+    progress: Progress | None = None,
+) -> SynthReport:
+    """Writes the files as ``out_folder/<source>/<name>`` and the truth as CSV and JSON.
+
+    progress: called with the rows written so far and the rows to come. Raises NotFound for
+    sources or days that cannot be made, TollbookError if a file is there already.
+    """
+    days = [spec.first_day + timedelta(days=index) for index in range(spec.days)]
+    zone = workspace.operator.time_zone
+    span = clock.date_utc_s(days[0], zone), clock.date_utc_s(days[-1] + timedelta(days=1), zone)
+    people = synth_population.build(workspace, network, customers, span, spec.seed)
+    truth = Truth()
+    files = _files(_feeds(workspace, people, spec), days, zone, out_folder, (spec, truth))
+    blocks = _blocks(files, workspace, people, spec)
+    done = 0
+    writing: _Target | None = None
+    written = []
+    for block, lines, text in _texts(blocks, truth, spec.threads):
+        if writing is None or writing.file is not block.file:
+            written += [writing.close(truth)] if writing else []
+            writing = _Target(block.file)
+        writing.write(text)
+        done += lines
+        if progress is not None:
+            progress(done, max(done, spec.records))
+    written += [writing.close(truth)] if writing else []
+    about = {"seed": spec.seed, "first_day": str(days[0]), "last_day": str(days[-1]),
+             "rates": asdict(spec.rates)}  # fmt: skip
+    dispositions = truth.write(truth_path, about)
+    size = sum(file.size_bytes for file in written)
+    return SynthReport(tuple(written), sum(truth.rows), size, dispositions, truth_path)
+
+
+class _Target:
+    """A file under way: hidden until it is whole, so that no run picks up a part of it."""
+
+    def __init__(self, file: _File) -> None:
+        self.file = file
+        file.path.parent.mkdir(parents=True, exist_ok=True)
+        if file.path.exists():
+            raise TollbookError(f"{file.path}: the file is there already\n"
+                                "    do: remove it, or choose another folder or other days")
+        self._hidden = file.path.with_name(f".{file.path.name}.part")
+        self._raw: BinaryIO = self._hidden.open("wb")
+        self._packed: gzip.GzipFile | None = None
+        if file.path.suffix == ".gz":
+            # Without a time and a name in it, the same rows give the same bytes.
+            self._packed = gzip.GzipFile("", "wb", GZIP_LEVEL, self._raw, mtime=0)
+        self.write(file.feed.writer.header)
+
+    def write(self, text: bytes) -> None:
+        """Appends to the file."""
+        (self._packed or self._raw).write(text)
+
+    def close(self, truth: Truth) -> SynthFile:
+        """Shows the file under its name."""
+        if self._packed is not None:
+            self._packed.close()
+        self._raw.close()
+        file = self.file
+        os.replace(self._hidden, file.path)
+        return SynthFile(file.day.date, file.feed.source.name, file.path,
+                         truth.rows[file.number], file.path.stat().st_size)  # fmt: skip
+
+
+def _feeds(workspace: Workspace, people: Population, spec: SynthSpec) -> list[_Feed]:
+    names = [source.name for source in workspace.sources]
+    for name in spec.sources:
+        if name not in names:
+            raise NotFound(f"--sources: there is no source '{name}'\n"
+                           f"    allowed: {', '.join(names)}\n"
+                           "    do: correct the name")  # fmt: skip
+    chosen = [source for source in workspace.sources
+              if not spec.sources or source.name in spec.sources]  # fmt: skip
+    layouts = {source.name: _layout(source, people) for source in chosen}
+    areas = [source.area for source in chosen if layouts[source.name].area_only]
+    data_apart = any(one.services == {codes.DATA} for one in layouts.values())
+    feeds = []
+    for source in chosen:
+        layout = layouts[source.name]
+        services = layout.services
+        if data_apart and len(services) > 1:
+            services -= {codes.DATA}
+        feeds.append(_Feed(
+            source, names.index(source.name), layout, RowWriter(layout, people),
+            Weaver(spec.days, spec.files_per_night, spec.rates.duplicates_ppm),
+            synth_draw.kinds_for(people, services, layout.directions),
+            people.served_by(source.area if layout.area_only else None, areas),
+        ))  # fmt: skip
+    return feeds
+
+
+def _layout(source: Source, people: Population) -> SynthLayout:
+    if source.layout not in LAYOUTS:
+        raise NotFound(f"operator.yaml: source '{source.name}' has the layout '{source.layout}'\n"
+                       f"    allowed: {', '.join(LAYOUTS)} can be synthesised\n"
+                       "    do: name other sources with --sources")  # fmt: skip
+    return LAYOUTS[source.layout](people)
+
+
+def _files(
+    feeds: list[_Feed], days: list[date], zone: str, folder: Path, about: tuple[SynthSpec, Truth]
+) -> list[_File]:
+    """All files in the order of writing: by night, source and time."""
+    spec, truth = about
+    files = []
+    names: set[tuple[int, str]] = set()
+    weights = [feed.layout.weight for feed in feeds]
+    for night, of_night in enumerate(share_out(spec.records, night_weights(days))):
+        for feed, of_feed in zip(feeds, share_out(of_night, weights), strict=True):
+            day = synth_plan.day_of(days[night], zone, feed.source.time_zone)
+            counts = share_out(of_feed, [1] * spec.files_per_night)
+            for index, count in enumerate(counts):
+                compress = spec.gzip_every > 0 and (index + 1) % spec.gzip_every == 0
+                name = synth_plan.file_name(
+                    feed.source, day, index, spec.files_per_night, compress
+                )
+                if (feed.index, name) in names:
+                    raise NotFound(
+                        f"operator.yaml: the pattern of source '{feed.source.name}' gives two "
+                        f"files of {days[night]} the name {name}\n"
+                        "    do: put {sequence:06d} or * into the pattern, or ask for one file")
+                names.add((feed.index, name))
+                number = truth.open_file(f"{feed.source.name}/{name}", int(feed.layout.header))
+                path = folder / feed.source.name / name
+                files.append(_File(number, feed, day, (night, index), count, path))
+    return files
+
+
+def _blocks(
+    files: list[_File], workspace: Workspace, people: Population, spec: SynthSpec
+) -> Iterator[_Block]:
+    night: Night | None = None
+    for file in files:
+        if night is None or file.place[1] == 0:
+            night = _night(file, workspace, people, spec.rates)
+        pieces = max(1, -(-file.count // BLOCK_ROWS))
+        parts = pieces * spec.files_per_night
+        ordinal = file.day.date.toordinal()
+        reference = (ordinal - clock.EPOCH_DAY) * REFERENCES_A_DAY
+        for piece, count in enumerate(share_out(file.count, [1] * pieces)):
+            at = file.place[1] * pieces + piece
+            seed = (spec.seed, file.feed.index, ordinal, *file.place[1:], piece)
+            yield _Block(file, night, count, (at / parts, (at + 1) / parts),
+                         reference + at * BLOCK_ROWS, seed)  # fmt: skip
+
+
+def _night(file: _File, workspace: Workspace, people: Population, rates: Rates) -> Night:
+    feed, day = file.feed, file.day
+    active, inactive = people.in_force(day.start_utc_s, day.end_utc_s, feed.chosen)
+    return Night(
+        people, active, inactive, day.start_utc_s, day.shape, day.hole, feed.index,
+        len(workspace.sources), feed.kinds, feed.layout.damage_reasons(),
+        feed.layout.unanswered_ppm, rates, workspace.limits,
+    )  # fmt: skip
+
+
+def _draw(block: _Block) -> tuple[Sheet, np.random.Generator]:
+    rng = np.random.Generator(np.random.PCG64(block.seed))
+    rows = synth_draw.draw_block(block.night, rng, block.count, block.share, block.first_ref)
+    derive(rows, clock.zone_table(block.file.feed.source.time_zone))
+    return block.file.feed.writer.sheet(rows), rng
+
+
+def _texts(
+    blocks: Iterator[_Block], truth: Truth, threads: int
+) -> Iterator[tuple[_Block, int, bytes]]:
+    """Blocks with their rows as text, in order. Drawing and writing run in threads ahead of the
+    weaving between them, which knows the lines of earlier blocks and runs alone."""
+    drawn: deque[tuple[_Block, Future[tuple[Sheet, np.random.Generator]]]] = deque()
+    texts: deque[tuple[_Block, int, Future[bytes]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+
+        def weave_next() -> None:
+            block, future = drawn.popleft()
+            sheet, rng = future.result()
+            file, feed = block.file, block.file.feed
+            woven, order = feed.weaver.weave(sheet, rng, file.place, truth, file.number)
+            texts.append((block, len(order), pool.submit(feed.writer.text, woven, order)))
+
+        for block in blocks:
+            drawn.append((block, pool.submit(_draw, block)))
+            if len(drawn) > threads:
+                weave_next()
+            if len(texts) > threads:
+                head, lines, text = texts.popleft()
+                yield head, lines, text.result()
+        while drawn:
+            weave_next()
+        for head, lines, text in texts:
+            yield head, lines, text.result()
