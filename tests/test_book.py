@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 import shutil
 from datetime import date
@@ -10,12 +11,14 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tariffs import agreements, book, units
 from tariffs.model import ALL_DAYS, Band, Book, Rate, Tier
 from tollbook import clock, money
+from tollbook.cli import main
 from tollbook.columns import OPEN_FROM, OPEN_TO
 from tollbook.text import Problems
 
@@ -218,7 +221,7 @@ def doc_blocks(kind: str) -> list[str]:
 
 
 DOC_KNOWN = book.Known(
-    zones=("emergency", "police", "010", "0044", "0081"),
+    zones=("emergency", "police", "010", "GB", "JP"),
     relations=("local", "toll", "hkmt", "international"),
     access_codes=("17911",), currency="CNY", time_zone="Asia/Shanghai",
 )  # fmt: skip
@@ -270,13 +273,58 @@ def test_example_book() -> None:
         "sms": ("0.10", 1, "event"), "gprs": ("0.03", 1024, "byte"),
     }  # fmt: skip
     assert version.rate("toll").bands[0].tiers[0].price_nano == 40_000_000
-    assert dict(version.decks[0].rates)["0044"] == "intl_night"
+    assert dict(version.decks[0].rates)["GB"] == "intl_night"
     assert version.recurring[0].price_micro == 50 * money.MICRO
 
 
 @given(st.integers(0, 86_400))
 def test_time_of_day_is_read_as_it_is_written(second: int) -> None:
     assert units.parse_time_s(units.time_text(second)) == second
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Path:
+    """A copy of the sample operator, as far as ``tariff check`` reads it."""
+    shutil.copytree(ROOT / "tollbook" / "sample", tmp_path / "sample")
+    return tmp_path / "sample"
+
+
+def run_check(folder: Path, *options: str) -> tuple[int, str]:
+    done = CliRunner().invoke(main.cli, ["tariff", "check", "-C", str(folder), *options])
+    return done.exit_code, done.output
+
+
+def test_check_finds_the_sample_operator_in_order(sample: Path) -> None:
+    code, output = run_check(sample)
+    assert (code, output.count("\n")) == (0, 1)
+    assert output.startswith("no error in 6 files; the book can be used: 3 plans in 4 versions")
+    code, output = run_check(sample, "--json")
+    assert code == 0
+    assert json.loads(output)["book"]["plans"] == 3
+
+
+def test_check_reports_book_and_agreements_together(sample: Path) -> None:
+    plan = sample / "tariffs" / "easy.yaml"
+    plan.write_text(plan.read_text().replace("price: 0.60}", "price: 0,60}", 1))
+    with (sample / "network" / "agreements.csv").open("a") as file:
+        file.write("x,nobody,out,voice,*,0.06,60s,,,,,,\n")
+    code, output = run_check(sample)
+    assert code == 1
+    assert "tariffs/easy.yaml:10: " in output
+    assert "'carrier' is 'nobody'" in output
+    assert output.endswith("2 errors in 2 files; nothing was compiled\n")
+    code, output = run_check(sample, "--json")
+    found = json.loads(output)
+    assert (code, found["errors"], found["warnings"], found["book"]) == (1, 2, 0, None)
+    assert {(p["file"], p["severity"]) for p in found["problems"]} == {
+        ("network/agreements.csv", "error"), ("tariffs/easy.yaml", "error")}  # fmt: skip
+
+
+def test_check_passes_over_warnings(sample: Path) -> None:
+    (sample / "tariffs" / "spare.csv").write_text("zone,rate\n")
+    code, output = run_check(sample)
+    assert code == 0
+    assert "0 errors, 1 warning in 1 file; the book can be used: 3 plans" in output
 
 
 HEADER = ("agreement,carrier,direction,service,group,price,per,increments,digits,mode,clock,"
