@@ -88,17 +88,16 @@ def make(usage: pa.Table, recurring: pa.Table, accounts: Accounts, terms: Terms)
 def check_closed(made: Bills) -> None:
     """Raises NotClosed unless lines, bills and rated charges agree to the last micro."""
     lines, bills = made.lines, made.bills
-    kinds = lines.column("kind")
-    billed = exact_sum(_int64(lines, "amount_micro"))
+    amounts = _int64(lines, "amount_micro")
     parts = {
-        kind: exact_sum(_int64(lines.filter(pc.equal(kinds, kind)), "amount_micro"))
+        kind: exact_sum(amounts[pc.equal(lines.column("kind"), kind).to_numpy()])
         for kind in KINDS
     }
     rated = exact_sum(_int64(lines, "rated_micro"))
     of_bills = {name: exact_sum(_int64(bills, f"{name}_micro")) for name in (*KINDS, *_TOTALS)}
     agree = (
         all(parts[kind] == of_bills[kind] for kind in KINDS)
-        and billed == of_bills["total"]
+        and exact_sum(amounts) == of_bills["total"]
         and rated == of_bills["rated"] == of_bills["usage"] + of_bills["rounding"]
         and int(_int64(bills, "line_count").sum()) == lines.num_rows
     )
@@ -118,10 +117,7 @@ def _paying_accounts(
     usage: pa.Table, recurring: pa.Table, accounts: Accounts
 ) -> tuple[pa.Array, np.ndarray]:
     """Sorted ids of the accounts that get a bill, and which of them are exempt of tax."""
-    named = pa.chunked_array(
-        [*usage.column("account_id").chunks, *recurring.column("account_id").chunks], pa.string()
-    )
-    ids = pc.unique(named)
+    ids = pc.unique(pa.concat_arrays([_runs(table)[0] for table in (usage, recurring)]))
     ids = ids.take(pc.sort_indices(ids))
     row = pc.index_in(ids, value_set=accounts.account_id)
     if row.null_count:
@@ -140,8 +136,25 @@ def _bill_numbers(ids: pa.Array, period: int) -> pa.Array:
     return pc.binary_join_element_wise(prefix, ids, "-")
 
 
+def _runs(table: pa.Table) -> tuple[pa.Array, np.ndarray]:
+    """The account of each run of rows with one account, and the length of the run.
+
+    The tables are sorted, so there are far fewer runs than rows to look up.
+    """
+    column = table.column("account_id").combine_chunks()
+    begins = np.ones(len(column), np.bool_)
+    if len(column):
+        begins[1:] = pc.not_equal(column[1:], column[:-1]).to_numpy(zero_copy_only=False)
+    at = np.flatnonzero(begins)
+    return column.take(pa.array(at)), np.diff(np.append(at, len(column)))
+
+
 def _index_of(table: pa.Table, ids: pa.Array) -> np.ndarray:
-    return pc.index_in(table.column("account_id"), value_set=ids).to_numpy().astype(np.int64)
+    """int64 position in ``ids`` of the account of every row."""
+    heads, lengths = _runs(table)
+    found = pc.index_in(heads, value_set=ids).to_numpy().astype(np.int64)
+    index: np.ndarray = np.repeat(found, lengths)
+    return index
 
 
 def _part(count: int, **columns: pa.Array | pa.ChunkedArray | np.ndarray | str) -> pa.Table:
