@@ -106,11 +106,14 @@ def _deck_names(rules: Iterable[Rule]) -> dict[str, None]:
 
 
 def _check_deck_zones(decks: Decks, known: Known, problems: Problems) -> None:
-    zones = known.zones
+    if known.zones is None:
+        return
+    defined = {ANY_ZONE, *known.zones}
     for row in (row for rows in decks.values() for row in rows or ()):
-        if zones is not None and row.zone != ANY_ZONE and row.zone not in zones:
+        if row.zone not in defined:
             problems.add(_where(row.at), f"zone '{row.zone}' is not in network/zones.csv",
-                         _list(zones), _advice(row.zone, zones, "add it, or remove the line"))
+                         _list(known.zones),
+                         _advice(row.zone, known.zones, "add it, or remove the line"))
 
 
 def _check_units(edition: Edition, decks: Decks, problems: Problems) -> None:

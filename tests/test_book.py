@@ -15,11 +15,10 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tariffs import agreements, book, units
+from tariffs import book, units
 from tariffs.model import ALL_DAYS, Band, Book, Rate, Tier
-from tollbook import clock, money
+from tollbook import money
 from tollbook.cli import main
-from tollbook.columns import OPEN_FROM, OPEN_TO
 from tollbook.text import Problems
 
 ROOT = Path(__file__).parent.parent
@@ -209,6 +208,25 @@ def test_every_broken_book_is_in_the_table() -> None:
     assert cases == set(broken_cases())
 
 
+EXAMPLE = (ROOT / "examples" / "china-2003" / "tariffs" / "standard.yaml").read_text()
+
+
+@given(
+    st.integers(0, len(EXAMPLE)),
+    st.integers(0, 40),
+    st.sampled_from(["", "{}", "[]", ": ", "\n", "x", "-1", "price: 1", "\0", "&a ", "0" * 30]),
+)
+def test_damaged_text_is_refused_or_read_but_never_raises(
+    tmp_path_factory: pytest.TempPathFactory, at: int, cut: int, put: str
+) -> None:
+    folder = tmp_path_factory.mktemp("damaged")
+    shutil.copytree(ROOT / "examples" / "china-2003" / "tariffs", folder, dirs_exist_ok=True)
+    (folder / "standard.yaml").write_text(EXAMPLE[:at] + put + EXAMPLE[at + cut :])
+    problems = Problems()
+    found = book.load(folder, problems, book.Known())
+    assert (found is None) == (problems.errors > 0)
+
+
 def test_an_empty_folder_is_no_book(tmp_path: Path) -> None:
     problems = Problems()
     assert book.load(tmp_path, problems, KNOWN) is None
@@ -325,83 +343,3 @@ def test_check_passes_over_warnings(sample: Path) -> None:
     code, output = run_check(sample)
     assert code == 0
     assert "0 errors, 1 warning in 1 file; the book can be used: 3 plans" in output
-
-
-HEADER = ("agreement,carrier,direction,service,group,price,per,increments,digits,mode,clock,"
-          "valid_from,valid_to\n")  # fmt: skip
-
-
-def load_agreements(folder: Path, rows: str) -> tuple[tuple[agreements.Agreement, ...], Problems]:
-    (folder / "agreements.csv").write_text(HEADER + rows)
-    problems = Problems()
-    found = agreements.load(folder / "agreements.csv", problems, ("CT", "CM"), ("north", "south"),
-                            "Asia/Shanghai")  # fmt: skip
-    return found, problems
-
-
-def test_agreements_as_written(tmp_path: Path) -> None:
-    found, problems = load_agreements(
-        tmp_path,
-        "A1,CT,out,voice,*,0.06,60s,,,,,,\n"
-        "A1,CT,out,voice,north,0.0123,60s,60/6,4,half_up,end,2003-01-01,2004-01-01\n"
-        "A1,CT,out,voice,north,0.02,60s,6/6,,,,2004-01-01,\n"
-        "A2,CM,in,sms,south,0.03,event,,,,,,\n",
-    )
-    assert not problems.found
-    assert [(a.carrier, a.group, a.at.line) for a in found] == [
-        ("CM", "south", 5), ("CT", "north", 3), ("CT", "north", 4), ("CT", "*", 2)]  # fmt: skip
-    dated = found[1]
-    start = clock.date_utc_s(date(2003, 1, 1), "Asia/Shanghai")
-    assert start == 1_041_350_400  # 2002-12-31T16:00:00Z
-    assert (dated.valid_from_utc_s, dated.valid_to_utc_s) == (start, start + 365 * 86_400)
-    assert (dated.price_nano, dated.per, dated.first_increment, dated.increment) == (
-        12_300_000, 60, 60, 6)  # fmt: skip
-    assert (dated.digits, dated.mode, dated.clock) == (4, money.ROUND_HALF_UP, "end")
-    assert (found[2].first_increment, found[2].increment) == (0, 6)
-    everything = found[3]
-    assert (everything.valid_from_utc_s, everything.valid_to_utc_s) == (OPEN_FROM, OPEN_TO)
-    assert (everything.increment, everything.digits, everything.clock) == (60, 6, "start")
-
-
-# One faulty row -> the words of its one problem.
-BROKEN_AGREEMENTS = [
-    (",CT,out,voice,*,0.06,60s,,,,,,", "'agreement' is empty"),
-    ("A1,CX,out,voice,*,0.06,60s,,,,,,", "'carrier' is 'CX'"),
-    ("A1,CT,transit,voice,*,0.06,60s,,,,,,", "'direction' is 'transit'"),
-    ("A1,CT,out,fax,*,0.06,60s,,,,,,", "'service' is 'fax'"),
-    ("A1,CT,out,voice,west,0.06,60s,,,,,,", "'group' is 'west'"),
-    ('A1,CT,out,voice,*,"0,06",60s,,,,,,', "'price' is '0,06'"),
-    ("A1,CT,out,voice,*,-0.06,60s,,,,,,", "'price' is '-0.06'"),
-    ("A1,CT,out,voice,*,0.06,60,,,,,,", "'per' is '60'"),
-    ("A1,CT,out,voice,*,0.06,event,,,,,,", "'per' is 'event'"),
-    ("A1,CT,out,voice,*,0.06,60s,60-6,,,,,", "'increments' is '60-6'"),
-    ("A1,CT,out,voice,*,0.06,60s,,9,up,,,", "'digits' is '9'"),
-    ("A1,CT,out,voice,*,0.06,60s,,,up,,,", "'digits' is empty"),
-    ("A1,CT,out,voice,*,0.06,60s,,2,,,,", "'mode' is empty"),
-    ("A1,CT,out,voice,*,0.06,60s,,,,middle,,", "'clock' is 'middle'"),
-    ("A1,CT,out,voice,*,0.06,60s,,,,,2003-13-01,", "'valid_from' is '2003-13-01'"),
-    ("A1,CT,out,voice,*,0.06,60s,,,,,2003-01-02,2003-01-02", "'valid_to' is '2003-01-02'"),
-]
-
-
-@pytest.mark.parametrize(("row", "words"), BROKEN_AGREEMENTS)
-def test_broken_agreement(tmp_path: Path, row: str, words: str) -> None:
-    found, problems = load_agreements(tmp_path, f"{row}\nA1,CM,out,voice,*,0.06,60s,,,,,,\n")
-    assert [(p.line, p.found) for p in problems.found] == [(2, words)]
-    assert [a.carrier for a in found] == ["CM"]
-
-
-def test_two_prices_at_a_time_are_refused(tmp_path: Path) -> None:
-    row = "A1,CT,out,voice,north,0.06,60s,,,,,{}\n"
-    _, problems = load_agreements(
-        tmp_path, row.format("2003-01-01,2004-01-01") + row.format("2003-12-31,")
-    )
-    assert [(p.line, p.found) for p in problems.found] == [
-        (3, "a second price for CT, out, voice, group north is in force from 2003-12-31; the first "
-            "is in line 2")]  # fmt: skip
-
-
-def test_without_a_file_there_is_no_agreement(tmp_path: Path) -> None:
-    problems = Problems()
-    assert agreements.load(tmp_path / "agreements.csv", problems, (), (), "UTC") == ()
-    assert not problems.found
