@@ -82,7 +82,7 @@ class SynthReport:
     truth: Path
 
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,8 @@ def write_month(
 ) -> SynthReport:
     """Writes the files as ``out_folder/<source>/<name>`` and the truth as CSV and JSON.
 
-    progress: called with the rows written so far and the rows to come. Raises NotFound for
-    sources or days that cannot be made, TollbookError if a file is there already.
+    progress: called with the rows of each block that was written. Raises NotFound for sources
+    or days that cannot be made, TollbookError if a file is there already.
     """
     days = [spec.first_day + timedelta(days=index) for index in range(spec.days)]
     zone = workspace.operator.time_zone
@@ -142,8 +142,11 @@ def write_month(
     people = synth_population.build(workspace, network, customers, span, spec.seed)
     truth = Truth()
     files = _files(_feeds(workspace, people, spec), days, zone, out_folder, (spec, truth))
+    for file in files:
+        if file.path.exists():
+            raise TollbookError(f"{file.path}: the file is there already\n"
+                                "    do: remove it, or choose another folder or other days")
     blocks = _blocks(files, workspace, people, spec)
-    done = 0
     writing: _Target | None = None
     written = []
     for block, lines, text in _texts(blocks, truth, spec.threads):
@@ -151,9 +154,8 @@ def write_month(
             written += [writing.close(truth)] if writing else []
             writing = _Target(block.file)
         writing.write(text)
-        done += lines
         if progress is not None:
-            progress(done, max(done, spec.records))
+            progress(lines)
     written += [writing.close(truth)] if writing else []
     about = {"seed": spec.seed, "first_day": str(days[0]), "last_day": str(days[-1]),
              "rates": asdict(spec.rates)}  # fmt: skip
@@ -168,9 +170,6 @@ class _Target:
     def __init__(self, file: _File) -> None:
         self.file = file
         file.path.parent.mkdir(parents=True, exist_ok=True)
-        if file.path.exists():
-            raise TollbookError(f"{file.path}: the file is there already\n"
-                                "    do: remove it, or choose another folder or other days")
         self._hidden = file.path.with_name(f".{file.path.name}.part")
         self._raw: BinaryIO = self._hidden.open("wb")
         self._packed: gzip.GzipFile | None = None

@@ -106,7 +106,7 @@ def draw_block(
     directions = np.array([one.direction for one in night.kinds], np.int64)
     rows = {
         "service": services[kind], "direction": directions[kind],
-        "served": night.active.written[rank],
+        "served": night.active.written[rank], "imsi": night.active.imsi[rank],
         "start_utc_s": night.day_utc_s + slot * night.source_count + night.source_index,
         "reference": first_ref + np.arange(count, dtype=np.int64),
         "fate": np.zeros(count, np.int64), "damage": np.full(count, -1, np.int64),

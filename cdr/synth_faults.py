@@ -52,7 +52,7 @@ def carry_for_others(rows: dict[str, np.ndarray], pool: Others) -> None:
     rows["direction"][late] = codes.OUT
     at = (rows["entropy"][keep] >> 8) % len(pool.written)
     rows["served"][keep], rows["trunk_in"][keep] = pool.written[at], pool.trunk[at]
-    rows["location"][keep] = rows["network"][keep] = -1
+    rows["imsi"][keep] = rows["location"][keep] = rows["network"][keep] = -1
     rows["fate"][keep] = CODE["carried_for_others"]
 
 
@@ -72,7 +72,8 @@ def swap_lines(
     if not len(lines):
         return
     chosen = apart(rows, pick(rng, rows["fate"] == 0, ppm))
-    rows["served"][chosen] = lines.written[rng.integers(0, len(lines), len(chosen))]
+    at = rng.integers(0, len(lines), len(chosen))
+    rows["served"][chosen], rows["imsi"][chosen] = lines.written[at], lines.imsi[at]
     rows["fate"][chosen] = CODE[reason]
 
 

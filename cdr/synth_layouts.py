@@ -116,7 +116,7 @@ def tollbook(people: Population) -> SynthLayout:
     )
 
 
-def freeswitch(people: Population) -> SynthLayout:
+def freeswitch(_: Population) -> SynthLayout:
     """Outgoing calls of an exchange, as mod_cdr_csv writes them with its default template."""
     text, integer, clock = kernels.TEXT, kernels.INTEGER, kernels.CLOCK
     causes = ("NORMAL_CLEARING", "NO_ANSWER", "USER_BUSY", "ORIGINATOR_CANCEL")
@@ -152,27 +152,30 @@ def freeswitch(people: Population) -> SynthLayout:
 
 def ggsn(people: Population) -> SynthLayout:
     """Data sessions of the sample operator's gateway (``sample/layouts/ggsn.yaml``)."""
-    integer, number = kernels.INTEGER, kernels.NUMBER
-    replace = kernels.REPLACE
+    integer, text, replace = kernels.INTEGER, kernels.TEXT, kernels.REPLACE
     return SynthLayout(
         columns=(
-            Column("served", number, "served"),
+            Column("charging_id", integer, "reference"),
+            Column("imsi", integer, "imsi", argument=15),
+            Column("served", kernels.NUMBER, "served"),
             Column("start", integer, "start_utc_s"),
             Column("duration", integer, "duration_s"),
             Column("up", integer, "up_bytes"),
             Column("down", integer, "down_bytes"),
-            Column("cell", kernels.TEXT, "location", people.cells),
-            Column("network", kernels.TEXT, "network", people.networks),
-            Column("charging_id", integer, "reference"),
+            Column("cell", text, "location", people.cells),
+            Column("network", text, "network", people.networks),
+            Column("cause", integer, "zero"),
         ),
         damages=(
-            Damage("columns_too_few", kernels.CUT, "duration"),
-            Damage("columns_too_many", kernels.APPEND, "charging_id", b"surplus"),
+            Damage("columns_too_few", kernels.CUT, "down"),
+            Damage("columns_too_many", kernels.APPEND, "cause", b"surplus"),
+            Damage("imsi_malformed", replace, "imsi", b"46O970000000017"),
             Damage("number_malformed", replace, "served", b"139 0000?0001"),
-            Damage("integer_malformed", replace, "up", b"12kB"),
+            Damage("field_missing", replace, "served"),
             Damage("time_malformed", replace, "start", b"yesterday"),
+            Damage("integer_malformed", replace, "up", b"12 kB"),
         ),
-        delimiter=";", weight=45,
+        header=False, delimiter=";", weight=45,
         services=frozenset({codes.DATA}), directions=frozenset({codes.OUT}),
     )  # fmt: skip
 

@@ -34,6 +34,7 @@ class Lines:
 
     written: np.ndarray  # int64: the number as the switch writes it (NUMBER_SHIFT)
     zone_index: np.ndarray  # int32: zone of the number
+    imsi: np.ndarray  # int64, -1: none known
 
     def __len__(self) -> int:
         return len(self.written)
@@ -128,7 +129,9 @@ def build(
             _written(numbers, numbering, rng), _trunk_of(carrier, carrier_trunks, rng)
         )
     return Population(
-        prefixes, subscribed, Lines(_as_msisdn(unknown, numbering), ranges.zone_of(unknown)),
+        prefixes, subscribed,
+        Lines(_as_msisdn(unknown, numbering), ranges.zone_of(unknown),
+              np.full(len(unknown), -1, np.int64)),
         others, cells, cell_first, network.visited.tadigs, trunks, numbering.country_code,
     )  # fmt: skip
 
@@ -164,7 +167,7 @@ class _Ranges:
     def zone_of(self, numbers: np.ndarray) -> np.ndarray:
         """Zone of each number (int32); -1: in no range."""
         rows = self.match(numbers)
-        return np.where(rows < 0, np.int32(-1), self.zone_index[rows])
+        return np.asarray(np.where(rows < 0, -1, self.zone_index[rows]), np.int32)
 
 
 def digit_counts(numbers: np.ndarray) -> np.ndarray:
@@ -175,11 +178,12 @@ def digit_counts(numbers: np.ndarray) -> np.ndarray:
 
 def _begins_with(numbers: np.ndarray, prefix: int) -> np.ndarray:
     length = len(str(prefix))
-    return numbers // 10 ** np.maximum(digit_counts(numbers) - length, 0) == prefix
+    head = numbers // 10 ** np.maximum(digit_counts(numbers) - length, 0)
+    return np.asarray(head == prefix, np.bool_)
 
 
 def _some(lines: Lines, chosen: np.ndarray) -> Lines:
-    return Lines(lines.written[chosen], lines.zone_index[chosen])
+    return Lines(lines.written[chosen], lines.zone_index[chosen], lines.imsi[chosen])
 
 
 def _no_trunk(count: int) -> np.ndarray:
@@ -212,7 +216,8 @@ def _numbers_in(
     code = len(numbering.country_code)
     length = ranges.length[chosen]
     home = _begins_with(ranges.prefix[chosen], int(numbering.country_code)) & (length >= code)
-    total = np.where(home, code + _usual_digits(known, numbering), np.maximum(length + 8, FOREIGN_DIGITS))
+    abroad = np.maximum(length + 8, FOREIGN_DIGITS)
+    total = np.where(home, code + _usual_digits(known, numbering), abroad)
     free = np.clip(np.minimum(total, E164_DIGITS_MAX) - length, 0, E164_DIGITS_MAX)
     scale = 10**free
     numbers = ranges.prefix[chosen] * scale + rng.integers(0, np.maximum(scale, 1))
@@ -272,7 +277,11 @@ def _subscribed(
                        "    do: add the range of the customers' numbers")  # fmt: skip
     return Subscribed(
         table.number[order],
-        Lines(_as_msisdn(table.number[order], numbering), zone[order]),
+        Lines(
+            _as_msisdn(table.number[order], numbering),
+            zone[order],
+            np.where(table.imsi[order] > 0, table.imsi[order], -1),
+        ),
         table.status[order] == ACTIVE,
         table.valid_from_utc_s[order],
         table.valid_to_utc_s[order],

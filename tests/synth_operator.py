@@ -1,4 +1,4 @@
-"""A small operator for tests of the synthesiser: three sources, five zones, a few thousand lines."""
+"""A small operator for tests of the synthesiser: three sources, five zones, some lines."""
 
 from __future__ import annotations
 
