@@ -39,7 +39,7 @@ setup(
         "cdr", "tariffs", "rating", "billing", "settlement",
     ],
     package_data={
-        "tollbook": ["py.typed", "sample/**/*"],
+        "tollbook": ["py.typed", "sample/**/*", "blank/**/*"],
         "cdr": ["layouts/*.yaml"],
         "billing": ["templates/*"],
     },

@@ -166,6 +166,6 @@ def _within(size: np.ndarray, range_: Lengths) -> np.ndarray:
 
 
 def masked(number: int | str) -> str:
-    """A person's number for messages and logs: ``8613900000001`` -> ``861****0001``."""
+    """A person's number for messages and logs: ``8613900000001`` -> ``86139****0001``."""
     text = str(number)
-    return f"{text[:3]}****{text[-4:]}" if len(text) > 7 else "****"
+    return f"{text[:-8]}****{text[-4:]}" if len(text) > 8 else "****"
