@@ -338,6 +338,15 @@ def test_check_reports_book_and_agreements_together(sample: Path) -> None:
         ("network/agreements.csv", "error"), ("tariffs/easy.yaml", "error")}  # fmt: skip
 
 
+def test_check_compiles_the_book_to_prove_that_no_charge_overflows(sample: Path) -> None:
+    plan = sample / "tariffs" / "easy.yaml"
+    huge = "local: {per: 60s, price: 1000000000}"
+    plan.write_text(plan.read_text().replace("local: {per: 60s, price: 0.60}", huge))
+    code, output = run_check(sample)
+    assert code == 1
+    assert "tariffs/easy.yaml:10: rate 'local'" in output
+
+
 def test_check_passes_over_warnings(sample: Path) -> None:
     (sample / "tariffs" / "spare.csv").write_text("zone,rate\n")
     code, output = run_check(sample)

@@ -12,6 +12,8 @@ from tollbook.cli.common import count, json_option, print_json, workspace_option
 if TYPE_CHECKING:
     from tariffs.model import Book
     from tollbook.errors import Problem
+    from tollbook.network import Network
+    from tollbook.text import Problems
 
 
 @click.group(name="tariff")
@@ -42,12 +44,26 @@ def check(ctx: click.Context, folder: Path, as_json: bool) -> None:
     agreements.load(
         space.network / "agreements.csv", problems, net.carriers.ids, net.zones.groups, zone
     )
+    if found is not None and not problems.errors:
+        _prove(found, net, space.numbering.access_codes, problems)
     if as_json:
         print_json(as_dict(problems.found, found))
     else:
         click.echo(screen(problems.found, found))
     if problems.errors:
         ctx.exit(1)
+
+
+def _prove(book: Book, net: Network, access_codes: tuple[str, ...], problems: Problems) -> None:
+    """Compile the book as a run does: that is where prices are shown not to overflow."""
+    from tariffs.compiler import compile_book
+    from tollbook.errors import Refused
+
+    plans = tuple(plan.plan_id for plan in book.plans)
+    try:
+        compile_book(book, net.zones.ids, net.relations, access_codes, plans)
+    except Refused as refused:
+        problems.found.extend(refused.problems)
 
 
 def as_dict(problems: list[Problem], book: Book | None) -> dict[str, Any]:
