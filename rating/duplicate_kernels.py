@@ -64,21 +64,22 @@ class Keys(NamedTuple):
 
 
 @kernel
-def party_key(e164: int, raw: Texts, row: int) -> int:
+def party_key(e164: int, offsets: np.ndarray, data: np.ndarray, row: int) -> int:
     """The number, or the negative hash of the raw text where it is none; 0: there is no text."""
     if e164 > 0:
         return e164
-    first, last = raw.offsets[row], raw.offsets[row + 1]
-    return -1 - text_hash(raw.data, first, last) if last > first else 0
+    first, last = offsets[row], offsets[row + 1]
+    return -1 - text_hash(data, first, last) if last > first else 0
 
 
 @kernel
-def extra_key(fields: KeyFields, call_ref: Texts, sequence: int, row: int) -> int:
-    """Hash of the reference and the sequence number, as far as they are in the key; else 0."""
+def extra_key(
+    fields: KeyFields, offsets: np.ndarray, data: np.ndarray, sequence: int, row: int
+) -> int:
+    """Hash of the call reference and the sequence, as far as they are in the key; else 0."""
     key = np.int64(0)
     if fields.call_ref == 1:
-        first, last = call_ref.offsets[row], call_ref.offsets[row + 1]
-        key = mix(SEED, text_hash(call_ref.data, first, last))
+        key = mix(SEED, text_hash(data, offsets[row], offsets[row + 1]))
     if fields.sequence == 1:
         key = mix(key, sequence)
     return key
@@ -86,9 +87,10 @@ def extra_key(fields: KeyFields, call_ref: Texts, sequence: int, row: int) -> in
 
 @kernel
 def key_hash(
-    fields: KeyFields, served: int, other: int, start: int, duration: int, kind: int, extra: int
-) -> int:
-    """Hash of the fields in the key: 1 to 2**62 - 1. ``kind``: direction << 8 | service."""
+    fields: KeyFields, served: int, other: int, start: int, duration: int, direction: int,
+    service: int, extra: int,
+) -> int:  # fmt: skip
+    """Hash of the fields that are in the key: 1 to 2**62 - 1."""
     state = np.int64(SEED)
     if fields.served == 1:
         state = mix(state, served)
@@ -99,9 +101,9 @@ def key_hash(
     if fields.other == 1:
         state = mix(state, other)
     if fields.direction == 1:
-        state = mix(state, kind >> 8)
+        state = mix(state, direction)
     if fields.service == 1:
-        state = mix(state, kind & 255)
+        state = mix(state, service)
     if fields.call_ref == 1 or fields.sequence == 1:
         state = mix(state, extra)
     return max(state, np.int64(1))

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 
 from rating import guide_kernels as kernels
-from rating.hash_kernels import Texts
-from rating.reference import Reference
+from rating.hash_kernels import TextTable, find_texts
+from rating.reference import Guiding, Reference
 from rating.tables import texts_of
 from tollbook import schemas
 from tollbook.stage import StageResult, ints, with_columns
 
-_TEXTS = frozenset(
-    ("served_raw", "other_raw", "trunk_in", "trunk_out", "network", "location", "call_ref")
-)
-_RESULT_TYPES = {
-    name: schemas.USAGE.field(name).type.to_pandas_dtype() for name in kernels.GuideResults._fields
-}
+_TEXTS = frozenset(("served_raw", "other_raw", "call_ref"))
 
 
 def guide(batch: pa.RecordBatch, reference: Reference, state: None = None) -> StageResult:
@@ -30,16 +27,82 @@ def guide(batch: pa.RecordBatch, reference: Reference, state: None = None) -> St
     totals: rejected, the rows that this stage rejected.
     """
     schemas.check(batch, schemas.NORMALISED, "guide")
-    columns = kernels.GuideColumns(*(_column(batch, name) for name in kernels.GuideColumns._fields))
-    results = kernels.GuideResults(
-        *(np.empty(batch.num_rows, kind) for kind in _RESULT_TYPES.values())
-    )
-    kernels.guide(reference.guiding, columns, results)
-    rejected = np.count_nonzero(results.reason) - np.count_nonzero(columns.reason)
+    tables = reference.guiding
+    new = {"dedupe_hash": np.empty(batch.num_rows, np.int64)}
+    bucket = np.empty(batch.num_rows, np.int16)
+    kernels.identify(
+        tables.key_fields, tables.takes_part, _inputs(batch, kernels.Identity),
+        new["dedupe_hash"], bucket,
+    )  # fmt: skip
+    payers = _payers(batch, tables, bucket)
+    found = _look_up(batch, tables, payers)
+    given, results = _inputs(batch, kernels.Given), _outputs(batch, kernels.Results)
+    kernels.decide(tables.known, tables.faults, given, found, results)
+    for name in ("trunk_in", "trunk_out"):
+        new[f"{name}_index"] = _trunks(batch, tables.trunks, name)
+    new |= {name: getattr(payers, name) for name in payers._fields if name in schemas.USAGE.names}
+    rejected = np.count_nonzero(results.reason) - np.count_nonzero(given.reason)
     return StageResult(
-        with_columns(batch, schemas.USAGE, results._asdict()), totals={"rejected": int(rejected)}
+        with_columns(batch, schemas.USAGE, new | results._asdict()),
+        totals={"rejected": int(rejected)},
     )
 
 
-def _column(batch: pa.RecordBatch, name: str) -> np.ndarray | Texts:
-    return texts_of(batch.column(name)) if name in _TEXTS else ints(batch, name)
+def _payers(batch: pa.RecordBatch, tables: Guiding, bucket: np.ndarray) -> kernels.Payers:
+    count = batch.num_rows
+    payers = kernels.Payers(
+        *(np.empty(count, np.int32) for _ in range(3)),
+        bucket=bucket, home_zone=np.empty(count, np.int32), standing=np.empty(count, np.int8),
+    )  # fmt: skip
+    kernels.find_payers(
+        tables.subscriptions, ints(batch, "served_e164"), ints(batch, "start_utc_s"),
+        ints(batch, "direction"), ints(batch, "reason"), payers,
+    )  # fmt: skip
+    return payers
+
+
+def _look_up(batch: pa.RecordBatch, tables: Guiding, payers: kernels.Payers) -> kernels.Found:
+    start_utc_s = ints(batch, "start_utc_s")
+    other_zone = np.full(batch.num_rows, kernels.DATED, np.int32)
+    carrier = np.empty(batch.num_rows, np.int32)
+    # The home zone's carrier is not asked for: the second search overwrites it.
+    for name, zone in (("served_e164", payers.home_zone), ("other_e164", other_zone)):
+        kernels.find_zones(tables.ranges, ints(batch, name), start_utc_s, zone, carrier)
+    return kernels.Found(
+        standing=payers.standing,
+        home_zone=payers.home_zone,
+        network=_places(batch, tables.networks, "network"),
+        location=_places(batch, tables.locations, "location"),
+        number_zone=other_zone,
+        number_carrier=carrier,
+    )
+
+
+def _trunks(batch: pa.RecordBatch, trunks: kernels.TrunkTable, name: str) -> np.ndarray:
+    found = np.empty(batch.num_rows, np.int32)
+    names = _places(batch, trunks.names, name)
+    kernels.find_trunks(trunks, names, ints(batch, "start_utc_s"), ints(batch, "reason"), found)
+    return found
+
+
+def _places(batch: pa.RecordBatch, table: TextTable, name: str) -> np.ndarray:
+    """Places of a column's texts in a table; int32."""
+    found = np.empty(batch.num_rows, np.int32)
+    find_texts(table, texts_of(batch.column(name)), found)
+    return found
+
+
+def _inputs(batch: pa.RecordBatch, kind: type[Any]) -> Any:
+    """The columns that a kernel reads, as the NamedTuple that it takes."""
+    return kind(
+        *(
+            texts_of(batch.column(name)) if name in _TEXTS else ints(batch, name)
+            for name in kind._fields
+        )
+    )
+
+
+def _outputs(batch: pa.RecordBatch, kind: type[Any]) -> Any:
+    """Room for the columns of ``schemas.USAGE`` that a kernel writes."""
+    types = (schemas.USAGE.field(name).type.to_pandas_dtype() for name in kind._fields)
+    return kind(*(np.empty(batch.num_rows, dtype) for dtype in types))

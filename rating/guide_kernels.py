@@ -1,6 +1,9 @@
 """Guiding: who pays for a usage, where its two ends are, and how they relate.
 
-Every kernel of a row gets only the tables that it reads, so that little travels with each call.
+The lookups come first, one kernel each: a loop that does nothing but look up lets the cache misses
+of neighbouring rows overlap. ``decide`` then puts together what was found. Kernels take arrays out
+of their tuples before they loop: inside a loop numba would count references, which costs more than
+the work itself.
 """
 
 from __future__ import annotations
@@ -10,17 +13,19 @@ from typing import NamedTuple
 import numpy as np
 
 from rating.duplicate_kernels import KeyFields, extra_key, key_hash, party_key
-from rating.hash_kernels import SEED, Texts, TextTable, find_text, mix, number_slot
+from rating.hash_kernels import SEED, UNKNOWN_TEXT, Texts, TextTable, mix, number_slot
+from rating.number_kernels import POWER
 from tollbook.jit import kernel
 
 E164_DIGITS = 15
 SECOND_LEVEL = 1000  # slots of a dense node of the range index: three more digits
 DATED = -2  # a zone in RangeTable or in a subscription's row: look at the dated entries
-OWN_NETWORK = -2  # a zone in PlaceTables: the operator's own network
-BLOCK_ROWS = 1024
+OWN_NETWORK = -2  # a network's zone: the operator's own network
 BUCKET_COUNT = 256
+MONTH_MEAN_S = 2_629_746
 TRANSIT = 4  # tollbook.codes
 HOME, NATIONAL, INTERNATIONAL = 0, 1, 2  # tollbook.codes
+ACTIVE, INACTIVE, NO_SUBSCRIPTION = 0, 1, 2
 
 
 class RangeTable(NamedTuple):
@@ -34,7 +39,6 @@ class RangeTable(NamedTuple):
     dense_at (int32 [10000], -1: the group has few).
     """
 
-    power: np.ndarray
     start: np.ndarray
     zone: np.ndarray
     carrier: np.ndarray
@@ -65,15 +69,36 @@ class TrunkTable(NamedTuple):
     valid_to_utc_s: np.ndarray  # int64
 
 
-class PlaceTables(NamedTuple):
-    """Where the served party was. zone_area: int32, zones with different areas mean roaming."""
+class Identity(NamedTuple):
+    """Columns of ``schemas.NORMALISED`` that tell records apart (read-only)."""
 
-    locations: TextTable
+    served_e164: np.ndarray  # int64
+    other_e164: np.ndarray  # int64
+    served_raw: Texts
+    other_raw: Texts
+    start_utc_s: np.ndarray  # int64
+    duration_s: np.ndarray  # int64
+    direction: np.ndarray  # int8
+    service: np.ndarray  # int8
+    call_ref: Texts
+    sequence: np.ndarray  # int32
+    reason: np.ndarray  # int16
+
+
+class Decisions(NamedTuple):
+    """What ``decide`` needs besides the batch and what was looked up (read-only)."""
+
     location_zone: np.ndarray  # int32
-    networks: TextTable
     network_zone: np.ndarray  # int32, OWN_NETWORK for the operator's own code
-    zone_area: np.ndarray
+    zone_area: np.ndarray  # int32, different areas of served party and home mean roaming
+    special_zone: np.ndarray  # int32
+    relations: np.ndarray  # int16 [served zone, other zone]
+    month_start_utc_s: np.ndarray  # int64, first instants of the operator's local months
     roams: int  # 1: another area is national roaming; 0: it never is
+    first_month: int  # the month of month_start_utc_s[0]
+    open_period: int
+    own_carrier: int
+    flag_on_net: int
 
 
 class Faults(NamedTuple):
@@ -91,63 +116,48 @@ class Faults(NamedTuple):
     location_field: int
 
 
-class GuideTables(NamedTuple):
-    """Everything that guiding looks up (read-only)."""
-
-    subscriptions: SubscriptionTable
-    ranges: RangeTable
-    places: PlaceTables
-    trunks: TrunkTable
-    special_zone: np.ndarray  # int32
-    relations: np.ndarray  # int16 [served zone, other zone]
-    month_start_utc_s: np.ndarray  # int64, first instants of the operator's local months
-    first_month: int  # the month of month_start_utc_s[0]
-    open_period: int
-    own_carrier: int
-    flag_on_net: int
-    takes_part: np.ndarray  # int8 by reason: 1, the record is in the duplicate index
-    key_fields: KeyFields
-    faults: Faults
-
-
-class GuideColumns(NamedTuple):
+class Given(NamedTuple):
     """Columns of ``schemas.NORMALISED`` (read-only)."""
 
-    served_raw: Texts
-    other_raw: Texts
-    served_e164: np.ndarray  # int64
     other_e164: np.ndarray  # int64
     special_index: np.ndarray  # int32
     start_utc_s: np.ndarray  # int64
-    duration_s: np.ndarray  # int64
     direction: np.ndarray  # int8
-    service: np.ndarray  # int8
-    trunk_in: Texts
-    trunk_out: Texts
-    network: Texts
-    location: Texts
-    call_ref: Texts
-    sequence: np.ndarray  # int32
     flags: np.ndarray  # int32
     reason: np.ndarray  # int16
     reason_field: np.ndarray  # int16
 
 
-class GuideResults(NamedTuple):
-    """Columns that guiding adds or replaces, all written for every row."""
+class Payers(NamedTuple):
+    """The subscription in force for every row; all written, -1 where there is none."""
 
     subscription_index: np.ndarray  # int32
     account_index: np.ndarray  # int32
     plan_index: np.ndarray  # int32
-    bucket: np.ndarray  # int16
+    bucket: np.ndarray  # int16, comes filled by ``identify``; kept where there is no subscription
+    home_zone: np.ndarray  # int32, DATED: it has still to be looked up
+    standing: np.ndarray  # int8: ACTIVE, INACTIVE or NO_SUBSCRIPTION
+
+
+class Found(NamedTuple):
+    """What was looked up for every row."""
+
+    standing: np.ndarray  # int8, of Payers
+    home_zone: np.ndarray  # int32, of the served number, -1: none
+    network: np.ndarray  # int32, place in network_zone, NO_TEXT or UNKNOWN_TEXT
+    location: np.ndarray  # int32, place in location_zone, NO_TEXT or UNKNOWN_TEXT
+    number_zone: np.ndarray  # int32, of the other number, -1: none
+    number_carrier: np.ndarray  # int32
+
+
+class Results(NamedTuple):
+    """Columns that ``decide`` writes for every row."""
+
     served_zone_index: np.ndarray  # int32
     other_zone_index: np.ndarray  # int32
     carrier_index: np.ndarray  # int32
     relation_index: np.ndarray  # int16
     roaming: np.ndarray  # int8
-    trunk_in_index: np.ndarray  # int32
-    trunk_out_index: np.ndarray  # int32
-    dedupe_hash: np.ndarray  # int64
     usage_period: np.ndarray  # int32
     bill_period: np.ndarray  # int32
     flags: np.ndarray  # int32
@@ -156,233 +166,187 @@ class GuideResults(NamedTuple):
 
 
 @kernel
-def find_range(ranges: RangeTable, e164: int, utc_s: int) -> tuple[int, int]:
-    """Zone and carrier of a number at an instant; zone -1: no prefix fits."""
-    digits = E164_DIGITS
-    while digits > 1 and e164 < ranges.power[digits - 1]:
-        digits -= 1
-    padded = e164 * ranges.power[E164_DIGITS - digits]
-    group = padded // 100_000_000_000
-    dense = ranges.dense_at[group]
-    if dense >= 0:
-        place = dense + padded // 100_000_000 - group * SECOND_LEVEL
-        low, high = ranges.second_level[place], ranges.second_level[place + 1]
-    else:
-        low, high = ranges.first_level[group], ranges.first_level[group + 1]
-    while low < high:
-        middle = (low + high + 1) >> 1
-        if ranges.start[middle] <= padded:
-            low = middle
-        else:
-            high = middle - 1
-    if ranges.zone[low] != DATED:
-        return np.int64(ranges.zone[low]), np.int64(ranges.carrier[low])
-    for entry in range(ranges.entry_first[low], ranges.entry_first[low + 1]):
-        if ranges.entry_from_utc_s[entry] <= utc_s < ranges.entry_to_utc_s[entry]:
-            return np.int64(ranges.entry_zone[entry]), np.int64(ranges.entry_carrier[entry])
-    return -1, -1
+def identify(
+    fields: KeyFields, takes_part: np.ndarray, identity: Identity, dedupe_hash: np.ndarray,
+    bucket: np.ndarray,
+) -> None:  # fmt: skip
+    """The duplicate hash of every row, and the bucket of its served number.
 
-
-@kernel
-def find_trunk(trunks: TrunkTable, texts: Texts, row: int, utc_s: int) -> int:
-    """Row of network/trunks.csv that holds at an instant; -1: none or unknown."""
-    first, last = texts.offsets[row], texts.offsets[row + 1]
-    if first == last:
-        return -1
-    name = find_text(trunks.names, texts.data, first, last)
-    if name >= 0:
-        for place in range(trunks.first[name], trunks.first[name + 1]):
-            if trunks.valid_from_utc_s[place] <= utc_s < trunks.valid_to_utc_s[place]:
-                return np.int64(trunks.row[place])
-    return -1
-
-
-@kernel
-def find_subscriptions(
-    table: SubscriptionTable, columns: GuideColumns, low: int, high: int, found: np.ndarray
-) -> None:
-    """``found[row]`` for rows low .. high: place in ``table.rows`` in force at the start, or -1.
-
-    A loop of its own: the cache misses of neighbouring rows then overlap.
+    takes_part: int8 by reason; a row that takes no part in the search for duplicates has hash 0.
     """
-    mask = len(table.slots) - 1
-    for row in range(low, high):
-        found[row] = -1
-        number = columns.served_e164[row]
-        if columns.reason[row] != 0 or columns.direction[row] == TRANSIT or number == 0:
+    served_e164, other_e164, served_raw, other_raw, start_utc_s, duration_s = identity[:6]
+    direction, service, call_ref, sequence, reason = identity[6:]
+    served_offsets, served_data = served_raw
+    other_offsets, other_data = other_raw
+    ref_offsets, ref_data = call_ref
+    for row in range(len(dedupe_hash)):
+        served = party_key(served_e164[row], served_offsets, served_data, row)
+        bucket[row] = mix(SEED, served) & (BUCKET_COUNT - 1)
+        dedupe_hash[row] = 0
+        if takes_part[reason[row]] == 1:
+            other = party_key(other_e164[row], other_offsets, other_data, row)
+            extra = extra_key(fields, ref_offsets, ref_data, sequence[row], row)
+            dedupe_hash[row] = key_hash(
+                fields, served, other, start_utc_s[row], duration_s[row], direction[row],
+                service[row], extra,
+            )  # fmt: skip
+
+
+@kernel
+def find_payers(
+    table: SubscriptionTable, numbers: np.ndarray, utc_s: np.ndarray, direction: np.ndarray,
+    reason: np.ndarray, payers: Payers,
+) -> None:  # fmt: skip
+    """The subscription in force for each number at its time.
+
+    Transit records and rows with a reason have none; a transit record's home zone is DATED.
+    """
+    slots, rows = table
+    subscription_index, account_index, plan_index, bucket, home_zone, standing = payers
+    mask = len(slots) - 1
+    for row in range(len(standing)):
+        subscription_index[row], account_index[row], plan_index[row] = -1, -1, -1
+        home_zone[row], standing[row] = -1, NO_SUBSCRIPTION
+        number, time = numbers[row], utc_s[row]
+        if number == 0 or reason[row] != 0:
+            continue
+        if direction[row] == TRANSIT:
+            home_zone[row] = DATED
             continue
         slot = number_slot(number, mask)
-        while table.slots[slot] >= 0 and table.rows[table.slots[slot]]["number"] != number:
+        while slots[slot] >= 0 and rows[slots[slot]]["number"] != number:
             slot = (slot + 1) & mask
-        place = table.slots[slot]
-        start = columns.start_utc_s[row]
-        while 0 <= place < len(table.rows) and table.rows[place]["number"] == number:
-            if table.rows[place]["valid_from_utc_s"] <= start < table.rows[place]["valid_to_utc_s"]:
-                found[row] = place
+        place = slots[slot]
+        while 0 <= place < len(rows) and rows[place]["number"] == number:
+            if rows[place]["valid_from_utc_s"] <= time < rows[place]["valid_to_utc_s"]:
+                subscription_index[row] = rows[place]["row"]
+                account_index[row] = rows[place]["account_index"]
+                plan_index[row] = rows[place]["plan_index"]
+                bucket[row] = rows[place]["bucket"]
+                home_zone[row] = rows[place]["home_zone_index"]
+                standing[row] = rows[place]["standing"]
                 break
             place += 1
 
 
 @kernel
-def find_month(month_start_utc_s: np.ndarray, utc_s: int) -> int:
+def find_zones(
+    ranges: RangeTable, numbers: np.ndarray, utc_s: np.ndarray, zone: np.ndarray,
+    carrier: np.ndarray,
+) -> None:  # fmt: skip
+    """Where ``zone`` is DATED: zone and carrier of the number at its time, -1 without any."""
+    edges, zones, carriers, first_level, dense_at, second_level = ranges[:6]
+    entry_first, entry_from, entry_to, entry_zone, entry_carrier = ranges[6:]
+    for row in range(len(zone)):
+        if zone[row] != DATED:
+            continue
+        number, digits = numbers[row], E164_DIGITS
+        while digits > 1 and number < POWER[digits - 1]:
+            digits -= 1
+        padded = number * POWER[E164_DIGITS - digits]
+        group = padded // 100_000_000_000
+        first, last = first_level[group], first_level[group + 1]
+        if dense_at[group] >= 0:
+            place = dense_at[group] + padded // 100_000_000 - group * SECOND_LEVEL
+            first, last = second_level[place], second_level[place + 1]
+        while first < last:
+            middle = (first + last + 1) >> 1
+            if edges[middle] <= padded:
+                first = middle
+            else:
+                last = middle - 1
+        zone[row], carrier[row] = zones[first], carriers[first]
+        if zones[first] == DATED:
+            zone[row] = -1
+            for entry in range(entry_first[first], entry_first[first + 1]):
+                if entry_from[entry] <= utc_s[row] < entry_to[entry]:
+                    zone[row], carrier[row] = entry_zone[entry], entry_carrier[entry]
+                    break
+
+
+@kernel
+def find_trunks(
+    trunks: TrunkTable, names: np.ndarray, utc_s: np.ndarray, reason: np.ndarray,
+    found: np.ndarray,
+) -> None:  # fmt: skip
+    """``found``: row of network/trunks.csv that is valid, by place of the name (-1: none)."""
+    first, trunk_row, valid_from, valid_to = trunks[1:]
+    for row in range(len(found)):
+        found[row] = -1
+        if names[row] >= 0 and reason[row] == 0:
+            for place in range(first[names[row]], first[names[row] + 1]):
+                if valid_from[place] <= utc_s[row] < valid_to[place]:
+                    found[row] = trunk_row[place]
+                    break
+
+
+@kernel
+def find_month(months: np.ndarray, utc_s: int) -> int:
     """Position of the month that an instant lies in (the first or last one, beyond the ends)."""
-    last = len(month_start_utc_s) - 1
-    month = (utc_s - month_start_utc_s[0]) // 2_629_746  # the mean length of a month
-    month = min(max(month, 0), last)
-    while month > 0 and utc_s < month_start_utc_s[month]:
+    last = len(months) - 1
+    month = min(max((utc_s - months[0]) // MONTH_MEAN_S, 0), last)
+    while month > 0 and utc_s < months[month]:
         month -= 1
-    while month < last and utc_s >= month_start_utc_s[month + 1]:
+    while month < last and utc_s >= months[month + 1]:
         month += 1
     return month
 
 
 @kernel
-def served_place(
-    places: PlaceTables, network: Texts, location: Texts, row: int, home: int, faults: Faults
-) -> tuple[int, int, int, int]:
-    """Zone of the served party, roaming, reason and field at fault.
+def decide(
+    known: Decisions, faults: Faults, given: Given, found: Found, results: Results
+) -> None:
+    """Where both ends of a usage are and how they relate; the first thing missing is the reason.
 
-    A visited network decides before a location: its cells are not in the operator's table.
+    A row that came with a reason keeps it. A visited network decides before a location: its cells
+    are not in the operator's table. A transit record needs no subscription and no relation.
     """
-    first, last = network.offsets[row], network.offsets[row + 1]
-    if first < last:
-        found = find_text(places.networks, network.data, first, last)
-        if found < 0:
-            return -1, HOME, faults.network_missing, faults.network_field
-        if places.network_zone[found] != OWN_NETWORK:
-            return np.int64(places.network_zone[found]), INTERNATIONAL, 0, -1
-    first, last = location.offsets[row], location.offsets[row + 1]
-    zone = home
-    if first < last:
-        found = find_text(places.locations, location.data, first, last)
-        if found < 0:
-            return -1, HOME, faults.location_missing, faults.location_field
-        zone = np.int64(places.location_zone[found])
-    if home < 0 and (zone < 0 or places.roams == 1):
-        return zone, HOME, faults.number_range_missing, faults.served_field
-    roams = places.roams == 1 and places.zone_area[zone] != places.zone_area[home]
-    return zone, NATIONAL if roams else HOME, 0, -1
-
-
-@kernel
-def guide_ends(
-    tables: GuideTables, columns: GuideColumns, results: GuideResults, row: int, home: int
-) -> tuple[int, int]:
-    """Writes where both ends are and how they relate; reason and field at fault."""
-    faults = tables.faults
-    start = columns.start_utc_s[row]
-    transit = columns.direction[row] == TRANSIT
-    if home == DATED:
-        home = find_range(tables.ranges, columns.served_e164[row], start)[0]
-    served, roaming = home, HOME
-    if not transit:
-        served, roaming, reason, field = served_place(
-            tables.places, columns.network, columns.location, row, home, faults
-        )
-        if reason != 0:
-            return reason, field
-    results.served_zone_index[row] = served
-    results.roaming[row] = roaming
-    other, special = np.int64(-1), columns.special_index[row]
-    if special >= 0:
-        other = np.int64(tables.special_zone[special])
-    elif columns.other_e164[row] > 0:
-        other, carrier = find_range(tables.ranges, columns.other_e164[row], start)
-        if other < 0:
-            return faults.number_range_missing, faults.other_field
-        results.carrier_index[row] = carrier
-        if carrier == tables.own_carrier:
-            results.flags[row] |= tables.flag_on_net
-    results.other_zone_index[row] = other
-    if other >= 0 and served >= 0:
-        relation = tables.relations[served, other]
-        results.relation_index[row] = relation
-        if relation < 0 and not transit:
-            return faults.relation_missing, faults.other_field
-    return 0, -1
-
-
-@kernel
-def write_defaults(columns: GuideColumns, results: GuideResults, row: int) -> None:
-    """A row about which nothing is known yet."""
-    results.account_index[row] = -1
-    results.plan_index[row] = -1
-    results.served_zone_index[row] = -1
-    results.other_zone_index[row] = -1
-    results.carrier_index[row] = -1
-    results.relation_index[row] = -1
-    results.roaming[row] = HOME
-    results.trunk_in_index[row] = -1
-    results.trunk_out_index[row] = -1
-    results.usage_period[row] = 0
-    results.bill_period[row] = 0
-    results.flags[row] = columns.flags[row]
-    results.reason[row] = columns.reason[row]
-    results.reason_field[row] = columns.reason_field[row]
-
-
-@kernel
-def write_identity(
-    fields: KeyFields, takes_part: np.ndarray, columns: GuideColumns, results: GuideResults,
-    row: int,
-) -> None:  # fmt: skip
-    """The duplicate hash (0: takes no part), and the bucket as long as no account is known."""
-    served = party_key(columns.served_e164[row], columns.served_raw, row)
-    results.bucket[row] = mix(SEED, served) & (BUCKET_COUNT - 1)
-    results.dedupe_hash[row] = 0
-    if takes_part[columns.reason[row]] == 1:
-        other = np.int64(0)
-        if fields.other == 1:
-            other = party_key(columns.other_e164[row], columns.other_raw, row)
-        extra = extra_key(fields, columns.call_ref, columns.sequence[row], row)
-        kind = np.int64(columns.direction[row]) << 8 | columns.service[row]
-        results.dedupe_hash[row] = key_hash(
-            fields, served, other, columns.start_utc_s[row], columns.duration_s[row], kind, extra
-        )
-
-
-@kernel
-def guide_row(
-    tables: GuideTables, columns: GuideColumns, results: GuideResults, row: int
-) -> tuple[int, int]:
-    """Guides one row that has no reason yet; reason and field at fault."""
-    faults = tables.faults
-    start = columns.start_utc_s[row]
-    month = tables.first_month + find_month(tables.month_start_utc_s, start)
-    results.usage_period[row] = month
-    results.bill_period[row] = max(month, tables.open_period)
-    results.trunk_in_index[row] = find_trunk(tables.trunks, columns.trunk_in, row, start)
-    results.trunk_out_index[row] = find_trunk(tables.trunks, columns.trunk_out, row, start)
-    if columns.direction[row] == TRANSIT:
-        home = DATED if columns.served_e164[row] > 0 else -1
-        return guide_ends(tables, columns, results, row, home)
-    place = results.subscription_index[row]
-    if place < 0:
-        return faults.subscription_missing, faults.served_field
-    found = tables.subscriptions.rows[place]
-    results.subscription_index[row] = found["row"]
-    results.account_index[row] = found["account_index"]
-    results.plan_index[row] = found["plan_index"]
-    results.bucket[row] = found["bucket"]
-    if found["inactive"] != 0:
-        return faults.subscription_inactive, faults.served_field
-    return guide_ends(tables, columns, results, row, np.int64(found["home_zone_index"]))
-
-
-@kernel
-def guide(tables: GuideTables, columns: GuideColumns, results: GuideResults) -> None:
-    """Guides every row whose reason is 0; the others keep their reason and get defaults."""
-    row_count = len(columns.reason)
-    for low in range(0, row_count, BLOCK_ROWS):
-        high = min(low + BLOCK_ROWS, row_count)
-        find_subscriptions(
-            tables.subscriptions, columns, low, high, results.subscription_index
-        )
-        for row in range(low, high):
-            write_defaults(columns, results, row)
-            write_identity(tables.key_fields, tables.takes_part, columns, results, row)
-            if columns.reason[row] == 0:
-                reason, field = guide_row(tables, columns, results, row)
-                if reason != 0:
-                    results.reason[row] = reason
-                    results.reason_field[row] = field
+    location_zone, network_zone, area, special_zone, relations, months = known[:6]
+    other_e164, special_index, start_utc_s, direction, flags, given_reason, given_field = given
+    standing, home_zone, network, location, number_zone, number_carrier = found
+    (
+        served_zone, other_zone, carrier_index, relation_index, roaming, usage_period,
+        bill_period, new_flags, reason, reason_field,
+    ) = results  # fmt: skip
+    for row in range(len(reason)):
+        fault, field, flag = given_reason[row], given_field[row], flags[row]
+        transit, home = direction[row] == TRANSIT, home_zone[row]
+        served, other, carrier, relation, roams, period, bill = -1, -1, -1, -1, HOME, 0, 0
+        if fault == 0:
+            period = known.first_month + find_month(months, start_utc_s[row])
+            bill = max(period, known.open_period)
+            if not transit and standing[row] == NO_SUBSCRIPTION:
+                fault, field = faults.subscription_missing, faults.served_field
+            elif standing[row] == INACTIVE:
+                fault, field = faults.subscription_inactive, faults.served_field
+            elif transit:
+                served = home
+            elif network[row] == UNKNOWN_TEXT:
+                fault, field = faults.network_missing, faults.network_field
+            elif network[row] >= 0 and network_zone[network[row]] != OWN_NETWORK:
+                served, roams = network_zone[network[row]], INTERNATIONAL
+            elif location[row] == UNKNOWN_TEXT:
+                fault, field = faults.location_missing, faults.location_field
+            elif home < 0 and (location[row] < 0 or known.roams == 1):
+                fault, field = faults.number_range_missing, faults.served_field
+            else:
+                served = location_zone[location[row]] if location[row] >= 0 else home
+                if known.roams == 1 and area[served] != area[home]:
+                    roams = NATIONAL
+        if fault == 0:
+            if special_index[row] >= 0:
+                other = special_zone[special_index[row]]
+            elif other_e164[row] > 0:
+                other, carrier = number_zone[row], number_carrier[row]
+                if other < 0:
+                    fault, field = faults.number_range_missing, faults.other_field
+                elif carrier == known.own_carrier:
+                    flag |= known.flag_on_net
+            if other >= 0 and served >= 0:
+                relation = relations[served, other]
+            if other >= 0 and relation < 0 and not transit:
+                fault, field = faults.relation_missing, faults.other_field
+        served_zone[row], other_zone[row], carrier_index[row] = served, other, carrier
+        relation_index[row], roaming[row] = relation, roams
+        usage_period[row], bill_period[row] = period, bill
+        new_flags[row], reason[row], reason_field[row] = flag, fault, field

@@ -15,6 +15,7 @@ from tollbook.jit import kernel
 
 LANE = (1 << 31) - 1
 SEED = 0x1B87_3593_4CF5_AD43 & ((1 << 62) - 1)
+NO_TEXT, UNKNOWN_TEXT = -1, -2
 FACTOR_A, FACTOR_B = 0x5BD1E995, 0x61C88647
 FACTOR_C, FACTOR_D = 0x4C957F2D, 0x7FEB352D
 
@@ -80,29 +81,37 @@ def number_slot(number: int, mask: int) -> int:
 
 
 @kernel
-def find_text(table: TextTable, data: np.ndarray, first: int, last: int) -> int:
-    """Position of the text ``data[first:last]`` in the table's texts; -1 if it is not there."""
-    mask = len(table.slots) - 1
-    offsets, known = table.texts
-    slot = text_hash(data, first, last) & mask
-    while table.slots[slot] >= 0:
-        found = table.slots[slot]
-        start = offsets[found]
-        if offsets[found + 1] - start == last - first:
+def find_texts(table: TextTable, texts: Texts, found: np.ndarray) -> None:
+    """``found[i]`` (int32): position in the table of text i, NO_TEXT or UNKNOWN_TEXT."""
+    # Arrays are taken out of their tuples once: inside the loop numba would count references.
+    slots, (known_offsets, known) = table
+    offsets, data = texts
+    mask = len(slots) - 1
+    for row in range(len(found)):
+        first, last = offsets[row], offsets[row + 1]
+        if first == last:
+            found[row] = NO_TEXT
+            continue
+        found[row] = UNKNOWN_TEXT
+        slot = text_hash(data, first, last) & mask
+        while slots[slot] >= 0:
+            start, end = known_offsets[slots[slot]], known_offsets[slots[slot] + 1]
             place = 0
-            while place < last - first and known[start + place] == data[first + place]:
-                place += 1
-            if place == last - first:
-                return np.int64(found)
-        slot = (slot + 1) & mask
-    return -1
+            if end - start == last - first:
+                while place < last - first and known[start + place] == data[first + place]:
+                    place += 1
+                if place == last - first:
+                    found[row] = slots[slot]
+                    break
+            slot = (slot + 1) & mask
 
 
 @kernel
 def hash_texts(texts: Texts, hashes: np.ndarray) -> None:
     """``hashes[i]`` (int64) becomes the hash of text i."""
+    offsets, data = texts
     for row in range(len(hashes)):
-        hashes[row] = text_hash(texts.data, texts.offsets[row], texts.offsets[row + 1])
+        hashes[row] = text_hash(data, offsets[row], offsets[row + 1])
 
 
 @kernel

@@ -18,45 +18,45 @@ HEAD_DIGITS = 18  # decimal digits that int64 always holds
 DIGITS_MAX = 30  # more digits than any dialled number can have
 E164_DIGITS_MIN, E164_DIGITS_MAX = 7, 15
 MALFORMED = -1
+POWER = 10 ** np.arange(HEAD_DIGITS + 1, dtype=np.int64)
 
 # What a text is made of.
 EMPTY, DIGITS, PLUS_DIGITS, WORDS, MARKS = 0, 1, 2, 3, 4
 KINDS = 5
 
 
-class Prefixes(NamedTuple):
-    """Prefixes of dialled digits, longest first: their value, and how many digits they have."""
+class NumberingPlan(NamedTuple):
+    """How national numbers are dialled: prefixes as their value and count of digits, lengths."""
 
-    value: np.ndarray  # int64
-    size: np.ndarray  # int64
-
-
-class DiallingRules(NamedTuple):
-    """The numbering plan. ``power``: int64, 10**0 .. 10**18. Sizes are counts of digits.
-
-    source_prefix: int64, country code and area of each source, -1 where it has no area.
-    special_slots: int32 hash table over special_key (int64: "1" and the dialled digits); the row
-    of the special number is in special_row (int32).
-    absent: int8 [party, kind of text, service, direction], 1 where a record is complete although
-    that party is no telephone number.
-    """
-
-    power: np.ndarray
-    international: Prefixes
-    national: Prefixes
-    access_codes: Prefixes
-    access_code_row: np.ndarray
-    country: Prefixes
+    country: int
+    country_size: int
+    national: int
+    national_size: int  # 0: no national prefix is dialled
     national_min: int
     national_max: int
     mobile_min: int
     mobile_max: int
     local_min: int
     local_max: int
+
+
+class DiallingRules(NamedTuple):
+    """The numbering plan and all that is dialled besides (read-only).
+
+    international, access_codes: int64 [prefixes, 3], longest first: value, count of digits, row.
+    source_prefix: int64, country code and area of each source, -1 where it has no area.
+    specials: int64 [special numbers, 2]: "1" and the dialled digits, row of the special number;
+    special_slots: int32 hash table over them.
+    absent: int8 [party, kind of text, service, direction], 1 where a record is complete although
+    that party is no telephone number.
+    """
+
+    plan: NumberingPlan
+    international: np.ndarray
+    access_codes: np.ndarray
     source_prefix: np.ndarray
     special_slots: np.ndarray
-    special_key: np.ndarray
-    special_row: np.ndarray
+    specials: np.ndarray
     special_size_max: int
     absent: np.ndarray
     flag_special: int
@@ -133,105 +133,77 @@ def scan(data: np.ndarray, first: int, last: int) -> tuple[int, int, int, int]:
 
 
 @kernel
-def match_prefix(prefixes: Prefixes, power: np.ndarray, head: int, size: int) -> int:
-    """Position of the first prefix that the ``size`` digits of ``head`` begin with; -1: none."""
-    for position in range(len(prefixes.value)):
-        rest = size - prefixes.size[position]
+def match_prefix(prefixes: np.ndarray, head: int, size: int) -> int:
+    """Position of the first prefix with which the ``size`` digits of ``head`` begin; -1: none."""
+    for position in range(len(prefixes)):
+        rest = size - prefixes[position, 1]
         if rest > 0:
-            behind = head - prefixes.value[position] * power[rest]
-            if 0 <= behind < power[rest]:
+            behind = head - prefixes[position, 0] * POWER[rest]
+            if 0 <= behind < POWER[rest]:
                 return position
     return -1
 
 
 @kernel
-def whole(power: np.ndarray, head: int, tail: int, tail_size: int) -> int:
-    """Head and tail as one number, for at most 18 digits together."""
-    return head * power[tail_size] + tail
-
-
-@kernel
-def international(power: np.ndarray, head: int, size: int, tail: int, tail_size: int) -> int:
+def international(head: int, size: int, tail: int, tail_size: int) -> int:
     """Digits with a country code -> E.164, or MALFORMED."""
     count = size + tail_size
     if count < E164_DIGITS_MIN or count > E164_DIGITS_MAX:
         return MALFORMED
-    number = whole(power, head, tail, tail_size)
-    return number if number >= power[count - 1] else MALFORMED
+    number = head * POWER[tail_size] + tail
+    return number if number >= POWER[count - 1] else MALFORMED
 
 
 @kernel
-def dialled(
-    rules: DiallingRules, head: int, size: int, tail: int, tail_size: int, source: int
-) -> int:
-    """Digits as dialled in the operator's country -> E.164, or MALFORMED."""
-    power = rules.power
-    found = match_prefix(rules.international, power, head, size)
-    if found >= 0:
-        rest = size - rules.international.size[found]
-        behind = head - rules.international.value[found] * power[rest]
-        return international(power, behind, rest, tail, tail_size)
-    if size + tail_size > HEAD_DIGITS:
-        return MALFORMED
-    number, count = whole(power, head, tail, tail_size), size + tail_size
-    country, country_size = rules.country.value[0], rules.country.size[0]
-    found = match_prefix(rules.national, power, number, count)
-    if found >= 0:
-        rest = count - rules.national.size[found]
-        behind = number - rules.national.value[found] * power[rest]
-        fits = rules.national_min <= rest <= rules.national_max or (
-            rules.mobile_min <= rest <= rules.mobile_max
-        )
-        if fits and rest + country_size <= E164_DIGITS_MAX and behind >= power[rest - 1]:
-            return country * power[rest] + behind
+def national(plan: NumberingPlan, number: int, count: int, area: int) -> int:
+    """Digits dialled inside the country -> E.164, or MALFORMED. area: -1 where it is unknown."""
+    rest = count - plan.national_size
+    if plan.national_size > 0 and rest > 0:
+        behind = number - plan.national * POWER[rest]
+        fits = plan.national_min <= rest <= plan.national_max
+        fits = fits or plan.mobile_min <= rest <= plan.mobile_max
+        if fits and POWER[rest - 1] <= behind < POWER[rest]:
+            return plan.country * POWER[rest] + behind
     # Where a national prefix is dialled, no number without it begins with a zero.
-    zero = count == 0 or (number < power[count - 1] and len(rules.national.value) > 0)
-    if not zero and rules.mobile_min <= count <= rules.mobile_max:
-        return country * power[count] + number
-    area = rules.source_prefix[source]
-    if not zero and area > 0 and rules.local_min <= count <= rules.local_max:
-        return area * power[count] + number
-    if match_prefix(rules.country, power, number, count) >= 0:
-        rest = count - country_size
-        if rules.national_min <= rest <= rules.national_max or (
-            rules.mobile_min <= rest <= rules.mobile_max
-        ):
-            return international(power, number, count, 0, 0)
+    if count == 0 or (number < POWER[count - 1] and plan.national_size > 0):
+        return MALFORMED
+    if plan.mobile_min <= count <= plan.mobile_max:
+        return plan.country * POWER[count] + number
+    if area > 0 and plan.local_min <= count <= plan.local_max:
+        return area * POWER[count] + number
+    rest = count - plan.country_size
+    if rest > 0 and number // POWER[rest] == plan.country:
+        fits = plan.national_min <= rest <= plan.national_max
+        if fits or plan.mobile_min <= rest <= plan.mobile_max:
+            return number
     return MALFORMED
 
 
 @kernel
-def find_special(rules: DiallingRules, head: int, size: int) -> int:
-    """Row of the special number that is exactly these dialled digits; -1: none."""
-    if size == 0 or size > rules.special_size_max:
-        return -1
-    key = rules.power[size] + head
-    mask = len(rules.special_slots) - 1
-    slot = number_slot(key, mask)
-    while rules.special_slots[slot] >= 0:
-        if rules.special_key[rules.special_slots[slot]] == key:
-            return np.int64(rules.special_row[rules.special_slots[slot]])
-        slot = (slot + 1) & mask
-    return -1
+def dialled(
+    plan: NumberingPlan, prefixes: np.ndarray, head: int, size: int, tail: int, tail_size: int,
+    area: int,
+) -> int:  # fmt: skip
+    """Digits as dialled -> E.164, or MALFORMED. prefixes: the international ones."""
+    found = match_prefix(prefixes, head, size)
+    if found >= 0:
+        rest = size - prefixes[found, 1]
+        return international(head - prefixes[found, 0] * POWER[rest], rest, tail, tail_size)
+    if size + tail_size > HEAD_DIGITS:
+        return MALFORMED
+    return national(plan, head * POWER[tail_size] + tail, size + tail_size, area)
 
 
 @kernel
-def other_number(
-    rules: DiallingRules, head: int, size: int, tail: int, tail_size: int, source: int
-) -> tuple[int, int, int]:
-    """What the served party dialled: E.164 (0: a special number), access code row, special row."""
-    if tail_size == 0:
-        special = find_special(rules, head, size)
-        if special >= 0:
-            return 0, -1, special
-    code = match_prefix(rules.access_codes, rules.power, head, size)
-    if code >= 0:
-        rest = size - rules.access_codes.size[code]
-        behind = head - rules.access_codes.value[code] * rules.power[rest]
-        number = dialled(rules, behind, rest, tail, tail_size, source)
-        if number != MALFORMED:
-            return number, np.int64(rules.access_code_row[code]), -1
-    return dialled(rules, head, size, tail, tail_size, source), -1, -1
+def find_special(slots: np.ndarray, specials: np.ndarray, key: int) -> int:
+    """Row of the special number whose key ("1" and the dialled digits) this is; -1: none."""
+    mask = len(slots) - 1
+    slot = number_slot(key, mask)
+    while slots[slot] >= 0:
+        if specials[slots[slot], 0] == key:
+            return specials[slots[slot], 1]
+        slot = (slot + 1) & mask
+    return -1
 
 
 @kernel
@@ -245,36 +217,47 @@ def normalise(
     Rows that already have a reason keep 0. Special numbers and access codes belong to dialled
     numbers: they are found for OTHER and THIRD, and written for OTHER.
     """
-    for row in range(len(results.e164)):
-        results.e164[row] = 0
-        if results.reason[row] != 0:
+    # Arrays are taken out of their tuples once: inside the loop numba would count references.
+    plan, prefixes, codes, areas, slots, specials, special_size_max, absent, _, _ = rules
+    offsets, data = texts
+    source_index, service, direction = rows
+    e164, code_index, special_index, flags, reason, reason_field = results
+    for row in range(len(e164)):
+        e164[row] = 0
+        if reason[row] != 0:
             continue
-        first, last = texts.offsets[row], texts.offsets[row + 1]
-        kind, count, head, tail = scan(texts.data, first, last)
+        first, last = offsets[row], offsets[row + 1]
+        kind, count, head, tail = scan(data, first, last)
         if kind == WORDS:
-            start, end = uri_part(texts.data, first, last)
+            start, end = uri_part(data, first, last)
             if end - start != last - first:
-                kind, count, head, tail = scan(texts.data, start, end)
+                kind, count, head, tail = scan(data, start, end)
         size = min(count, HEAD_DIGITS)
-        number, code, special = MALFORMED, -1, -1
+        behind = count - size
+        number, special = MALFORMED, -1
         if kind == PLUS_DIGITS:
-            number = international(rules.power, head, size, tail, count - size)
+            number = international(head, size, tail, behind)
         elif kind == DIGITS:
-            source = rows.source_index[row]
-            if party == SERVED:
-                number = dialled(rules, head, size, tail, count - size, source)
-            else:
-                number, code, special = other_number(
-                    rules, head, size, tail, count - size, source
-                )
+            area = areas[source_index[row]]
+            if party != SERVED:
+                if count <= special_size_max:
+                    special = find_special(slots, specials, POWER[size] + head)
+                code = match_prefix(codes, head, size)
+                if special >= 0:
+                    number = 0
+                elif code >= 0:
+                    rest = size - codes[code, 1]
+                    left = head - codes[code, 0] * POWER[rest]
+                    number = dialled(plan, prefixes, left, rest, tail, behind, area)
+                    if number != MALFORMED and party == OTHER:
+                        code_index[row] = codes[code, 2]
+                        flags[row] |= rules.flag_access_code
+            if number == MALFORMED:
+                number = dialled(plan, prefixes, head, size, tail, behind, area)
         if number >= 0:
-            results.e164[row] = number
-            if party == OTHER and code >= 0:
-                results.access_code_index[row] = code
-                results.flags[row] |= rules.flag_access_code
-            if party == OTHER and special >= 0:
-                results.special_index[row] = special
-                results.flags[row] |= rules.flag_special
-        elif rules.absent[party, kind, rows.service[row], rows.direction[row]] == 0:
-            results.reason[row] = fault
-            results.reason_field[row] = field
+            e164[row] = number
+            if special >= 0 and party == OTHER:
+                special_index[row] = special
+                flags[row] |= rules.flag_special
+        elif absent[party, kind, service[row], direction[row]] == 0:
+            reason[row], reason_field[row] = fault, field

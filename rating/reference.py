@@ -13,7 +13,15 @@ import numpy as np
 import pyarrow as pa
 
 from rating.duplicate_kernels import KeyFields
-from rating.guide_kernels import OWN_NETWORK, Faults, GuideTables, PlaceTables
+from rating.guide_kernels import (
+    OWN_NETWORK,
+    Decisions,
+    Faults,
+    RangeTable,
+    SubscriptionTable,
+    TrunkTable,
+)
+from rating.hash_kernels import TextTable
 from rating.number_kernels import (
     EMPTY,
     HEAD_DIGITS,
@@ -23,11 +31,10 @@ from rating.number_kernels import (
     THIRD,
     WORDS,
     DiallingRules,
-    Prefixes,
+    NumberingPlan,
 )  # fmt: skip
 from rating.tables import (
     FIRST_MONTH,
-    POWER,
     account_buckets,
     fixed,
     month_starts_utc_s,
@@ -46,7 +53,6 @@ from tollbook.sources import Source
 from tollbook.workspace import DuplicateKey, Limits, Operator, Workspace
 
 FIELD: Final = schemas.positions(schemas.CDR)
-ADDED_DIGITS_MAX: Final = 17  # special numbers and prefixes: int64 holds one digit more
 
 
 @dataclass(frozen=True)
@@ -69,12 +75,27 @@ class Names:
 
 
 @dataclass(frozen=True)
+class Guiding:
+    """What the stage guide looks up."""
+
+    subscriptions: SubscriptionTable
+    ranges: RangeTable
+    locations: TextTable
+    networks: TextTable
+    trunks: TrunkTable
+    takes_part: np.ndarray  # int8 by reason: 1, the record is in the duplicate index
+    key_fields: KeyFields
+    known: Decisions
+    faults: Faults
+
+
+@dataclass(frozen=True)
 class Reference:
     """The reference of the stages validate, normalise, guide and deduplicate."""
 
     checks: Checks
     dialling: DiallingRules
-    guiding: GuideTables
+    guiding: Guiding
     names: Names
 
     @property
@@ -146,31 +167,19 @@ def _checks(limits: Limits, as_of_utc_s: int) -> Checks:
 def _dialling(
     numbering: Numbering, sources: Sequence[Source], special: SpecialNumbers
 ) -> DiallingRules:
-    national, mobile = numbering.national_lengths, numbering.mobile_lengths
-    local = numbering.local_lengths
-    code_order = _longest_first(numbering.access_codes)
+    special_order = sorted(range(len(special.numbers)), key=lambda row: special.numbers[row])
+    specials = [(int("1" + special.numbers[row]), row) for row in special_order]
+    special_table = np.array(specials, np.int64).reshape(-1, 2)
     source_prefix = [
         int(numbering.country_code + source.area) if source.area else -1 for source in sources
     ]
-    special_order = sorted(range(len(special.numbers)), key=lambda row: special.numbers[row])
-    special_key = np.array([int("1" + special.numbers[row]) for row in special_order], np.int64)
     return DiallingRules(
-        power=POWER,
+        plan=_plan(numbering),
         international=_prefixes(numbering.international_prefixes),
-        national=_prefixes([numbering.national_prefix] if numbering.national_prefix else []),
         access_codes=_prefixes(numbering.access_codes),
-        access_code_row=fixed(np.array(code_order), np.int16),
-        country=_prefixes([numbering.country_code]),
-        national_min=national.min,
-        national_max=national.max,
-        mobile_min=_or_none(mobile).min,
-        mobile_max=_or_none(mobile).max,
-        local_min=_or_none(local).min,
-        local_max=_or_none(local).max,
         source_prefix=fixed(np.array(source_prefix), np.int64),
-        special_slots=number_slots(special_key),
-        special_key=fixed(special_key),
-        special_row=fixed(np.array(special_order), np.int32),
+        special_slots=number_slots(special_table[:, 0]),
+        specials=fixed(special_table),
         special_size_max=max(map(len, special.numbers), default=0),
         absent=_absent(),
         flag_special=codes.FLAG_SPECIAL,
@@ -178,21 +187,28 @@ def _dialling(
     )
 
 
-def _or_none(lengths: Lengths | None) -> Lengths:
-    """Lengths that no number has, where there are none."""
-    return lengths or Lengths(HEAD_DIGITS + 1, 0)
-
-
-def _longest_first(texts: Sequence[str]) -> list[int]:
-    return sorted(range(len(texts)), key=lambda row: (-len(texts[row]), texts[row]))
-
-
-def _prefixes(texts: Sequence[str]) -> Prefixes:
-    ordered = [texts[row] for row in _longest_first(texts)]
-    return Prefixes(
-        fixed(np.array([int(text) for text in ordered], np.int64)),
-        fixed(np.array([len(text) for text in ordered], np.int64)),
+def _plan(numbering: Numbering) -> NumberingPlan:
+    never = Lengths(HEAD_DIGITS + 1, 0)
+    mobile, local = numbering.mobile_lengths or never, numbering.local_lengths or never
+    return NumberingPlan(
+        country=int(numbering.country_code),
+        country_size=len(numbering.country_code),
+        national=int(numbering.national_prefix or "0"),
+        national_size=len(numbering.national_prefix),
+        national_min=numbering.national_lengths.min,
+        national_max=numbering.national_lengths.max,
+        mobile_min=mobile.min,
+        mobile_max=mobile.max,
+        local_min=local.min,
+        local_max=local.max,
     )
+
+
+def _prefixes(texts: Sequence[str]) -> np.ndarray:
+    """Prefixes, longest first: value, count of digits, row. int64 [prefixes, 3]."""
+    order = sorted(range(len(texts)), key=lambda row: (-len(texts[row]), texts[row]))
+    table = [(int(texts[row]), len(texts[row]), row) for row in order]
+    return fixed(np.array(table, np.int64).reshape(-1, 3))
 
 
 def _absent() -> np.ndarray:
@@ -218,7 +234,7 @@ def _guiding(
     customers: Customers,
     open_period: int,
     plans: Sequence[str],
-) -> GuideTables:
+) -> Guiding:
     ranges = range_table(network.ranges)
     places = {plan: index for index, plan in enumerate(plans)}
     plan_of = np.array([places.get(plan, -1) for plan in customers.plan_ids] or [-1], np.int32)
@@ -228,42 +244,46 @@ def _guiding(
     takes_part[0] = 1
     for reason in reasons.REASONS:
         takes_part[reason.code] |= reason.stage in ("normalise", "guide")
-    return GuideTables(
+    tadigs, network_zone = _visited(workspace.operator, network)
+    return Guiding(
         subscriptions=subscription_table(customers.subscriptions, bucket, plan_index, ranges),
         ranges=ranges,
-        places=_places(workspace.operator, workspace.national_roaming, network),
+        locations=text_table(network.locations.names),
+        networks=text_table(pa.array(tadigs, pa.string())),
         trunks=trunk_table(network.trunks),
-        special_zone=fixed(network.special_numbers.zone_index, np.int32),
-        relations=fixed(network.relation_matrix, np.int16),
-        month_start_utc_s=month_starts_utc_s(workspace.operator.time_zone),
-        first_month=FIRST_MONTH,
-        open_period=open_period,
-        own_carrier=network.carriers.own_index,
-        flag_on_net=codes.FLAG_ON_NET,
         takes_part=fixed(takes_part),
         key_fields=key_fields(workspace.duplicates),
+        known=_decisions(workspace, network, network_zone, open_period),
         faults=_faults(),
     )
 
 
-def _places(operator: Operator, national_roaming: str, network: Network) -> PlaceTables:
-    visited = list(network.visited.tadigs)
-    zone = list(network.visited.zone_index)
-    if operator.tadig and operator.tadig not in visited:
-        visited.append(operator.tadig)
-        zone.append(OWN_NETWORK)
-    elif operator.tadig:
-        zone[visited.index(operator.tadig)] = OWN_NETWORK
-    by_region = national_roaming == "region"
+def _decisions(
+    workspace: Workspace, network: Network, network_zone: np.ndarray, open_period: int
+) -> Decisions:
+    by_region = workspace.national_roaming == "region"
     area = network.zones.region_index if by_region else np.arange(len(network.zones.ids))
-    return PlaceTables(
-        locations=text_table(network.locations.names),
+    return Decisions(
         location_zone=fixed(network.locations.zone_index, np.int32),
-        networks=text_table(pa.array(visited, pa.string())),
-        network_zone=fixed(np.array(zone), np.int32),
+        network_zone=network_zone,
         zone_area=fixed(area, np.int32),
-        roams=int(national_roaming != "never"),
+        special_zone=fixed(network.special_numbers.zone_index, np.int32),
+        relations=fixed(network.relation_matrix, np.int16),
+        month_start_utc_s=month_starts_utc_s(workspace.operator.time_zone),
+        roams=int(workspace.national_roaming != "never"),
+        first_month=FIRST_MONTH,
+        open_period=open_period,
+        own_carrier=network.carriers.own_index,
+        flag_on_net=codes.FLAG_ON_NET,
     )
+
+
+def _visited(operator: Operator, network: Network) -> tuple[list[str], np.ndarray]:
+    """TADIG codes with their zones; the operator's own code stands for being at home."""
+    zone_of = dict(zip(network.visited.tadigs, network.visited.zone_index.tolist(), strict=True))
+    if operator.tadig:
+        zone_of[operator.tadig] = OWN_NETWORK
+    return list(zone_of), fixed(np.array(list(zone_of.values())), np.int32)
 
 
 def key_fields(key: DuplicateKey) -> KeyFields:

@@ -21,14 +21,13 @@ from rating.guide_kernels import (
     TrunkTable,
 )  # fmt: skip
 from rating.hash_kernels import Texts, TextTable, fill_number_slots, fill_text_slots, hash_texts
+from rating.number_kernels import POWER
 from tollbook.clock import local_midnight_utc_s, month_index
 from tollbook.columns import OPEN_FROM, OPEN_TO
 from tollbook.customers import ACTIVE, Subscriptions
 from tollbook.network import NumberRanges, Trunks
 from tollbook.stage import text_of
 
-POWER: Final = 10 ** np.arange(19, dtype=np.int64)
-POWER.flags.writeable = False
 FIRST_YEAR, LAST_YEAR = 1970, 2100
 FEW_INTERVALS: Final = 8  # a node of the range index with more is divided further
 
@@ -43,7 +42,7 @@ SUBSCRIPTION_ROW: Final = np.dtype(
         ("plan_index", np.int32),
         ("home_zone_index", np.int32),  # -1: no number range; DATED: it depends on the time
         ("bucket", np.int16),
-        ("inactive", np.int16),
+        ("standing", np.int16),  # ACTIVE or INACTIVE of guide_kernels
     ],
     align=True,
 )
@@ -124,7 +123,7 @@ def range_table(ranges: NumberRanges) -> RangeTable:
     entry = np.arange(len(shift)) + shift
     entry_first = np.concatenate([[0], ends])[first_candidate]
     return RangeTable(
-        POWER, fixed(edges, np.int64), fixed(zone, np.int32), fixed(carrier, np.int32),
+        fixed(edges, np.int64), fixed(zone, np.int32), fixed(carrier, np.int32),
         *_digit_index(edges), fixed(entry_first, np.int32),
         fixed(ranges.valid_from_utc_s[entry], np.int64),
         fixed(ranges.valid_to_utc_s[entry], np.int64),
@@ -211,7 +210,7 @@ def subscription_table(
     rows["plan_index"] = plan_index[order]
     rows["home_zone_index"] = zone_of_numbers(ranges, rows["number"])
     rows["bucket"] = bucket[account]
-    rows["inactive"] = subscriptions.status[order] != ACTIVE
+    rows["standing"] = subscriptions.status[order] != ACTIVE
     return SubscriptionTable(number_slots(rows["number"]), fixed(rows))
 
 

@@ -46,47 +46,38 @@ class CheckedColumns(NamedTuple):
 
 
 @kernel
-def check_quantity(checks: Checks, columns: CheckedColumns, row: int) -> tuple[int, int]:
-    """Reason and field at fault of what the service counts."""
-    unit = checks.unit[columns.service[row]]
-    if unit == SECONDS:
-        if columns.duration_s[row] <= 0:
-            return checks.duration_zero, checks.duration_field
-        if columns.duration_s[row] > checks.duration_max_s:
-            return checks.duration_too_long, checks.duration_field
-    elif unit == BYTES:
-        up, down = columns.up_bytes[row], columns.down_bytes[row]
-        if up <= 0 and down <= 0:
-            return checks.volume_zero, checks.up_field
-        # Each is compared before their sum: a sum of two large values would wrap.
-        limit = checks.volume_max_bytes
-        if up > limit or down > limit or up + down > limit:
-            return checks.volume_too_large, checks.up_field
-    elif unit == EVENTS and columns.event_count[row] <= 0:
-        return checks.events_zero, checks.events_field
-    return 0, -1
-
-
-@kernel
 def validate(
     checks: Checks, columns: CheckedColumns, reason: np.ndarray, reason_field: np.ndarray
 ) -> int:
     """Writes reason and field of every row (int16); returns how many rows were newly rejected."""
+    service, start_utc_s, duration_s, up_bytes, down_bytes, event_count, old, old_field = columns
+    units, volume_max = checks.unit, checks.volume_max_bytes
     rejected = 0
     for row in range(len(reason)):
-        reason[row] = columns.reason[row]
-        reason_field[row] = columns.reason_field[row]
-        if columns.reason[row] != 0:
+        reason[row], reason_field[row] = old[row], old_field[row]
+        if old[row] != 0:
             continue
-        start = columns.start_utc_s[row]
-        if start > checks.start_max_utc_s:
+        unit = units[service[row]]
+        found, field = 0, -1
+        if start_utc_s[row] > checks.start_max_utc_s:
             found, field = checks.start_in_future, checks.start_field
-        elif start < checks.start_min_utc_s:
+        elif start_utc_s[row] < checks.start_min_utc_s:
             found, field = checks.start_too_old, checks.start_field
-        else:
-            found, field = check_quantity(checks, columns, row)
+        elif unit == SECONDS:
+            if duration_s[row] <= 0:
+                found, field = checks.duration_zero, checks.duration_field
+            elif duration_s[row] > checks.duration_max_s:
+                found, field = checks.duration_too_long, checks.duration_field
+        elif unit == BYTES:
+            up, down = up_bytes[row], down_bytes[row]
+            if up <= 0 and down <= 0:
+                found, field = checks.volume_zero, checks.up_field
+            # Each is compared before their sum: a sum of two large values would wrap.
+            elif up > volume_max or down > volume_max or up + down > volume_max:
+                found, field = checks.volume_too_large, checks.up_field
+        elif unit == EVENTS and event_count[row] <= 0:
+            found, field = checks.events_zero, checks.events_field
         if found != 0:
-            reason[row] = found
-            reason_field[row] = field
+            reason[row], reason_field[row] = found, field
             rejected += 1
     return rejected
