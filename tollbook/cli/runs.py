@@ -46,12 +46,11 @@ def command(context: click.Context, folder: Path, as_json: bool) -> None:
 def cancel(folder: Path, run_number: int) -> None:
     """Give up the plan of a run that was interrupted; its files are new again."""
     from tollbook.errors import TollbookError
-    from tollbook.run import commit
-    from tollbook.run.session import open_session
+    from tollbook.run.session import open_session, put_right
 
     work = open_session(folder)
     with work.catalogue.writer():
-        commit.roll_forward(work.catalogue, work.root, work.lake)
+        put_right(work)
         run = work.catalogue.run(run_number)
         if run.state != "planned":
             raise TollbookError(

@@ -21,8 +21,6 @@ from tollbook.run import crash, lake
 from tollbook.run.catalogue import Catalogue, LakeFile
 from tollbook.run.snapshots import sync_folder
 
-OUT = "out"
-
 
 def commit(
     catalogue: Catalogue,
@@ -83,7 +81,7 @@ def hidden_path(path: Path) -> Path:
     return path.with_name(f"_{path.name}.superseded")
 
 
-def roll_forward(catalogue: Catalogue, root: Path, lake_folder: Path) -> list[int]:
+def roll_forward(catalogue: Catalogue, folders: Sequence[Path], root: Path) -> list[int]:
     """Finish what was committed and not published; delete what was never committed.
 
     Returns the runs that were rolled forward. A planned run keeps its plan: the next run of its
@@ -93,7 +91,7 @@ def roll_forward(catalogue: Catalogue, root: Path, lake_folder: Path) -> list[in
     for run in catalogue.runs(state="committed"):
         publish(catalogue, root, run.run_number)
         finished.append(run.run_number)
-    for folder in (lake_folder, root / OUT):
+    for folder in folders:
         for pending in sorted(folder.rglob("_*.pending")):
             pending.unlink()
     return finished

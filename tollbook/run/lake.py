@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,13 +60,25 @@ class _HashingFile(io.RawIOBase):
         super().close()
 
 
+def write_output(
+    root: Path, path: str, run_number: int, period: int, write: Callable[[Path], object]
+) -> LakeFile:
+    """A file for people or partners, pending like the lake's own; ``write`` fills it."""
+    pending = pending_path(root / path)
+    pending.parent.mkdir(parents=True, exist_ok=True)
+    write(pending)
+    with pending.open("rb") as handle:
+        digest = hashlib.file_digest(handle, "sha256").hexdigest()
+    return LakeFile(path, run_number, "out", period, 0, pending.stat().st_size, digest)
+
+
 def pending_path(path: Path) -> Path:
     """Where a lake file lies until its run is committed."""
     return path.with_name(f"_{path.name}.pending")
 
 
 def relative_path(dataset: str, period: str, run_number: int, name: str) -> str:
-    """Path of a lake file inside the lake."""
+    """Path of a lake file inside the lake; ``period`` as it is written, "" for none."""
     folder = f"{dataset}/{period}" if period else dataset
     return f"{folder}/run-{run_number:05d}/{name}{SUFFIX}"
 

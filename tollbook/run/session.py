@@ -7,8 +7,7 @@ runs are rolled forward, a planned run is executed as its plan says.
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,8 @@ from tollbook.run.catalogue import Catalogue, InputFile, Run
 from tollbook.run.progress import Progress, Silent
 from tollbook.workspace import Workspace
 
-EPOCH_NOW: Final[Callable[[], int]] = lambda: int(time.time())  # noqa: E731
+OUT: Final = "out"
+INBOX: Final = "inbox"
 
 
 @dataclass
@@ -52,11 +52,17 @@ def open_session(root: Path, progress: Progress | None = None) -> Session:
     return Session(root, space, catalogue, progress or Silent())
 
 
+def put_right(session: Session) -> list[int]:
+    """Roll committed runs forward, delete what was never committed."""
+    folders = (session.lake, session.root / OUT)
+    return commit.roll_forward(session.catalogue, folders, session.root)
+
+
 @contextmanager
 def writing(session: Session) -> Iterator[list[int]]:
     """The right to write. Gives the numbers of the runs that were put right first."""
     with session.catalogue.writer():
-        done = commit.roll_forward(session.catalogue, session.root, session.lake)
+        done = put_right(session)
         for run in session.catalogue.runs(state="planned"):
             session.progress.say(f"run {run.run_number} ({run.kind}) was interrupted: going on")
             execute(session, run)
