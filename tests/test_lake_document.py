@@ -1,0 +1,76 @@
+"""docs/lake.md lists the lake's columns as they are: names, order and types of every dataset."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tollbook import codes, schemas
+from tollbook.run import lake_columns
+from tollbook.run.records import record_text
+
+PAGE = (Path(__file__).parents[1] / "docs/lake.md").read_text("utf-8")
+NONE: tuple[str, ...] = ()
+NO_TEXTS = pa.array([], pa.string())
+NAMES = lake_columns.Names(
+    sources=NONE, accounts=NO_TEXTS, subscriptions=NO_TEXTS, plans=NONE, versions=NONE, zones=NONE,
+    relations=NONE, carriers=NONE, special_numbers=NONE, access_codes=NONE,
+    components=("<component>",), trunks=NONE, agreements=NONE, groups=NONE,
+)  # fmt: skip
+
+
+def empty(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array([], f.type) for f in schema], schema=schema)
+
+
+def written(dataset: str) -> pa.Schema:
+    """The schema that the write stage gives a dataset's files."""
+    if dataset == "rated":
+        return lake_columns.rated_table(empty(schemas.RATED), NAMES).schema
+    if dataset == "legs":
+        return lake_columns.legs_table(empty(schemas.LEG), NAMES, "own").schema
+    if dataset == "duplicates":
+        return schemas.DUPLICATE_KEY
+    usage, zeros = empty(schemas.USAGE), np.zeros(0, np.int64)
+    if dataset == "uncharged":
+        return lake_columns.uncharged_table(usage, NAMES, zeros).schema
+    raw = pa.Table.from_batches([empty(schemas.REJECTED)])
+    return lake_columns.suspense_table(usage, NAMES, raw, zeros, 0).schema
+
+
+def word(kind: pa.DataType) -> str:
+    """A type as the page calls it."""
+    if pa.types.is_decimal(kind):
+        return "amount"
+    if pa.types.is_dictionary(kind) or pa.types.is_string(kind):
+        return "text"
+    return "bytes" if pa.types.is_binary(kind) else str(kind)
+
+
+def documented(heading: str) -> list[tuple[str, str]]:
+    """(column, type) rows of the table under a heading."""
+    section = PAGE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    found: list[tuple[str, str]] = []
+    for name, kind in re.findall(r"^\| (`\S+`|the decoded columns) \| (\w*) ?\|", section, re.M):
+        found += [(name.strip("`"), kind)] if kind else documented("The decoded columns")
+    return found
+
+
+@pytest.mark.parametrize("dataset", ["rated", "legs", "suspense", "uncharged", "duplicates"])
+def test_the_page_lists_the_columns(dataset: str) -> None:
+    found = [(field.name, word(field.type)) for field in written(dataset)]
+    assert documented(f"`{dataset}`") == found
+
+
+def test_the_page_lists_the_words() -> None:
+    for words in (codes.SERVICES, codes.DIRECTIONS, codes.ROAMINGS):
+        assert f"| {', '.join(words)} |" in PAGE
+
+
+def test_record_ids_read_as_the_page_says() -> None:
+    ((number, text),) = re.findall(r"(\d+) is\s+`(F\d+-\d+)`", PAGE)
+    assert record_text(int(number)) == text
