@@ -1,6 +1,6 @@
 """How every kernel compiles: the only place that talks to numba's compiler (ADR 0005).
 
-* ``nogil``: kernels run side by side in the thread pool of ``tollbook.run``; parallelism lives there.
+* ``nogil``: kernels run side by side in the thread pool of ``tollbook.run``, the only parallelism.
 * ``cache``: compiled code is kept on disk. Numba's cache does not notice that a jitted helper in
   another file changed, so the folder is named after a hash of all kernel sources and of numba's
   version: a changed kernel finds an empty folder, never stale code.

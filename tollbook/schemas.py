@@ -226,7 +226,7 @@ DUPLICATE_KEY: Final = pa.schema([
 
 
 def check(batch: pa.RecordBatch, schema: pa.Schema, where: str) -> None:
-    """A stage's batch must have exactly the declared columns and types; else it is a bad program."""
+    """A stage's batch must have exactly the declared columns and types, or the program is bad."""
     if not batch.schema.equals(schema, check_metadata=False):
         found = {f.name: str(f.type) for f in batch.schema}
         wanted = {f.name: str(f.type) for f in schema}

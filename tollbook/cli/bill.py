@@ -7,7 +7,12 @@ from pathlib import Path
 import click
 
 from tollbook.cli.common import (
-    count, json_option, parse_as_of, print_json, table, workspace_option,
+    count,
+    json_option,
+    parse_as_of,
+    print_json,
+    table,
+    workspace_option,
 )  # fmt: skip
 
 

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tollbook.cli.common import (
-    count, json_option, parse_as_of, print_json, table, workspace_option,
+    count,
+    json_option,
+    parse_as_of,
+    print_json,
+    table,
+    workspace_option,
 )  # fmt: skip
 
 if TYPE_CHECKING:

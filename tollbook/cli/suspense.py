@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tollbook.cli.common import (
-    count, json_option, masked, parse_as_of, print_json, table, workspace_option,
+    count,
+    json_option,
+    masked,
+    parse_as_of,
+    print_json,
+    table,
+    workspace_option,
 )  # fmt: skip
 
 if TYPE_CHECKING:

@@ -14,11 +14,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, delete, event, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from tollbook.errors import Locked, NotFound, TollbookError
 from tollbook.run.tables import (
-    FILES, LAKE_FILES, META, METADATA, PERIODS, REFUSALS, RUNS, SCHEMA_VERSION, SNAPSHOTS, TOTALS,
+    FILES,
+    LAKE_FILES,
+    META,
+    METADATA,
+    PERIODS,
+    REFUSALS,
+    RUNS,
+    SCHEMA_VERSION,
+    SNAPSHOTS,
+    TOTALS,
 )  # fmt: skip
 
 

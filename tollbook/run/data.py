@@ -1,5 +1,6 @@
-"""All that a run must know, read from one folder and refused at once: workspace, network, customers,
-layouts, tariff book, agreements.
+"""All that a run must know, read from one folder, and refused at once where it is wrong.
+
+That is: workspace, network, customers, layouts, tariff book, agreements.
 
 The folder is the working folder when it is checked, and a snapshot when a run uses it.
 """

@@ -134,7 +134,10 @@ class Exchange:
         """All rows of buckets first..last-1, in the order of files and chunks."""
         chunks = [self._chunks[key] for key in sorted(self._chunks)]
         spans = [(int(c.starts[first]), int(c.starts[last])) for c in chunks]
-        pieces = [(c, low, high) for c, (low, high) in zip(chunks, spans, strict=True) if low < high]
+        pieces = [
+            (chunk, low, high)
+            for chunk, (low, high) in zip(chunks, spans, strict=True) if low < high
+        ]  # fmt: skip
         rows = sum(high - low for _, low, high in pieces)
         arrays = []
         for index, field in enumerate(self.schema):
@@ -191,9 +194,8 @@ class Exchange:
     def _store(self, values: np.ndarray | _Spilled | None) -> _Spilled:
         assert isinstance(values, np.ndarray)  # what is added was never spilled before
         if self._spill_handle < 0:
-            handle = tempfile.TemporaryFile(dir=self._spill_folder)
-            self._spill_handle = os.dup(handle.fileno())
-            handle.close()
+            with tempfile.TemporaryFile(dir=self._spill_folder) as handle:
+                self._spill_handle = os.dup(handle.fileno())
         position, view = self._spill_size, memoryview(values).cast("B") if values.size else b""
         while len(view):
             written = os.pwrite(self._spill_handle, view, self._spill_size)

@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
+from cdr.files import sha256
 from sqlalchemy import Connection
 
 from cdr import formats
-from cdr.files import sha256
 from tollbook.errors import BrokenFile, TollbookError
 from tollbook.run import commit, flow, work
 from tollbook.run.catalogue import InputFile, Run

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cdr.files import sha256
+
 from tollbook import codes, reasons
 from tollbook.run import plan, snapshots
 from tollbook.run.catalogue import Run, Total

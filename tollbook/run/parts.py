@@ -124,7 +124,8 @@ def suspended(code: np.ndarray) -> np.ndarray:
     table = np.zeros(max(reasons.BY_CODE) + 1, bool)
     for reason in reasons.REASONS:
         table[reason.code] = reason.disposition == codes.SUSPENDED
-    return table[code]
+    found: np.ndarray = table[code]
+    return found
 
 
 def raw_of(record_ids: np.ndarray, rejected: pa.RecordBatch | None) -> pa.Table:

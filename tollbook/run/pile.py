@@ -1,4 +1,4 @@
-"""Rows that were rejected before duplicates are decided, with their bytes, in the order of files."""
+"""Rows that were rejected before duplicates are decided, with their bytes, in file order."""
 
 from __future__ import annotations
 
@@ -57,9 +57,11 @@ class Pile:
             self._spilled = tempfile.TemporaryDirectory(dir=self._folder, prefix="_rejected-")
         path = Path(self._spilled.name) / f"{key[0]}-{key[1]}"
         for suffix, rows in ((".usage", batch), (".bytes", details)):
-            with pa.OSFile(str(path) + suffix, "wb") as sink:
-                with pa.ipc.new_file(sink, rows.schema) as writer:
-                    writer.write_batch(rows)
+            with (
+                pa.OSFile(str(path) + suffix, "wb") as sink,
+                pa.ipc.new_file(sink, rows.schema) as writer,
+            ):
+                writer.write_batch(rows)
         return path
 
 

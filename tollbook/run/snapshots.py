@@ -40,7 +40,7 @@ def _sources(root: Path) -> list[Path]:
 
 
 def take(root: Path, lake: Path) -> Snapshot:
-    """Copy the workspace's reference files into the lake; the same content gives the same digest."""
+    """Copy the workspace's reference files into the lake; same content, same digest."""
     store = lake / "snapshots"
     objects = store / "objects"
     objects.mkdir(parents=True, exist_ok=True)

@@ -52,8 +52,8 @@ def retryable(table: pa.Table) -> np.ndarray:
     """Rows whose reason a change of reference data or tariffs can cure, and not tried too often."""
     names = pa.array([reason.name for reason in reasons.REASONS if reason.retryable])
     cured = pc.is_in(table.column("reason"), value_set=names).to_numpy()
-    few: np.ndarray = table.column("tries").to_numpy() < TRIES_MAX
-    return few & cured
+    few: np.ndarray = (table.column("tries").to_numpy() < TRIES_MAX) & cured
+    return few
 
 
 def cdr_batch(table: pa.Table, sources: Sequence[str]) -> pa.RecordBatch:
@@ -74,7 +74,8 @@ def cdr_batch(table: pa.Table, sources: Sequence[str]) -> pa.RecordBatch:
             flags = table.column(name).to_numpy() & _DECODED_FLAGS
             columns[name] = pa.array(flags.astype(np.int32))
         else:
-            columns[name] = pa.concat_arrays(table.column(name).chunks or [pa.array([], field.type)])
+            chunks = table.column(name).chunks
+            columns[name] = pa.concat_arrays(chunks or [pa.array([], field.type)])
     return pa.RecordBatch.from_arrays(
         [columns[name] for name in schemas.CDR.names], schema=schemas.CDR
     )
