@@ -7,9 +7,7 @@ The layout of the PDF is the operator's to change: a Typst template (the shipped
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -22,7 +20,7 @@ import pyarrow.compute as pc
 import typst
 
 from billing.bill import RECURRING, TAX, USAGE, Bills
-from tollbook import clock, csv_files
+from tollbook import clock, outputs
 from tollbook.customers import Accounts
 from tollbook.errors import NotFound, TollbookError
 from tollbook.money import format_micro, format_nano
@@ -84,7 +82,7 @@ def write_register(path: Path, made: Bills, accounts: Accounts, letterhead: Lett
                     bill["currency"], *(totals[amount] for amount in _AMOUNTS),
                 ]  # fmt: skip
 
-    return csv_files.write(path, _REGISTER, rows(), _AMOUNTS)
+    return outputs.write_csv(path, _REGISTER, rows(), _AMOUNTS)
 
 
 def write_pdfs(
@@ -111,7 +109,7 @@ def write_pdfs(
     made_at = int(datetime.combine(letterhead.issued_on, datetime.min.time(), UTC).timestamp())
     files, without_font = [], []
     for found in objects(chosen, accounts, letterhead):
-        path = folder / f"{file_name(found['bill_number'])}.pdf"
+        path = folder / f"{outputs.file_name(found['bill_number'])}.pdf"
         text = json.dumps(found, ensure_ascii=False)
         try:
             pdf = compiler.compile(
@@ -123,6 +121,7 @@ def write_pdfs(
                 "    allowed: a Typst template that reads `sys.inputs.bill`\n"
                 f"    do: correct it, or start again from {TEMPLATE}"
             ) from error
+        assert isinstance(pdf, bytes)  # a list only where each page is a picture
         path.write_bytes(pdf)
         files.append(path)
         if not font_folders and any(ord(letter) >= _FIRST_WIDE for letter in text):
@@ -143,14 +142,6 @@ def pick(made: Bills, account_ids: Sequence[str]) -> Bills:
     bills = made.bills.take(row.sort())
     of_line = pc.is_in(made.lines.column("account_id"), value_set=wanted)
     return Bills(bills, made.lines.filter(of_line))
-
-
-def file_name(text: str) -> str:
-    """``text`` as a file name: the same if it is safe, else cleaned and told apart by a digest."""
-    safe = re.sub(r"[^A-Za-z0-9._-]", "_", text)[:100]
-    if safe == text and not safe.startswith("."):
-        return safe
-    return f"{safe.lstrip('.')}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def objects(made: Bills, accounts: Accounts, letterhead: Letterhead) -> Iterator[BillObject]:
@@ -186,8 +177,8 @@ def _object(
         "operator": {"name": letterhead.operator, "country": letterhead.country},
         "account": {"id": bill["account_id"], "name": customer[0], "address": customer[1]},
         "period": clock.period_text(period),
-        "period_start": _day(period, 1),
-        "period_end": _day(period, _month_length(period)),
+        "period_start": clock.month_day(period, 1),
+        "period_end": clock.month_day(period, clock.month_length(period)),
         "issued_on": letterhead.issued_on.isoformat(),
         "due_on": letterhead.due_on.isoformat() if letterhead.due_on else None,
         "currency": bill["currency"],
@@ -210,10 +201,10 @@ def _recurring(line: Mapping[str, Any], letterhead: Letterhead) -> dict[str, Any
         "item": line["item"],
         **_plan(line, letterhead),
         "subscription_id": line["subscription_id"],
-        "from": _day(month, line["first_day"]),
-        "to": _day(month, line["last_day"]),
+        "from": clock.month_day(month, line["first_day"]),
+        "to": clock.month_day(month, line["last_day"]),
         "days": line["last_day"] - line["first_day"] + 1,
-        "days_of_month": _month_length(month),
+        "days_of_month": clock.month_length(month),
         "amount": format_micro(line["amount_micro"], letterhead.digits),
     }
 
@@ -245,12 +236,3 @@ def _tax(line: Mapping[str, Any], letterhead: Letterhead) -> dict[str, Any]:
 
 def _totals(bill: Mapping[str, Any], digits: int) -> dict[str, str]:
     return {name: format_micro(bill[f"{name}_micro"], digits) for name in _AMOUNTS}
-
-
-def _day(month: int, day: int) -> str:
-    return f"{clock.period_text(month)}-{day:02d}"
-
-
-def _month_length(month: int) -> int:
-    following = date((month + 1) // 12, (month + 1) % 12 + 1, 1)
-    return (following - date(month // 12, month % 12 + 1, 1)).days

@@ -77,6 +77,17 @@ def period_text(index: int) -> str:
     return f"{index // 12:04d}-{index % 12 + 1:02d}"
 
 
+def month_length(index: int) -> int:
+    """Days of a month index."""
+    following = date((index + 1) // 12, (index + 1) % 12 + 1, 1)
+    return (following - date(index // 12, index % 12 + 1, 1)).days
+
+
+def month_day(index: int, day: int) -> str:
+    """Month index and day of the month as ``YYYY-MM-DD``."""
+    return f"{period_text(index)}-{day:02d}"
+
+
 def parse_period(text: str) -> int | None:
     """``"2003-06"`` -> its month index; None if it is no month."""
     match = re.fullmatch(r"(\d{4})-(\d{2})", text)

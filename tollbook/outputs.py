@@ -1,4 +1,4 @@
-"""CSV files that people open in a spreadsheet: the one writer for all of them.
+"""Files for people: the one CSV writer, and file names made from other texts.
 
 UTF-8, comma, line feed, quotes where needed; the same rows give the same bytes. A text that a
 spreadsheet would run as a formula gets an apostrophe in front (customers choose their own names).
@@ -7,13 +7,16 @@ spreadsheet would run as a formula gets an apostrophe in front (customers choose
 from __future__ import annotations
 
 import csv
+import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
-_FULL_WIDTH_STARTS: Final = ("\uff1d", "\uff0b", "\uff0d", "\uff20")  # as a Chinese keyboard has them
-_STARTS: Final = _FORMULA_STARTS + _FULL_WIDTH_STARTS
+# The last four are the first four as a Chinese keyboard has them.
+_FORMULA_STARTS: Final = (
+    "=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20",
+)  # fmt: skip
 
 
 def neutral(text: str) -> str:
@@ -21,10 +24,10 @@ def neutral(text: str) -> str:
 
     Blanks in front do not hide a formula: some programs strip them.
     """
-    return f"'{text}" if text.lstrip(" ").startswith(_STARTS) else text
+    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA_STARTS) else text
 
 
-def write(
+def write_csv(
     path: Path, header: Sequence[str], rows: Iterable[Sequence[str | int]], amounts: Sequence[str]
 ) -> int:
     """Writes the file and returns the number of rows.
@@ -44,3 +47,11 @@ def write(
                 for cell, is_plain in zip(row, plain, strict=True)
             ])  # fmt: skip
     return count
+
+
+def file_name(text: str) -> str:
+    """``text`` as a file name: the same if it is safe, else cleaned and told apart by a digest."""
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", text)[:100]
+    if safe == text and not safe.startswith("."):
+        return safe
+    return f"{safe.lstrip('.')}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
