@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -147,16 +148,15 @@ def write_month(
             raise TollbookError(f"{file.path}: the file is there already\n"
                                 "    do: remove it, or choose another folder or other days")
     blocks = _blocks(files, workspace, people, spec)
-    writing: _Target | None = None
     written = []
-    for block, lines, text in _texts(blocks, truth, spec.threads):
-        if writing is None or writing.file is not block.file:
-            written += [writing.close(truth)] if writing else []
-            writing = _Target(block.file)
-        writing.write(text)
-        if progress is not None:
-            progress(lines)
-    written += [writing.close(truth)] if writing else []
+    texts = _texts(blocks, truth, spec.threads)
+    for number, pieces in groupby(texts, key=lambda piece: piece[0].file.number):
+        with _Target(files[number]) as target:
+            for _, lines, text in pieces:
+                target.write(text)
+                if progress is not None:
+                    progress(lines)
+        written.append(target.written(truth))
     about = {"seed": spec.seed, "first_day": str(days[0]), "last_day": str(days[-1]),
              "rates": asdict(spec.rates)}  # fmt: skip
     dispositions = truth.write(truth_path, about)
@@ -182,13 +182,21 @@ class _Target:
         """Appends to the file."""
         (self._packed or self._raw).write(text)
 
-    def close(self, truth: Truth) -> SynthFile:
-        """Shows the file under its name."""
+    def __enter__(self) -> _Target:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._packed is not None:
             self._packed.close()
         self._raw.close()
+        if kind is None:
+            os.replace(self._hidden, self.file.path)
+        else:
+            self._hidden.unlink()
+
+    def written(self, truth: Truth) -> SynthFile:
+        """What was written, once the file is shown under its name."""
         file = self.file
-        os.replace(self._hidden, file.path)
         return SynthFile(file.day.date, file.feed.source.name, file.path,
                          truth.rows[file.number], file.path.stat().st_size)  # fmt: skip
 
