@@ -133,7 +133,7 @@ class Catalogue:
             except OSError as error:
                 raise Locked(
                     f"{path}: another process is writing to this workspace\n"
-                    "    allowed: one writer at a time\n    do: wait for it to end, then start again"
+                    "    allowed: one writer at a time\n    do: wait for it to end and start again"
                 ) from error
             self.epoch = self.value("epoch")
             yield self

@@ -38,7 +38,8 @@ class Names:
     access_codes: Sequence[str]
     components: Sequence[str]
     trunks: Sequence[str]
-    agreements: Sequence[str]
+    agreements: Sequence[str]  # by row of network/agreements.csv
+    prices: Sequence[str]  # the same rows' prices, as text
     groups: Sequence[str]
 
 
@@ -147,7 +148,7 @@ def legs_table(batch: pa.RecordBatch, names: Names, own: str) -> pa.Table:
         "settlement_group": words(_ints(batch, "group_index"), names.groups),
         "start_utc_s": batch.column("start_utc_s"),
         "settle_period": months(_ints(batch, "settle_period")),
-        "agreement_row": batch.column("agreement_index"),
+        "price": words(_ints(batch, "agreement_index"), names.prices),
         "quantity": batch.column("quantity"),
         "billed_quantity": batch.column("billed_quantity"),
         "charge": as_amount(batch.column("charge_micro")),

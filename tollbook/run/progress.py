@@ -76,7 +76,8 @@ class Bars:
 
         self._bar = Progress(
             TextColumn("{task.description:<28}"), BarColumn(),
-            TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn(), console=Console(stderr=True), transient=True,
+            TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn(),
+            console=Console(stderr=True), transient=True,
         )  # fmt: skip
         self._task = self._bar.add_task("", total=1, visible=False)
         self._bar.start()

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from rating import legs, reference
 from tariffs import compiler
+from tariffs.agreements import Agreement
+from tollbook.money import format_nano
 from tollbook.run import crash, data, flow, index, snapshots, totals
 from tollbook.run.catalogue import LakeFile, Run, Total
 from tollbook.run.data import Data
@@ -66,7 +68,7 @@ def names_of(found: Data, facts: reference.Reference, book: compiler.CompiledBoo
         accounts=facts.names.account_id,
         subscriptions=facts.names.subscription_id,
         plans=facts.names.plans,
-        versions=book.names.version_days,
+        versions=book.version_names,
         zones=facts.names.zones,
         relations=facts.names.relations,
         carriers=facts.names.carriers,
@@ -75,8 +77,15 @@ def names_of(found: Data, facts: reference.Reference, book: compiler.CompiledBoo
         components=found.book.components,
         trunks=facts.names.trunks,
         agreements=[agreement.agreement for agreement in found.agreements],
+        prices=[price_text(agreement) for agreement in found.agreements],
         groups=found.network.zones.groups,
     )
+
+
+def price_text(agreement: Agreement) -> str:
+    """``0.06 / 60 s``: a price as statements show it."""
+    unit = {"second": "s", "byte": "B", "event": "event"}[agreement.unit]
+    return f"{format_nano(agreement.price_nano)} / {agreement.per} {unit}"
 
 
 def finish(session: Session, work: Flow) -> Result:
