@@ -10,10 +10,14 @@ import pyarrow as pa
 import pytest
 
 from tollbook import codes, schemas
-from tollbook.run import lake_columns
+from tollbook.run import lake, lake_columns
 from tollbook.run.records import record_text
 
 PAGE = (Path(__file__).parents[1] / "docs/lake.md").read_text("utf-8")
+STORED_AS_THEY_ARE = {
+    "duplicates": schemas.DUPLICATE_KEY, "bills": schemas.BILL, "bill_lines": schemas.BILL_LINE,
+    "ledger": schemas.ENTRY,
+}  # fmt: skip
 NONE: tuple[str, ...] = ()
 NO_TEXTS = pa.array([], pa.string())
 NAMES = lake_columns.Names(
@@ -33,8 +37,8 @@ def written(dataset: str) -> pa.Schema:
         return lake_columns.rated_table(empty(schemas.RATED), NAMES).schema
     if dataset == "legs":
         return lake_columns.legs_table(empty(schemas.LEG), NAMES, "own").schema
-    if dataset == "duplicates":
-        return schemas.DUPLICATE_KEY
+    if dataset in STORED_AS_THEY_ARE:
+        return lake.micro_to_amounts(STORED_AS_THEY_ARE[dataset].empty_table()).schema
     usage, zeros = empty(schemas.USAGE), np.zeros(0, np.int64)
     if dataset == "uncharged":
         return lake_columns.uncharged_table(usage, NAMES, zeros).schema
@@ -60,7 +64,10 @@ def documented(heading: str) -> list[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("dataset", ["rated", "legs", "suspense", "uncharged", "duplicates"])
+DATASETS = ("rated", "legs", "suspense", "uncharged", *STORED_AS_THEY_ARE)
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
 def test_the_page_lists_the_columns(dataset: str) -> None:
     found = [(field.name, word(field.type)) for field in written(dataset)]
     assert documented(f"`{dataset}`") == found
