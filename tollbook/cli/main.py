@@ -13,20 +13,20 @@ import click
 
 from tollbook.errors import TollbookError
 
-# name -> module that holds it as ``command``, and its line in ``tollbook --help``. The line stands
-# here as well as in the command, because reading it there would import the command.
+# name -> module that holds it as ``command``, and its line in ``tollbook --help``. The line is
+# how the command's own help begins; it stands here because reading it there imports the command.
 COMMANDS: Final = {
     "demo": ("tollbook.cli.demo", "Show everything, end to end, on a made sample operator."),
-    "init": ("tollbook.cli.init", "Make a new workspace: an operator's folder."),
-    "synth": ("tollbook.cli.synth", "Make CDR files of any size and format."),
+    "init": ("tollbook.cli.init", "Make a new workspace."),
+    "synth": ("tollbook.cli.synth", "Make CDR files of any size."),
     "run": ("tollbook.cli.run", "Rate what lies in the inbox: one night's batch."),
-    "bill": ("tollbook.cli.bill", "Close a month and make its bills."),
-    "settle": ("tollbook.cli.settle", "Close a month and make the carriers' statements."),
+    "bill": ("tollbook.cli.bill", "Close a month and make one bill for each account."),
+    "settle": ("tollbook.cli.settle", "Close a month of settlement legs into a statement."),
     "explain": ("tollbook.cli.explain", "Show how a record got its charge, step by step."),
-    "suspense": ("tollbook.cli.suspense", "See, retry or discard records that wait."),
+    "suspense": ("tollbook.cli.suspense", "Records that could not be rated: list, show and retry them."),
     "tariff": ("tollbook.cli.tariff", "Check and try out a tariff book."),
-    "runs": ("tollbook.cli.runs", "List the runs of a workspace."),
-    "audit": ("tollbook.cli.audit", "Check stored files and totals against the catalogue."),
+    "runs": ("tollbook.cli.runs", "List the runs: nights, retries, bills, settlements."),
+    "audit": ("tollbook.cli.audit", "Check that every record has one fate."),
     "report": ("tollbook.cli.report", "Show the control report of a run."),
 }
 REFUSED: Final = 1
