@@ -1,0 +1,51 @@
+"""The stage rate: the plan's version, the rule and the charges of every usage."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from rating import rate_kernels as kernels
+from tariffs.compiler import CompiledBook
+from tollbook import money, reasons, schemas
+from tollbook.stage import StageResult, ints, with_columns
+
+FAULTS: Final = kernels.Faults(*(reasons.CODE[name] for name in kernels.Faults._fields))
+
+
+def rate(batch: pa.RecordBatch, compiled: CompiledBook, state: None = None) -> StageResult:
+    """Rows of ``schemas.USAGE`` -> ``schemas.RATED``.
+
+    Rows with a reason are passed by, and so is transit, which has no subscription. A row that
+    cannot be rated gets the reason ``plan_missing``, ``no_rate`` or ``charge_too_large`` and no
+    charge; its version and rule are kept as far as they were found.
+    totals: rated (rows with a rule and no reason), charge_micro (the exact sum of their charges).
+    """
+    schemas.check(batch, schemas.USAGE, "rate")
+    usage = kernels.Usage(*(ints(batch, name) for name in kernels.Usage._fields))
+    count, slots = batch.num_rows, len(compiled.components)
+    out = kernels.Rated(
+        reason=ints(batch, "reason").copy(),
+        version_index=np.empty(count, np.int32),
+        rule_index=np.empty(count, np.int32),
+        charge_micro=np.zeros((slots, count), np.int64),
+        total_micro=np.zeros(count, np.int64),
+    )
+    kernels.find_rules(compiled.tables, usage, FAULTS, out)
+    kernels.price_rows(compiled.tables, usage, FAULTS, out)
+    nothing = np.zeros(count if slots < schemas.COMPONENTS_MAX else 0, np.int64)
+    charges = [*out.charge_micro, *[nothing] * (schemas.COMPONENTS_MAX - slots)]
+    new = {
+        "reason": out.reason,
+        "version_index": out.version_index,
+        "rule_index": out.rule_index,
+        "charge_micro": out.total_micro,
+        **dict(zip(schemas.CHARGE_COLUMNS, charges, strict=True)),
+    }
+    rated = np.count_nonzero((out.reason == 0) & (out.rule_index >= 0))
+    return StageResult(
+        with_columns(batch, schemas.RATED, new),
+        totals={"rated": int(rated), "charge_micro": money.exact_sum(out.total_micro)},
+    )

@@ -1,0 +1,96 @@
+"""Exact arithmetic of kernels: one rounding division, and numbers of 124 bits as two int64.
+
+A wide number is ``high * 2**62 + low`` with 0 <= low < 2**62 and 0 <= high < 2**62: halves of 62
+bits leave room for a carry, so nothing ever leaves int64, with or without the JIT. Everything is
+zero or positive (prices are), hence rounding needs no sign. The compiler proves the bounds.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tollbook.jit import kernel
+
+HALF_BITS = 62
+HALF_MASK = (1 << HALF_BITS) - 1
+WIDE_BITS = 2 * HALF_BITS
+
+# Whether a quotient goes up: by mode (tollbook.money: down, up, half_up, half_down, half_even), by
+# the rest (none, below half of the divisor, half, above), and by whether the quotient is odd.
+NO_REST, BELOW_HALF, HALF, ABOVE_HALF = range(4)
+GOES_UP = np.array(
+    [
+        [[0, 0], [0, 0], [0, 0], [0, 0]],
+        [[0, 0], [1, 1], [1, 1], [1, 1]],
+        [[0, 0], [0, 0], [1, 1], [1, 1]],
+        [[0, 0], [0, 0], [0, 0], [1, 1]],
+        [[0, 0], [0, 0], [0, 1], [1, 1]],
+    ],
+    np.int64,
+)
+
+
+@kernel
+def divide(numerator: int, denominator: int, mode: int) -> int:
+    """Rounded quotient; 0 <= numerator < 2**62, 0 < denominator < 2**61."""
+    if denominator <= 1:
+        return numerator
+    quotient = numerator // denominator
+    rest = numerator - quotient * denominator
+    place = NO_REST
+    if rest > 0:
+        double = 2 * rest
+        place = BELOW_HALF + (double >= denominator) + (double > denominator)
+    return int(quotient + GOES_UP[mode, place, quotient & 1])
+
+
+@kernel
+def add_product(
+    high: int, low: int, count: int, weight_high: int, weight_low: int
+) -> tuple[int, int]:
+    """Wide sum plus count times wide weight, by doubling; the result must be below 2**124."""
+    while count > 0:
+        if count & 1:
+            low += weight_low
+            high += weight_high + (low >> HALF_BITS)
+            low &= HALF_MASK
+        count >>= 1
+        if count > 0:
+            weight_low <<= 1
+            weight_high = (weight_high << 1) + (weight_low >> HALF_BITS)
+            weight_low &= HALF_MASK
+    return high, low
+
+
+@kernel
+def is_less(high: int, low: int, other_high: int, other_low: int) -> bool:
+    """Order of two wide numbers."""
+    return high < other_high or (high == other_high and low < other_low)
+
+
+@kernel
+def divide_wide(high: int, low: int, by_high: int, by_low: int, mode: int) -> int:
+    """Rounded quotient of wide numbers, bit by bit; divisor below 2**123, quotient below 2**62."""
+    quotient = 0
+    rest_high, rest_low = 0, 0
+    for position in range(WIDE_BITS - 1, -1, -1):
+        half, shift = (high, position - HALF_BITS) if position >= HALF_BITS else (low, position)
+        bit = (half >> shift) & 1
+        rest_low = (rest_low << 1) | bit
+        rest_high = (rest_high << 1) + (rest_low >> HALF_BITS)
+        rest_low &= HALF_MASK
+        quotient <<= 1
+        if not is_less(rest_high, rest_low, by_high, by_low):
+            quotient |= 1
+            rest_high -= by_high
+            rest_low -= by_low
+            if rest_low < 0:
+                rest_low += HALF_MASK + 1
+                rest_high -= 1
+    place = NO_REST
+    if rest_high > 0 or rest_low > 0:
+        double_high, double_low = add_product(0, 0, 2, rest_high, rest_low)
+        place = BELOW_HALF
+        if not is_less(double_high, double_low, by_high, by_low):
+            place = ABOVE_HALF if is_less(by_high, by_low, double_high, double_low) else HALF
+    return int(quotient + GOES_UP[mode, place, quotient & 1])
