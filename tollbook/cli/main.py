@@ -23,7 +23,7 @@ COMMANDS: Final = {
     "bill": ("tollbook.cli.bill", "Close a month and make one bill for each account."),
     "settle": ("tollbook.cli.settle", "Close a month of settlement legs into a statement."),
     "explain": ("tollbook.cli.explain", "Show how a record got its charge, step by step."),
-    "suspense": ("tollbook.cli.suspense", "Records that could not be rated: list, show and retry them."),
+    "suspense": ("tollbook.cli.suspense", "Records that could not be rated."),
     "tariff": ("tollbook.cli.tariff", "Check and try out a tariff book."),
     "runs": ("tollbook.cli.runs", "List the runs: nights, retries, bills, settlements."),
     "audit": ("tollbook.cli.audit", "Check that every record has one fate."),
