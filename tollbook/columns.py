@@ -153,25 +153,30 @@ def _parse(
     body: bytes, header: list[str], lines: np.ndarray, shown: str, problems: Problems
 ) -> tuple[dict[str, pa.Array], np.ndarray] | None:
     """The columns of the rows that have as many cells as the header, and their lines."""
+    ragged: list[tuple[int, int]] = []
     try:
         table = _arrow(body, header, None)
     except pa.ArrowInvalid as error:
         if not _is_utf8(body, lines, shown, problems):
             return None
-        ragged: list[tuple[int, int]] = []
         try:
             table = _arrow(body, header, ragged)
         except pa.ArrowInvalid:
             problems.add((shown, 0), f"this is not CSV: {error}", "CSV with a comma",
                          "look for a quote that is not closed")
             return None
-        lines = _note_ragged(ragged, len(header), lines, shown, problems)
-    if table.num_rows != len(lines):
+    if table.num_rows + len(ragged) != len(lines):
         odd = (row for row, text in enumerate(body.split(b"\n")) if text.count(b'"') % 2)
         problems.add((shown, int(lines[next(odd, 0)])), "a quote opens here and closes on no line, "
                      "or on another line", "one row a line", "close the quote on its own line")
         return None
-    return {name: _stripped(table[name].combine_chunks()) for name in header}, lines
+    lines = _note_ragged(ragged, len(header), lines, shown, problems)
+    found = {name: _stripped(table[name].combine_chunks()) for name in header}
+    blank = np.logical_and.reduce([is_empty(column) for column in found.values()])
+    if blank.any():  # a row of commas, as spreadsheets leave them
+        kept = np.flatnonzero(~blank)
+        return {name: column.take(pa.array(kept)) for name, column in found.items()}, lines[kept]
+    return found, lines
 
 
 def _stripped(column: pa.Array) -> pa.Array:

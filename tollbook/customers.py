@@ -120,7 +120,7 @@ def _subscriptions(
 ) -> Subscriptions:  # fmt: skip
     check_filled(table, "subscription_id", problems)
     account_index = index_in(table["account_id"], accounts.account_id)
-    table.report(account_index < 0,
+    table.report((account_index < 0) & (len(accounts.account_id) > 0),
                  lambda row: f"account_id '{table.cell('account_id', row)}' is not in accounts.csv",
                  "an account_id of accounts.csv", "correct it, or add the account", problems)
     number, imsi = _numbers(table, numbering, problems), _imsi(table, problems)
@@ -160,7 +160,8 @@ def _numbers(table: Table, numbering: Numbering, problems: Problems) -> np.ndarr
     number, good = to_e164(table["number"], numbering)
     code, national = numbering.country_code, numbering.national_lengths
     table.report(
-        ~good, lambda row: f"number is '{table.cell('number', row)}'",
+        ~good & bool(code),  # without one, operator.yaml has a problem of its own
+        lambda row: f"number is '{table.cell('number', row)}'",
         f"+ and 7 to 15 digits, or a number of country {code} ({national} digits behind the code) "
         "as `numbering` in operator.yaml has it",
         f"write it with its country code, such as +{code}...", problems,

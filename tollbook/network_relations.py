@@ -9,8 +9,8 @@ import numpy as np
 
 from tollbook.columns import Table, load_table
 from tollbook.network_tables import SAME, Zones
-from tollbook.table_checks import WORD, WORD_IS, check_shape
-from tollbook.text import Problems, did_you_mean
+from tollbook.table_checks import WORD, WORD_IS, advice, check_shape
+from tollbook.text import Problems
 
 RELATIONS_MAX: Final = 1000
 
@@ -66,7 +66,8 @@ def _zones_of(
     elif pattern in zones.ids:
         mask = np.arange(len(zones.ids)) == zones.ids.index(pattern)
     else:
-        _note_unknown(table, name, row, zones, problems)
+        if zones.ids:  # without any, zones.csv has a problem of its own
+            _note_unknown(table, name, row, zones, problems)
         mask = np.zeros(len(zones.ids), np.bool_)
     return np.flatnonzero(mask) if name == "served" else mask
 
@@ -80,7 +81,7 @@ def _note_unknown(table: Table, name: str, row: int, zones: Zones, problems: Pro
         allowed += f", or {', '.join(SAME)}"
         known.extend(SAME)
     problems.add(table.at(row), f"{name} is '{table.cell(name, row)}'", allowed,
-                 did_you_mean(pattern, known, "correct it, or add the zone to zones.csv"))
+                 advice(pattern, known, "correct it, or add the zone to zones.csv"))
 
 
 def _same(word: str, served: np.ndarray, zones: Zones) -> np.ndarray:

@@ -93,8 +93,11 @@ class Trunks:
 
 def load_zones(path: Path, problems: Problems, shown: str) -> Zones:
     """zones.csv: zone, name, region, country, settlement_group."""
+    before = problems.errors
     table = load_table(path, ("zone", "name", "region", "country"), ("settlement_group",),
                        problems, shown)
+    if not len(table) and problems.errors == before:
+        problems.add((shown, 0), "the table has no row", "one zone or more", "add the zones")
     check_shape(table, "zone", WORD, WORD_IS, problems)
     check_unique(table, "zone", problems)
     if len(table) > ZONES_MAX:
@@ -141,12 +144,14 @@ def load_visited(path: Path, zones: Zones, problems: Problems, shown: str) -> Vi
 
 def load_carriers(path: Path, problems: Problems, shown: str) -> Carriers:
     """carriers.csv: carrier, name, own (yes for exactly one)."""
+    before = problems.errors
     table = load_table(path, ("carrier", "name", "own"), (), problems, shown)
+    readable = problems.errors == before
     check_shape(table, "carrier", WORD, WORD_IS, problems)
     check_unique(table, "carrier", problems)
     check_shape(table, "own", "yes|no", "yes | no", problems)
     own = np.flatnonzero(index_in(table["own"], ["yes"]) == 0).tolist()
-    if len(own) != 1:
+    if len(own) != 1 and readable:
         at = table.at(own[1]) if own else (shown, 0)
         problems.add(at, f"{len(own)} carriers have own = yes", "exactly one",
                      "mark the operator's own carrier, and no other")

@@ -113,7 +113,7 @@ def _lengths(keys: Reader, key: str) -> Lengths | None:
     high = ends.integer("max", 1, E164_DIGITS_MAX)
     if low > high:
         ends.wrong("max", f"max {high} is below min {low}", "min up to max", "exchange the two")
-    return Lengths(low, max(low, high))
+    return Lengths(min(low, high), max(low, high))
 
 
 def to_e164(texts: pa.Array, numbering: Numbering) -> tuple[np.ndarray, np.ndarray]:

@@ -30,8 +30,8 @@ def load_optional(
 
 def check_filled(table: Table, name: str, problems: Problems) -> None:
     """No cell of the column may be empty."""
-    table.report(is_empty(table[name]), lambda row: f"{name} is empty", f"a {name} in every row",
-                 "fill it in, or remove the row", problems)
+    table.report(is_empty(table[name]), lambda row: f"{name} is empty",
+                 f"a value of {name} in every row", "fill it in, or remove the row", problems)
 
 
 def check_shape(
@@ -59,14 +59,19 @@ def references(
     table: Table, name: str, known: Sequence[str], where: str, problems: Problems,
     may_be_empty: bool = False,
 ) -> np.ndarray:  # fmt: skip
-    """Position of each cell in ``known``; int32, -1 where it is empty or (noted) unknown."""
+    """Position of each cell in ``known``; int32, -1 where it is empty or (noted) unknown.
+
+    Nothing is noted while ``known`` is empty: then the table ``where`` has a problem of its own.
+    """
     index = index_in(table[name], known)
+    if not known:
+        return index
     bad = index < 0
     if may_be_empty:
         bad &= ~is_empty(table[name])
     allowed = ", ".join(known[:_NAMES_SHOWN]) + (", ..." if len(known) > _NAMES_SHOWN else "")
     table.report(
-        bad, lambda row: f"{name} '{table.cell(name, row)}' is not in {where}", allowed or "(none)",
+        bad, lambda row: f"{name} '{table.cell(name, row)}' is not in {where}", allowed,
         _advice(table, name, bad, known, where), problems,
     )  # fmt: skip
     return index
@@ -75,8 +80,13 @@ def references(
 def _advice(table: Table, name: str, bad: np.ndarray, known: Sequence[str], where: str) -> str:
     otherwise = f"correct it, or add it to {where}"
     rows = np.flatnonzero(bad)
-    return did_you_mean(table.cell(name, int(rows[0])), known, otherwise) if len(rows) == 1 \
+    return advice(table.cell(name, int(rows[0])), known, otherwise) if len(rows) == 1 \
         else otherwise
+
+
+def advice(word: str, known: Sequence[str], otherwise: str) -> str:
+    """The nearest known word, if one is near; codes of digits are all near each other."""
+    return otherwise if word.isdigit() else did_you_mean(word, known, otherwise)
 
 
 def check_overlaps(
@@ -94,7 +104,7 @@ def check_overlaps(
         later,
         lambda row: f"{name} {key_of(row)} is valid here and in line "
                     f"{table.lines[before[row]]} at once",
-        f"one row of a {name} at any time", "end the earlier row where the later one begins",
+        f"one row for each {name} at any time", "end the earlier row where the later one begins",
         problems,
     )  # fmt: skip
 

@@ -374,7 +374,7 @@ def check_header(
     """Notes missing, unknown and repeated column names; True if there were none."""
     known = [*required, *optional]
     before = len(problems.found)
-    for name in header:
+    for name in dict.fromkeys(header):
         if name not in known:
             problems.add(at, f"unknown column '{name}'", ", ".join(known),
                          did_you_mean(name, known, "remove the column"))

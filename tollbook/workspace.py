@@ -193,9 +193,13 @@ def _limits(keys: Reader) -> Limits:
     for key, default in (("age", 60 * DAY_S), ("future", 3600), ("duration", 36_000)):
         spans[key] = keys.duration_s(key, default)
         if not 0 < spans[key] <= _LIMIT_S_MAX:
-            keys.wrong(key, f"'{key}' is {spans[key]} s", "more than 0s, at most 3660d",
+            keys.wrong(key, f"'{key}' is {_span(spans[key])}", "more than 0s, at most 3660d",
                        "correct the span")
     return Limits(spans["age"], spans["future"], spans["duration"], _volume_bytes(keys))
+
+
+def _span(seconds: int) -> str:
+    return f"{seconds}s" if seconds % DAY_S or not seconds else f"{seconds // DAY_S}d"
 
 
 def _volume_bytes(keys: Reader) -> int:
@@ -211,7 +215,7 @@ def _volume_bytes(keys: Reader) -> int:
 
 def _duplicates(keys: Reader, limits: Limits) -> DuplicateKey:
     fields = keys.texts("key") if "key" in keys else DUPLICATE_KEY
-    for name in fields:
+    for name in dict.fromkeys(fields):
         if name not in DUPLICATE_FIELDS:
             keys.wrong("key", f"'key' names '{name}'", ", ".join(DUPLICATE_FIELDS),
                        "use these words")
@@ -222,8 +226,8 @@ def _duplicates(keys: Reader, limits: Limits) -> DuplicateKey:
                    "records of other numbers or times are never the same record")
     window_s = keys.duration_s("window", limits.age_s)
     if window_s < limits.age_s:
-        keys.wrong("window", f"the window of {window_s} s is shorter than limits: age "
-                   f"({limits.age_s} s)", "window not below age",
+        keys.wrong("window", f"the window of {_span(window_s)} is shorter than limits: age, "
+                   f"{_span(limits.age_s)}", "window not below age",
                    "a copy of an old record would be charged again: raise window or lower age")
     return DuplicateKey(fields, window_s)
 

@@ -1,0 +1,440 @@
+"""A workspace: what its files mean, and the message that each broken one gets."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tollbook import columns, customers, network, numbering, sources, text, workspace
+from tollbook.columns import LISTED_MAX, OPEN_FROM, OPEN_TO
+from tollbook.errors import Refused
+from tollbook.numbering import Lengths, Numbering
+from tollbook.text import Problems
+from tollbook.wall_clock import local_seconds, local_to_utc_s
+
+BROKEN = Path(__file__).parent / "broken" / "workspace"
+CHINA = Numbering("86", ("00",), "0", Lengths(9, 11), Lengths(11, 11), Lengths(7, 8), ("17911",))
+AMERICA = Numbering("1", ("011",), "1", Lengths(10, 10), Lengths(10, 10))
+RUSSIA = Numbering("7", ("810",), "8", Lengths(10, 10))
+
+
+def utc_s(text: str, zone: str = "Asia/Shanghai") -> int:
+    return int(datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).timestamp())
+
+
+def copy_of(tmp_path: Path, case: str = "good") -> Path:
+    """The good workspace, with the files of a case laid over it."""
+    for folder in ("good", case):
+        shutil.copytree(BROKEN / folder, tmp_path / "w", dirs_exist_ok=True)
+    return tmp_path / "w"
+
+
+def problems_of(root: Path) -> list[tuple[str, int, str, str]]:
+    with pytest.raises(Refused) as refused:
+        workspace.load_all(root)
+    assert all(problem.allowed and problem.do for problem in refused.value.problems)
+    return [(p.file, p.line, p.severity, p.found) for p in refused.value.problems]
+
+
+def expected() -> dict[str, list[tuple[str, int, str, str]]]:
+    cases: dict[str, list[tuple[str, int, str, str]]] = {}
+    with (BROKEN / "expected.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            cases.setdefault(row["case"], []).append(
+                (row["file"], int(row["line"]), row["severity"], row["found"])
+            )
+    return cases
+
+
+EXPECTED = expected()
+
+
+@pytest.mark.parametrize("case", sorted(EXPECTED))
+def test_broken_workspace_is_refused_with_every_problem(tmp_path: Path, case: str) -> None:
+    assert sorted(problems_of(copy_of(tmp_path, case))) == sorted(EXPECTED[case])
+
+
+def test_every_broken_workspace_has_its_messages_written_down() -> None:
+    folders = {path.name for path in BROKEN.iterdir() if path.is_dir()}
+    assert folders == {"good", *EXPECTED}
+
+
+def test_operator_yaml_means_what_is_written(tmp_path: Path) -> None:
+    root = copy_of(tmp_path)
+    space = workspace.load(root)
+    assert space.operator == workspace.Operator(
+        "Test Mobile", "CN", "CNY", 2, "Asia/Shanghai", "CHNTM")  # fmt: skip
+    assert space.numbering == Numbering("86", ("00",), "0", Lengths(9, 11), Lengths(11, 11),
+                                        Lengths(7, 8), ("17911", "193"))  # fmt: skip
+    assert space.national_roaming == "region"
+    assert space.duplicates == workspace.DuplicateKey(("served", "start", "call_ref"), 90 * 86_400)
+    assert space.limits == workspace.Limits(60 * 86_400, 900, 36_000, 2 * 2**30)
+    assert space.store == workspace.Store(f"sqlite:///{root}/catalogue.db", root / "lake")
+    assert [(s.name, s.layout, s.time_zone, s.area) for s in space.sources] == [
+        ("msc", "tollbook", "Asia/Shanghai", ""), ("pbx", "freeswitch", "UTC", "10")]  # fmt: skip
+    assert space.inbox(space.sources[0]) == root / "inbox" / "msc"
+    assert space.layout_path("tollbook") is None
+    (root / "layouts").mkdir()
+    (root / "layouts" / "own.yaml").write_text("layout: own\n")
+    assert space.layout_path("own") == root / "layouts" / "own.yaml"
+
+
+def test_what_operator_yaml_leaves_out_has_a_default(tmp_path: Path) -> None:
+    (tmp_path / "operator.yaml").write_text(
+        "operator: {name: T, country: JP, currency: JPY, currency_digits: 0, time_zone: Asia/Tokyo}"
+        "\nnumbering: {country_code: 81}\n"
+    )
+    space = workspace.load(tmp_path)
+    assert space.numbering == Numbering("81", ("00",), "0", Lengths(4, 14))
+    assert (space.national_roaming, space.sources) == ("never", ())
+    assert space.limits == workspace.Limits(60 * 86_400, 3600, 36_000, 2**40)
+    assert space.duplicates.fields == ("served", "start", "duration", "other", "direction")
+    assert space.duplicates.window_s == space.limits.age_s
+
+
+def test_secrets_come_from_the_environment_and_are_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOLLBOOK_TEST_SECRET", "hush")
+    root = copy_of(tmp_path)
+    path = root / "operator.yaml"
+    path.write_text(path.read_text().replace(
+        "sqlite:///catalogue.db", '"postgresql://u:${TOLLBOOK_TEST_SECRET}@h/d"'))  # fmt: skip
+    space = workspace.load(root)
+    assert space.store.catalogue == "postgresql://u:hush@h/d"
+    assert "hush" not in repr(space)
+
+
+def test_network_tables_mean_what_is_written(tmp_path: Path) -> None:
+    _, found, _ = workspace.load_all(copy_of(tmp_path))
+    zones = found.zones
+    assert zones.ids == ("010", "020", "0755", "HK", "emergency")
+    assert zones.regions == ("north", "south")
+    assert zones.region_index.tolist() == [0, 1, 1, -1, -1]
+    assert [zones.countries[i] for i in zones.country_index] == ["CN", "CN", "CN", "HK", "CN"]
+    assert zones.groups == ("domestic", "near")
+    assert zones.group_index.tolist() == [0, 0, 0, 1, -1]
+    june = utc_s("2003-06-10")
+    ranges = found.ranges
+    assert list(zip(ranges.prefix_length.tolist(), ranges.prefix.tolist(),
+                    ranges.zone_index.tolist(), ranges.carrier_index.tolist(),
+                    ranges.valid_from_utc_s.tolist(), ranges.valid_to_utc_s.tolist(),
+                    strict=True)) == [
+        (2, 86, 1, -1, utc_s("2001-01-01"), OPEN_TO),
+        (3, 852, 3, -1, OPEN_FROM, OPEN_TO),
+        (4, 8610, 0, 1, OPEN_FROM, OPEN_TO),
+        (7, 8613900, 0, 0, OPEN_FROM, OPEN_TO),
+        (7, 8613901, 0, 0, OPEN_FROM, june),
+        (7, 8613901, 1, 0, june, OPEN_TO),
+    ]  # fmt: skip
+    assert ranges.prefix_length.dtype == np.int8
+    assert found.special_numbers.numbers == ("110", "119")
+    assert found.special_numbers.zone_index.tolist() == [4, 4]
+    assert found.locations.names.to_pylist() == ["460-1", "460-2"]
+    assert (found.visited.tadigs, found.visited.zone_index.tolist()) == (("HKGQ1",), [3])
+    assert (found.carriers.ids, found.carriers.own_index) == (("own", "fixed"), 0)
+    assert (found.trunks.trunks, found.trunks.carrier_index.tolist()) == (("T1", "T1"), [1, 0])
+    assert found.trunks.valid_to_utc_s.tolist() == [june, OPEN_TO]
+    assert found.holidays == ((date(2003, 5, 1), "Labour Day"), (date(2003, 10, 1), "National Day"))
+
+
+def test_relations_are_the_first_row_that_fits(tmp_path: Path) -> None:
+    _, found, _ = workspace.load_all(copy_of(tmp_path))
+    assert found.relations == ("special", "local", "province", "south", "far")
+    assert found.relation_matrix.dtype == np.int16
+    words = [[found.relations[cell] for cell in row] for row in found.relation_matrix.tolist()]
+    assert words == [  # other:  010, 020, 0755, HK, emergency
+        ["local", "south", "south", "far", "special"],  # served in 010
+        ["far", "local", "province", "far", "special"],  # 020
+        ["far", "province", "local", "far", "special"],  # 0755
+        ["far", "far", "far", "local", "special"],  # HK
+        ["far", "far", "far", "far", "special"],  # emergency has no region: not same_region
+    ]
+
+
+def test_customers_mean_what_is_written(tmp_path: Path) -> None:
+    _, _, found = workspace.load_all(copy_of(tmp_path))
+    assert found.accounts.account_id.to_pylist() == ["A-1", "A-2"]
+    assert found.accounts.address[0].as_py() == "17 Renmin Road, Beijing"
+    assert found.accounts.language.to_pylist() == ["", ""]
+    assert found.accounts.exempt.tolist() == [False, True]
+    assert found.plan_ids == ("business", "easy", "standard")
+    rows = found.subscriptions
+    assert rows.subscription_id.to_pylist() == ["S-1", "S-1", "S-2", "S-3"]
+    assert rows.account_index.tolist() == [0, 0, 1, 1]
+    assert rows.number.tolist() == [8613900000001, 8613900000001, 8613900000002, 861065540001]
+    assert rows.imsi.tolist() == [460000000000001, 460000000000001, 0, 460000000000003]
+    assert rows.plan_index.tolist() == [2, 0, 1, 0]
+    assert rows.status.tolist() == [customers.ACTIVE, customers.ACTIVE, customers.SUSPENDED,
+                                    customers.CLOSED]  # fmt: skip
+    change = utc_s("2003-06-16")
+    assert rows.valid_from_utc_s.tolist() == [
+        utc_s("2003-01-01"), change, utc_s("2003-06-10T12:30:00"), OPEN_FROM]  # fmt: skip
+    assert rows.valid_to_utc_s.tolist() == [change, OPEN_TO, OPEN_TO, OPEN_TO]
+    dtypes = {name: getattr(rows, name).dtype for name in (
+        "account_index", "number", "imsi", "plan_index", "status", "valid_from_utc_s")}
+    assert dtypes == {"account_index": np.int32, "number": np.int64, "imsi": np.int64,
+                      "plan_index": np.int32, "status": np.int8, "valid_from_utc_s": np.int64}
+
+
+def test_tables_that_may_be_absent_and_those_that_may_not(tmp_path: Path) -> None:
+    root = copy_of(tmp_path)
+    for name in ("special_numbers", "locations", "networks", "trunks", "holidays"):
+        (root / "network" / f"{name}.csv").unlink()
+    _, found, _ = workspace.load_all(root)
+    assert (len(found.locations.names), found.trunks.trunks, found.holidays) == (0, (), ())
+    needed = [f"customers/{name}.csv" for name in ("accounts", "subscriptions")]
+    needed += [f"network/{name}.csv"
+               for name in ("carriers", "number_ranges", "relations", "zones")]
+    for name in needed:
+        (root / name).unlink()
+    assert [problem[:2] for problem in problems_of(root)] == [(name, 0) for name in needed]
+
+
+def test_a_missing_operator_yaml_is_named(tmp_path: Path) -> None:
+    assert problems_of(tmp_path) == [
+        ("operator.yaml", 0, "error", "the file cannot be read (No such file or directory)")]
+
+
+def test_problems_of_one_kind_are_listed_up_to_a_limit(tmp_path: Path) -> None:
+    root = copy_of(tmp_path)
+    many = LISTED_MAX + 7
+    lines = [f"S-{row},A-1,x{row},,standard,active,," for row in range(many)]
+    path = root / "customers" / "subscriptions.csv"
+    path.write_text("\n".join([path.read_text().splitlines()[0], *lines]))
+    found = problems_of(root)
+    assert [line for _, line, _, _ in found] == [*range(2, LISTED_MAX + 2), LISTED_MAX + 2]
+    assert found[0][3] == "number is 'x0'"
+    assert "and 7 more of this kind from here on" in [words for *_, words in found]
+
+
+# Bytes of locations.csv -> the line and words of its only problem.
+ODD_BYTES = [
+    (b"location,zone\r\n460-1,010\r\n\r\n460-1,020\r\n", 4, "location '460-1' stands twice"),
+    (b"location,zone\n460-1,010\n460-\xff,020\n", 3, "byte 0xff is not UTF-8"),
+    (b"location,zone\n460-1,010\r460-2,010\n", 2, "a carriage return without a line feed"),
+    (b'location,zone\n460-1,010\n"460\n-2",010\n', 3, "a quote opens here"),
+    (b"", 1, "the file has no header line"),
+    (b"# only a comment\n\n", 1, "the file has no header line"),
+    (b"\xef\xbb\xbflocation,zone\n,010\n", 2, "location is empty"),
+    (b"location,zone\n460-1,010,x\n", 2, "3 cells"),
+]
+
+
+@pytest.mark.parametrize(("data", "line", "words"), ODD_BYTES)
+def test_bytes_that_are_no_table(tmp_path: Path, data: bytes, line: int, words: str) -> None:
+    root = copy_of(tmp_path)
+    (root / "network" / "locations.csv").write_bytes(data)
+    [(file, found_line, _, found)] = problems_of(root)
+    assert (file, found_line) == ("network/locations.csv", line)
+    assert found.startswith(words)
+
+
+CELLS = st.text(st.sampled_from('ab é0",'), max_size=4)
+RAGGED = st.lists(CELLS, min_size=1, max_size=3).filter(lambda cells: any(map(str.strip, cells)))
+ROWS = st.lists(st.one_of(
+    st.lists(CELLS, min_size=2, max_size=2), RAGGED, st.sampled_from([["# a, comment"], ["#"]])),
+    max_size=12)  # fmt: skip
+
+
+@given(ROWS, st.booleans())
+def test_columns_are_the_rows_of_the_plain_reader(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], dos: bool
+) -> None:
+    """The column reader against the reader of small tables: same cells, lines and problems."""
+    path = tmp_path_factory.getbasetemp() / "table.csv"
+    end = "\r\n" if dos else "\n"
+    lines = [",".join(cell if "#" in cell or not cell else '"' + cell.replace('"', '""') + '"'
+                      for cell in row) for row in rows]
+    path.write_bytes(("a, b" + end + end.join(lines)).encode())
+    plain, fast = Problems(), Problems()
+    wanted = text.load_csv(path, ["a", "b"], ["c"], plain, "t.csv")
+    found = columns.load_table(path, ["a", "b"], ["c"], fast, "t.csv")
+    assert [(row["a"], row["b"], row["c"], row.line) for row in wanted] == list(zip(
+        *(found[name].to_pylist() for name in "abc"), found.lines.tolist(), strict=True))
+    assert sorted(map(str, plain.found)) == sorted(map(str, fast.found))
+
+
+# A number as it is written -> its digits with country code; 0: refused.
+NUMBERS = [
+    (CHINA, "+8613900000001", 8613900000001),
+    (CHINA, "008613900000001", 8613900000001),
+    (CHINA, "13900000001", 8613900000001),
+    (CHINA, "8613900000001", 8613900000001),
+    (CHINA, "01065541234", 861065541234),
+    (CHINA, "861065541234", 861065541234),
+    (CHINA, "+85225551234", 85225551234),
+    (CHINA, "0085225551234", 85225551234),
+    (CHINA, "65541234", 0),  # a local number has no area here
+    (CHINA, "+861390000000123", 0),  # 13 digits behind 86
+    (CHINA, "++8613900000001", 0),
+    (CHINA, "+0613900000001", 0),
+    (CHINA, "+1390000", 1390000),
+    (CHINA, "+139000", 0),  # six digits
+    (CHINA, "+1234567890123456", 0),  # sixteen
+    (CHINA, "0", 0),
+    (CHINA, "00", 0),
+    (CHINA, "", 0),
+    (CHINA, "139 0000 0001", 0),
+    (CHINA, "１３９００００００００１", 0),  # full-width digits
+    (AMERICA, "2125551234", 12125551234),
+    (AMERICA, "12125551234", 12125551234),
+    (AMERICA, "0118613900000001", 8613900000001),
+    (AMERICA, "5551234", 0),
+    (RUSSIA, "84951234567", 74951234567),
+    (RUSSIA, "74951234567", 74951234567),
+    (RUSSIA, "4951234567", 0),
+    (RUSSIA, "8108613900000001", 8613900000001),
+]
+
+
+def test_numbers_become_e164_digits() -> None:
+    for rules in (CHINA, AMERICA, RUSSIA):
+        rows = [(written, wanted) for plan, written, wanted in NUMBERS if plan is rules]
+        found, good = numbering.to_e164(pa.array([written for written, _ in rows]), rules)
+        assert found.tolist() == [wanted for _, wanted in rows]
+        assert good.tolist() == [wanted > 0 for _, wanted in rows]
+
+
+def plain_e164(written: str, plan: Numbering) -> int:
+    """The rule of ``numbering`` for one number, in plain Python."""
+    digits = written.removeprefix("+")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= columns.DIGITS_MAX):
+        return 0
+    international = [p for p in plan.international_prefixes if digits.startswith(p)]
+    if written.startswith("+"):
+        found = digits
+    elif international:
+        found = digits[len(international[0]) :]
+    elif plan.national_prefix and digits.startswith(plan.national_prefix):
+        found = plan.country_code + digits[len(plan.national_prefix) :]
+    elif plan.mobile_lengths and len(digits) in plan.mobile_lengths:
+        found = plan.country_code + digits
+    elif digits.startswith(plan.country_code):
+        found = digits if len(digits) - len(plan.country_code) in plan.national_lengths else ""
+    else:
+        found = ""
+    home = found.startswith(plan.country_code)
+    fits = not home or len(found) - len(plan.country_code) in plan.national_lengths
+    return int(found) if 7 <= len(found) <= 15 and found[0] != "0" and fits else 0
+
+
+@given(st.sampled_from([CHINA, AMERICA, RUSSIA]), st.lists(st.one_of(
+    st.from_regex(r"\A(\+|00|011|810|0|8|1|86)?[0-9]{0,18}\Z"), st.text("0123+ x", max_size=20)),
+    min_size=1))  # fmt: skip
+def test_numbers_follow_the_plain_rule(plan: Numbering, written: list[str]) -> None:
+    found, good = numbering.to_e164(pa.array(written), plan)
+    assert found.tolist() == [plain_e164(text, plan) for text in written]
+    assert good.tolist() == [value > 0 for value in found.tolist()]
+
+
+# The pattern, a name, and what is found in it: (sequence, date), or None.
+FILE_NAMES = [
+    ("MSC_{sequence:06d}_{date:%Y%m%d%H%M}.csv*", "MSC_000042_200306100215.csv",
+     (42, "200306100215")),
+    ("MSC_{sequence:06d}_{date:%Y%m%d%H%M}.csv*", "MSC_000042_200306100215.csv.gz",
+     (42, "200306100215")),
+    ("MSC_{sequence:06d}_{date:%Y%m%d%H%M}.csv*", "MSC_42_200306100215.csv", None),
+    ("MSC_{sequence:06d}_{date:%Y%m%d%H%M}.csv*", "xMSC_000042_200306100215.csv", None),
+    ("{sequence}-{date:%y%j}.dat", "17-03161.dat", (17, "03161")),
+    ("*.csv", "a.csv", (None, None)),
+    ("*.csv", "a.csv\n", None),
+    ("*.csv", "../a/b.csv", None),
+    ("a.b+c", "a.b+c", (None, None)),
+    ("a.b+c", "aXb+c", None),
+    ("{date:%Y-%m-%d}", "2003-06-10", (None, "2003-06-10")),
+    ("{sequence:04d}", "١٢٣٤", None),  # digits of another script are no sequence
+]
+
+
+@pytest.mark.parametrize(("pattern", "name", "wanted"), FILE_NAMES)
+def test_file_names_are_read_by_pattern(
+    pattern: str, name: str, wanted: tuple[int | None, str | None] | None
+) -> None:
+    source = sources.Source("s", "tollbook", pattern, "UTC", "", sources.compile_pattern(pattern))
+    found = source.match(name)
+    assert (found and (found.sequence, found.date_text)) == wanted
+
+
+@given(st.sampled_from(["Asia/Shanghai", "Europe/Berlin", "America/Sao_Paulo",
+                        "Australia/Lord_Howe", "America/St_Johns", "Pacific/Apia"]),
+       st.integers(1, 4_133_980_799), st.booleans())  # fmt: skip
+def test_local_times_are_those_of_zoneinfo(zone: str, seconds: int, whole_day: bool) -> None:
+    seconds -= seconds % 86_400 if whole_day else 0
+    wall = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    moment = wall.replace(tzinfo=ZoneInfo(zone))
+    written = f"{wall:%Y-%m-%d}" if whole_day else f"{wall:%Y-%m-%dT%H:%M:%S}"
+    local, good = local_seconds(pa.array([written]))
+    assert (local.tolist(), good.tolist()) == ([seconds], [True])
+    assert local_to_utc_s(local, zone).tolist() == [int(moment.timestamp())]
+
+
+def test_days_that_are_none() -> None:
+    words = ["2003-02-29", "2004-02-29", "1969-12-31", "2100-12-31", "2101-01-01", "2003-00-10",
+             "2003-06-10T23:59:59", "2003-06-10T24:00:00", "2003-06-10 12:00:00", "2003-6-10",
+             "2003/06/10", "", "２００３-０６-１０"]  # fmt: skip
+    _, good = local_seconds(pa.array(words))
+    assert [word for word, fine in zip(words, good.tolist(), strict=True) if fine] == [
+        "2004-02-29", "2100-12-31", "2003-06-10T23:59:59"]
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 6), st.integers(1, 4)), max_size=9))
+def test_overlaps_are_found_if_there_are_any(spans: list[tuple[int, int, int]]) -> None:
+    key, since, length = (np.array([span[i] for span in spans], np.int64) for i in range(3))
+    later, earlier = columns.overlaps(key, since, since + length)
+    pairs = {(a, b) for a, (k, low, n) in enumerate(spans) for b, (k2, low2, n2) in enumerate(spans)
+             if a != b and k == k2 and low < low2 + n2 and low2 < low + n}  # fmt: skip
+    found = set(zip(later.tolist(), earlier.tolist(), strict=True))
+    assert found <= pairs
+    assert {spans[a][0] for a, _ in found} == {spans[a][0] for a, _ in pairs}
+
+
+@given(st.data())
+def test_relations_follow_the_plain_rule(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """The matrix against the first row that fits, looked for pair by pair."""
+    words = st.sampled_from(["", "r", "s"])
+    zones = data.draw(st.lists(st.tuples(words, words), min_size=1, max_size=5))
+    names = [f"z{number}" for number in range(len(zones))]
+    patterns = ["*", *names, *(f"region:{r}" for r, _ in zones if r),
+                *(f"country:{c}" for _, c in zones if c)]  # fmt: skip
+    pattern, same = st.sampled_from(patterns), ["same_zone", "same_region", "same_country"]
+    rows = data.draw(st.lists(st.tuples(
+        pattern, st.one_of(pattern, st.sampled_from(same)), st.sampled_from("xyz")), max_size=6))
+    folder = tmp_path_factory.getbasetemp()
+    (folder / "zones.csv").write_text("zone,name,region,country\n" + "".join(
+        f"{name},,{r},{c}\n" for name, (r, c) in zip(names, zones, strict=True)))  # fmt: skip
+    (folder / "relations.csv").write_text(
+        "served,other,relation\n" + "".join(",".join(row) + "\n" for row in rows))
+    problems = Problems()
+    table = network.network_tables.load_zones(folder / "zones.csv", problems, "zones.csv")
+    relations, matrix = network.load_relations(folder / "relations.csv", table, problems, "r")
+    assert not problems.errors
+
+    def fits(one: str, zone: int) -> bool:
+        region, country = zones[zone]
+        return one in ("*", names[zone], f"region:{region}" if region else None,
+                       f"country:{country}" if country else None)  # fmt: skip
+
+    def fits_other(one: str, served: int, zone: int) -> bool:
+        if one not in same:
+            return fits(one, zone)
+        kinds = [((n,), r, c) for n, (r, c) in enumerate(zones)]
+        at = same.index(one)
+        return bool(kinds[served][at]) and kinds[served][at] == kinds[zone][at]
+
+    for a in range(len(zones)):
+        for b in range(len(zones)):
+            wanted = next((w for s, o, w in rows if fits(s, a) and fits_other(o, a, b)), None)
+            cell = matrix[a, b]
+            assert (None if cell < 0 else relations[cell]) == wanted
