@@ -243,12 +243,12 @@ def test_requirements_are_what_is_imported() -> None:
 
 
 def test_documents_that_are_named_exist() -> None:
-    """``docs/x.md`` and ``ADR 0001``, wherever code or documents name them."""
+    """Pages of docs/ and ADRs, wherever code, documents or sample files name them."""
     adrs = {path.name[:4] for path in (ROOT / "docs/adr").glob("*.md")}
-    texts = [*python_files(), ROOT / "README.md", *ROOT.glob("docs/**/*.md"), ROOT / "setup.py"]
-    for path in texts:
+    written = [path for kind in ("*.md", "docs/**/*.md", "*/**/*.yaml") for path in ROOT.glob(kind)]
+    for path in [*python_files(), *written]:
         text = path.read_text("utf-8")
-        named = {*re.findall(r"\bdocs/[a-z0-9_/-]+\.md", text)} - {"docs/x.md"}
+        named = {*re.findall(r"\bdocs/[a-z0-9_/-]+\.md", text)}
         missing = [name for name in sorted(named) if not (ROOT / name).is_file()]
         missing += [n for n in re.findall(r"\bADR (\d{4})", text) if n not in adrs]
         assert not missing, f"{path.relative_to(ROOT)} names {missing}, which do not exist"
