@@ -6,16 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rating.hash_kernels import SEED, Texts, mix, text_hash
+from rating.hash_kernels import SEED, Texts, mix, mix_word, text_hash
 from tollbook.jit import kernel
 
 DAY_S = 86_400
-HASH_BITS = 62
+HASH_BITS = 63
 PARTITION_BITS = 6
-PARTITION_COUNT = 1 << PARTITION_BITS
-PARTITION_SHIFT = HASH_BITS - PARTITION_BITS
-DIGIT_BITS = 11  # a digit of the radix sort: its counters fit the first-level cache
+DIGIT_BITS = 11  # of the radix sort: the counters of a digit fit the first-level cache
 DIGIT_COUNT = 1 << DIGIT_BITS
+STAYS, KNOWN = -1, -2  # verdicts besides the record id of the one that came first
 
 
 class KeyFields(NamedTuple):
@@ -49,7 +48,7 @@ class KeyColumns(NamedTuple):
 
 
 class Keys(NamedTuple):
-    """The columns of ``schemas.DUPLICATE_KEY``."""
+    """The columns of ``schemas.DUPLICATE_KEY``. Fields that are not in the key are 0."""
 
     dedupe_hash: np.ndarray  # int64
     record_id: np.ndarray  # int64
@@ -90,20 +89,129 @@ def key_hash(
     fields: KeyFields, served: int, other: int, start: int, duration: int, direction: int,
     service: int, extra: int,
 ) -> int:  # fmt: skip
-    """Hash of the fields that are in the key: 1 to 2**62 - 1."""
-    state = np.int64(SEED)
-    if fields.served == 1:
-        state = mix(state, served)
+    """Hash of the fields that are in the key: 1 to 2**63 - 1.
+
+    served: ``mix(SEED, key of the served party)``. Of times the lower 31 bits are enough.
+    """
+    state = served if fields.served == 1 else np.int64(SEED)
     if fields.start == 1:
-        state = mix(state, start)
+        state = mix_word(state, start)
     if fields.duration == 1:
-        state = mix(state, duration)
+        state = mix_word(state, duration)
     if fields.other == 1:
         state = mix(state, other)
-    if fields.direction == 1:
-        state = mix(state, direction)
-    if fields.service == 1:
-        state = mix(state, service)
+    if fields.direction == 1 or fields.service == 1:
+        state = mix_word(state, fields.direction * direction << 8 | fields.service * service)
     if fields.call_ref == 1 or fields.sequence == 1:
         state = mix(state, extra)
-    return max(state, np.int64(1))
+    return state << 1 | 1
+
+
+@kernel
+def write_keys(fields: KeyFields, columns: KeyColumns, keys: Keys) -> None:
+    """The keys of the rows whose hash is not 0, in their order."""
+    record_id, dedupe_hash, served_e164, other_e164, served_raw, other_raw = columns[:6]
+    start_utc_s, duration_s, direction, service, call_ref, sequence = columns[6:]
+    served_offsets, served_data = served_raw
+    other_offsets, other_data = other_raw
+    ref_offsets, ref_data = call_ref
+    new_hash, new_id, day, served, other, start, duration, way, kind, extra = keys
+    at = 0
+    for row in range(len(dedupe_hash)):
+        if dedupe_hash[row] == 0:
+            continue
+        new_hash[at], new_id[at] = dedupe_hash[row], record_id[row]
+        day[at] = start_utc_s[row] // DAY_S
+        served[at] = fields.served * party_key(
+            served_e164[row], served_offsets, served_data, row
+        )
+        other[at] = fields.other * party_key(other_e164[row], other_offsets, other_data, row)
+        start[at] = fields.start * start_utc_s[row]
+        duration[at] = fields.duration * duration_s[row]
+        way[at] = fields.direction * direction[row]
+        kind[at] = fields.service * service[row]
+        extra[at] = extra_key(fields, ref_offsets, ref_data, np.int64(sequence[row]), row)
+        at += 1
+
+
+@kernel
+def sort_by_hash(
+    hashes: np.ndarray, order: np.ndarray, spare_hashes: np.ndarray, spare_order: np.ndarray,
+    counts: np.ndarray,
+) -> None:  # fmt: skip
+    """Sorts int64 hashes and the int32 order beside them, stable; an even number of passes.
+
+    The spare arrays are as long; counts: int64 [DIGIT_COUNT].
+    """
+    for digit in range(6):
+        shift = digit * DIGIT_BITS
+        for place in range(DIGIT_COUNT):
+            counts[place] = 0
+        for row in range(len(hashes)):
+            counts[(hashes[row] >> shift) & (DIGIT_COUNT - 1)] += 1
+        total = 0
+        for place in range(DIGIT_COUNT):
+            count = counts[place]
+            counts[place] = total
+            total += count
+        for row in range(len(hashes)):
+            place = (hashes[row] >> shift) & (DIGIT_COUNT - 1)
+            spare_hashes[counts[place]], spare_order[counts[place]] = hashes[row], order[row]
+            counts[place] += 1
+        hashes, spare_hashes = spare_hashes, hashes
+        order, spare_order = spare_order, order
+
+
+@kernel
+def find_first(
+    hashes: np.ndarray, order: np.ndarray, new: Keys, history: Keys, first_id: np.ndarray
+) -> None:
+    """For each new key, in the order of hashes: the id of the record that came first.
+
+    hashes: of the new keys, ascending, equal ones by record id; order: their rows in ``new``.
+    history: ascending by hash. first_id becomes STAYS for a key without an equal one before it,
+    KNOWN for a record that the history holds itself, else the id of the record it repeats.
+    """
+    _, ids, _, served, other, start, duration, way, kind, extra = new
+    old_hash, old_ids, _, old_served, old_other, old_start, old_duration, old_way = history[:8]
+    old_kind, old_extra = history[8:]
+    low, old_low = 0, 0
+    while low < len(hashes):
+        high = low + 1
+        while high < len(hashes) and hashes[high] == hashes[low]:
+            high += 1
+        while old_low < len(old_hash) and old_hash[old_low] < hashes[low]:
+            old_low += 1
+        old_high = old_low
+        while old_high < len(old_hash) and old_hash[old_high] == hashes[low]:
+            old_high += 1
+        for place in range(low, high):
+            row = order[place]
+            verdict = np.int64(STAYS)
+            # Equal hashes are rare: only then the fields are compared.
+            for old in range(old_low, old_high):
+                if (
+                    served[row] == old_served[old] and other[row] == old_other[old]
+                    and start[row] == old_start[old] and duration[row] == old_duration[old]
+                    and way[row] == old_way[old] and kind[row] == old_kind[old]
+                    and extra[row] == old_extra[old]
+                ):  # fmt: skip
+                    if ids[row] == old_ids[old]:
+                        verdict = np.int64(KNOWN)
+                        break
+                    if verdict == STAYS or old_ids[old] < verdict:
+                        verdict = old_ids[old]
+            for before in range(low, place):
+                if verdict != STAYS:
+                    break
+                first = order[before]
+                if (
+                    first_id[before] == STAYS
+                    and served[row] == served[first] and other[row] == other[first]
+                    and start[row] == start[first] and duration[row] == duration[first]
+                    and way[row] == way[first] and kind[row] == kind[first]
+                    and extra[row] == extra[first]
+                ):  # fmt: skip
+                    verdict = np.int64(KNOWN) if ids[row] == ids[first] else ids[first]
+            first_id[place] = verdict
+        low, old_low = high, old_high

@@ -57,6 +57,7 @@ def _payers(batch: pa.RecordBatch, tables: Guiding, bucket: np.ndarray) -> kerne
     kernels.find_payers(
         tables.subscriptions, ints(batch, "served_e164"), ints(batch, "start_utc_s"),
         ints(batch, "direction"), ints(batch, "reason"), payers,
+        np.empty(kernels.BLOCK_ROWS, np.int64),
     )  # fmt: skip
     return payers
 

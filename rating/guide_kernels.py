@@ -13,11 +13,22 @@ from typing import NamedTuple
 import numpy as np
 
 from rating.duplicate_kernels import KeyFields, extra_key, key_hash, party_key
-from rating.hash_kernels import SEED, UNKNOWN_TEXT, Texts, TextTable, mix, number_slot
+from rating.hash_kernels import (
+    LANE,
+    POSITION_BITS,
+    POSITION_MASK,
+    SEED,
+    UNKNOWN_TEXT,
+    Texts,
+    TextTable,
+    mix,
+    number_slot,
+)
 from rating.number_kernels import POWER
 from tollbook.jit import kernel
 
 E164_DIGITS = 15
+BLOCK_ROWS = 256  # numbers that are looked for at once
 SECOND_LEVEL = 1000  # slots of a dense node of the range index: three more digits
 DATED = -2  # a zone in RangeTable or in a subscription's row: look at the dated entries
 OWN_NETWORK = -2  # a network's zone: the operator's own network
@@ -53,7 +64,7 @@ class RangeTable(NamedTuple):
 
 
 class SubscriptionTable(NamedTuple):
-    """slots: int32 hash table from a number to its first row; rows: tables.SUBSCRIPTION_ROW."""
+    """slots: int64 hash table from a number to its first row; rows: tables.SUBSCRIPTION_ROW."""
 
     slots: np.ndarray
     rows: np.ndarray
@@ -181,42 +192,67 @@ def identify(
     ref_offsets, ref_data = call_ref
     for row in range(len(dedupe_hash)):
         served = party_key(served_e164[row], served_offsets, served_data, row)
-        bucket[row] = mix(SEED, served) & (BUCKET_COUNT - 1)
+        state = mix(SEED, served)
+        bucket[row] = state & (BUCKET_COUNT - 1)
         dedupe_hash[row] = 0
         if takes_part[reason[row]] == 1:
             other = party_key(other_e164[row], other_offsets, other_data, row)
             extra = extra_key(fields, ref_offsets, ref_data, sequence[row], row)
             dedupe_hash[row] = key_hash(
-                fields, served, other, start_utc_s[row], duration_s[row], direction[row],
+                fields, state, other, start_utc_s[row], duration_s[row], direction[row],
                 service[row], extra,
             )  # fmt: skip
 
 
 @kernel
+def find_numbers(
+    table: SubscriptionTable, numbers: np.ndarray, low: int, places: np.ndarray
+) -> None:
+    """``places[i]`` (int64): first place in ``table.rows`` of number ``low + i``; -1: none.
+
+    The first loop guesses no branch, so the processor fetches the slots of many numbers at once,
+    and the second loop their rows: fetching is what takes the time.
+    """
+    slots, rows = table
+    mask = len(slots) - 1
+    for row in range(len(places)):
+        places[row] = slots[number_slot(numbers[low + row], mask)]
+    for row in range(len(places)):
+        number, entry = numbers[low + row], places[row]
+        slot = number_slot(number, mask)
+        # The tag passes most other numbers by without a look at their rows.
+        while entry >= 0 and (
+            entry >> POSITION_BITS != number & LANE
+            or rows[entry & POSITION_MASK]["number"] != number
+        ):
+            slot = (slot + 1) & mask
+            entry = slots[slot]
+        places[row] = entry & POSITION_MASK if entry >= 0 else -1
+
+
+@kernel
 def find_payers(
     table: SubscriptionTable, numbers: np.ndarray, utc_s: np.ndarray, direction: np.ndarray,
-    reason: np.ndarray, payers: Payers,
+    reason: np.ndarray, payers: Payers, scratch: np.ndarray,
 ) -> None:  # fmt: skip
-    """The subscription in force for each number at its time.
+    """The subscription in force for each number at its time. scratch: int64, room for a block.
 
     Transit records and rows with a reason have none; a transit record's home zone is DATED.
     """
-    slots, rows = table
+    rows = table.rows
     subscription_index, account_index, plan_index, bucket, home_zone, standing = payers
-    mask = len(slots) - 1
     for row in range(len(standing)):
+        block_row = row % len(scratch)
+        if block_row == 0:
+            find_numbers(table, numbers, row, scratch[: min(len(scratch), len(standing) - row)])
         subscription_index[row], account_index[row], plan_index[row] = -1, -1, -1
         home_zone[row], standing[row] = -1, NO_SUBSCRIPTION
-        number, time = numbers[row], utc_s[row]
+        number, time, place = numbers[row], utc_s[row], scratch[block_row]
         if number == 0 or reason[row] != 0:
             continue
         if direction[row] == TRANSIT:
             home_zone[row] = DATED
             continue
-        slot = number_slot(number, mask)
-        while slots[slot] >= 0 and rows[slots[slot]]["number"] != number:
-            slot = (slot + 1) & mask
-        place = slots[slot]
         while 0 <= place < len(rows) and rows[place]["number"] == number:
             if rows[place]["valid_from_utc_s"] <= time < rows[place]["valid_to_utc_s"]:
                 subscription_index[row] = rows[place]["row"]
@@ -249,12 +285,12 @@ def find_zones(
         if dense_at[group] >= 0:
             place = dense_at[group] + padded // 100_000_000 - group * SECOND_LEVEL
             first, last = second_level[place], second_level[place + 1]
-        while first < last:
-            middle = (first + last + 1) >> 1
-            if edges[middle] <= padded:
-                first = middle
-            else:
-                last = middle - 1
+        size = last - first + 1
+        while size > 1:
+            half = size >> 1
+            if edges[first + half] <= padded:
+                first += half
+            size -= half
         zone[row], carrier[row] = zones[first], carriers[first]
         if zones[first] == DATED:
             zone[row] = -1

@@ -16,8 +16,9 @@ from tollbook.jit import kernel
 LANE = (1 << 31) - 1
 SEED = 0x1B87_3593_4CF5_AD43 & ((1 << 62) - 1)
 NO_TEXT, UNKNOWN_TEXT = -1, -2
-FACTOR_A, FACTOR_B = 0x5BD1E995, 0x61C88647
-FACTOR_C, FACTOR_D = 0x4C957F2D, 0x7FEB352D
+POSITION_BITS = 32
+POSITION_MASK = (1 << POSITION_BITS) - 1
+FACTOR_A, FACTOR_B, FACTOR_C = 0x5BD1E995, 0x61C88647, 0x4C957F2D
 
 
 class Texts(NamedTuple):
@@ -38,38 +39,33 @@ class TextTable(NamedTuple):
 
 
 @kernel
+def mix_word(state: int, word: int) -> int:
+    """A state of 62 bits (two lanes) with the lower 31 bits of an int64 mixed in."""
+    low = ((state & LANE) ^ (word & LANE)) * FACTOR_A
+    high = ((state >> 31) ^ (word & LANE)) * FACTOR_C
+    return ((high ^ (high >> 31)) & LANE) << 31 | ((low ^ (low >> 31)) & LANE)
+
+
+@kernel
 def mix(state: int, value: int) -> int:
-    """A state of 62 bits (two lanes) with another int64 mixed in; never negative."""
-    low, high = state & LANE, state >> 31
-    first, second = value & LANE, (value >> 31) & LANE
-    product = (low ^ first) * FACTOR_A
-    low = (product ^ (product >> 31)) & LANE
-    product = (high ^ first) * FACTOR_C
-    high = (product ^ (product >> 31)) & LANE
-    product = (low ^ second) * FACTOR_B
-    low = (product ^ (product >> 31)) & LANE
-    product = (high ^ second) * FACTOR_D
-    high = (product ^ (product >> 31)) & LANE
-    return (high << 31) | low
+    """A state of 62 bits with an int64 mixed in; never negative."""
+    return mix_word(mix_word(state, value), value >> 31)
 
 
 @kernel
 def text_hash(data: np.ndarray, first: int, last: int) -> int:
     """Hash of the bytes ``data[first:last]`` and their count: 62 bits, never negative."""
-    low, high = (SEED & LANE) ^ (last - first), SEED >> 31
+    state = mix_word(SEED, last - first)
     position = first
-    while position < last:
-        word = np.int64(data[position])
-        if position + 1 < last:
-            word |= np.int64(data[position + 1]) << 8
-        if position + 2 < last:
-            word |= np.int64(data[position + 2]) << 16
-        product = (low ^ word) * FACTOR_A
-        low = (product ^ (product >> 31)) & LANE
-        product = (high ^ word) * FACTOR_C
-        high = (product ^ (product >> 31)) & LANE
+    while position + 3 <= last:
+        word = np.int64(data[position]) | np.int64(data[position + 1]) << 8
+        state = mix_word(state, word | np.int64(data[position + 2]) << 16)
         position += 3
-    return mix((high << 31) | low, 0)
+    word = np.int64(0)
+    while position < last:
+        word = word << 8 | np.int64(data[position])
+        position += 1
+    return mix_word(state, word)
 
 
 @kernel
@@ -127,7 +123,11 @@ def fill_text_slots(hashes: np.ndarray, slots: np.ndarray) -> None:
 
 @kernel
 def fill_number_slots(numbers: np.ndarray, slots: np.ndarray) -> None:
-    """Enters every number's first position; equal ones lie together; ``slots`` starts as -1."""
+    """Enters every number's first position; equal ones lie together; ``slots`` starts as -1.
+
+    A slot holds the lower 31 bits of its number above the position: most searches then need not
+    look at the number itself to pass a slot by.
+    """
     mask = len(slots) - 1
     for row in range(len(numbers)):
         if row > 0 and numbers[row] == numbers[row - 1]:
@@ -135,4 +135,4 @@ def fill_number_slots(numbers: np.ndarray, slots: np.ndarray) -> None:
         slot = number_slot(numbers[row], mask)
         while slots[slot] >= 0:
             slot = (slot + 1) & mask
-        slots[slot] = row
+        slots[slot] = (numbers[row] & LANE) << POSITION_BITS | row

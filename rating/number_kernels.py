@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rating.hash_kernels import Texts, number_slot
+from rating.hash_kernels import POSITION_MASK, Texts, number_slot
 from tollbook.jit import kernel
 
 SERVED, OTHER, THIRD = 0, 1, 2  # which party's column a call of ``normalise`` works on
@@ -46,7 +46,7 @@ class DiallingRules(NamedTuple):
     international, access_codes: int64 [prefixes, 3], longest first: value, count of digits, row.
     source_prefix: int64, country code and area of each source, -1 where it has no area.
     specials: int64 [special numbers, 2]: "1" and the dialled digits, row of the special number;
-    special_slots: int32 hash table over them.
+    special_slots: int64 hash table over them.
     absent: int8 [party, kind of text, service, direction], 1 where a record is complete although
     that party is no telephone number.
     """
@@ -200,8 +200,9 @@ def find_special(slots: np.ndarray, specials: np.ndarray, key: int) -> int:
     mask = len(slots) - 1
     slot = number_slot(key, mask)
     while slots[slot] >= 0:
-        if specials[slots[slot], 0] == key:
-            return specials[slots[slot], 1]
+        place = slots[slot] & POSITION_MASK
+        if specials[place, 0] == key:
+            return specials[place, 1]
         slot = (slot + 1) & mask
     return -1
 

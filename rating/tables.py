@@ -84,7 +84,7 @@ def text_hashes(texts: Texts) -> np.ndarray:
 
 def number_slots(numbers: np.ndarray) -> np.ndarray:
     """A hash table from each number to its first row; equal numbers must lie together."""
-    slots = np.full(slot_count(len(numbers)), -1, np.int32)
+    slots = np.full(slot_count(len(numbers)), -1, np.int64)
     fill_number_slots(fixed(numbers, np.int64), slots)
     return fixed(slots)
 

@@ -212,7 +212,7 @@ STATEMENT_LINE: Final = pa.schema([
 
 # One row a record that takes part in the search for duplicates; sorted within a partition and day.
 DUPLICATE_KEY: Final = pa.schema([
-    _field("dedupe_hash", I64, "hash of the fields of the key: 1 to 2**62 - 1"),
+    _field("dedupe_hash", I64, "hash of the fields of the key: 1 to 2**63 - 1"),
     RECORD_ID,
     _field("start_day", I32, "UTC day of the start", "days since 1970"),
     _field("served_key", I64, "E.164 digits, or the negative hash of a text that is no number"),

@@ -1,0 +1,133 @@
+"""Duplicates: the same record delivered twice is recognised, whatever file or night it came in.
+
+The keys of all records that take part (suspended ones too, so that a corrected customer cannot hide
+one) are scattered into partitions by their hash; ``decide`` then works on some partitions at once,
+with what earlier runs left in the index. A hash never decides alone: the fields are compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from rating import duplicate_kernels as kernels
+from rating.reference import Reference
+from rating.tables import texts_of
+from tollbook import reasons, schemas
+from tollbook.codes import DISCARDED
+from tollbook.stage import int_array, ints, with_columns
+
+PARTITIONS: Final = 1 << kernels.PARTITION_BITS
+_TEXTS: Final = frozenset(("served_raw", "other_raw", "call_ref"))
+_DISCARDED: Final = [reason.code for reason in reasons.REASONS if reason.disposition == DISCARDED]
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What came out of comparing new keys with each other and with the history.
+
+    duplicate_ids: int64, record ids of duplicates, ascending. first_ids: int64, beside each the
+    record that it repeats. kept: ``schemas.DUPLICATE_KEY`` to append to the index, ascending by
+    (start_day, dedupe_hash, record_id).
+    """
+
+    duplicate_ids: np.ndarray
+    first_ids: np.ndarray
+    kept: pa.RecordBatch
+
+
+def keys_of(batch: pa.RecordBatch, reference: Reference) -> pa.RecordBatch:
+    """``schemas.USAGE`` -> ``schemas.DUPLICATE_KEY`` of the rows that take part, in their order.
+
+    Fields that the configured key leaves out are 0, so that all columns can be compared.
+    """
+    schemas.check(batch, schemas.USAGE, "deduplicate")
+    columns = kernels.KeyColumns(
+        *(
+            texts_of(batch.column(name)) if name in _TEXTS else ints(batch, name)
+            for name in kernels.KeyColumns._fields
+        )
+    )
+    count = int(np.count_nonzero(columns.dedupe_hash))
+    types = (field.type.to_pandas_dtype() for field in schemas.DUPLICATE_KEY)
+    keys = kernels.Keys(*(np.empty(count, kind) for kind in types))
+    kernels.write_keys(reference.key_fields, columns, keys)
+    return pa.RecordBatch.from_arrays(
+        [int_array(column) for column in keys], schema=schemas.DUPLICATE_KEY
+    )
+
+
+def partition_of(hashes: np.ndarray) -> np.ndarray:
+    """Partition of each hash, 0 to PARTITIONS - 1: its top bits; int16."""
+    partitions: np.ndarray = (hashes >> (kernels.HASH_BITS - kernels.PARTITION_BITS)).astype(
+        np.int16
+    )
+    return partitions
+
+
+def decide(new: pa.RecordBatch, history: pa.RecordBatch | None, reference: Any = None) -> Decided:
+    """Which new records repeat one that came before.
+
+    new: ``schemas.DUPLICATE_KEY`` in any order, all keys of a range of hashes. history: keys of
+    the same hashes from earlier runs, ascending by hash; at least of the days that ``new`` touches.
+    reference: not needed; there because every stage is called alike.
+
+    A record equal to one of the history is a duplicate of it, unless it is that very record,
+    tried again. Among new records that are equal the one with the lowest id stays.
+    """
+    schemas.check(new, schemas.DUPLICATE_KEY, "deduplicate")
+    if history is None:
+        history = new.slice(0, 0)
+    order, hashes = _sorted_by_hash(new)
+    first_id = np.empty(new.num_rows, np.int64)
+    kernels.find_first(hashes, order, _keys(new), _keys(history), first_id)
+    repeats = np.flatnonzero(first_id >= 0)
+    ids = ints(new, "record_id")[order[repeats]]
+    ascending = np.argsort(ids, kind="stable")
+    stays = order[first_id == kernels.STAYS]
+    days = ints(new, "start_day")[stays]
+    kept = new.take(int_array(stays[np.argsort(days, kind="stable")]))
+    return Decided(ids[ascending], first_id[repeats][ascending], kept)
+
+
+def _sorted_by_hash(keys: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]:
+    """Rows in the order of (dedupe_hash, record_id), int32, and their hashes."""
+    ids, hashes = ints(keys, "record_id"), ints(keys, "dedupe_hash")
+    order = np.argsort(ids, kind="stable").astype(np.int32)
+    hashes = hashes[order]
+    kernels.sort_by_hash(
+        hashes, order, np.empty_like(hashes), np.empty_like(order),
+        np.empty(kernels.DIGIT_COUNT, np.int64),
+    )  # fmt: skip
+    return order, hashes
+
+
+def _keys(batch: pa.RecordBatch) -> kernels.Keys:
+    return kernels.Keys(*(ints(batch, name) for name in kernels.Keys._fields))
+
+
+def mark(batch: pa.RecordBatch, duplicate_ids: np.ndarray) -> pa.RecordBatch:
+    """Rows of ``schemas.USAGE`` with reason ``record_duplicate`` where their id is a duplicate's.
+
+    duplicate_ids: int64, ascending. The reason takes the place of a suspense reason, never of one
+    for which a record is discarded. The batch itself is returned where nothing is to be marked.
+    """
+    if batch.num_rows == 0 or len(duplicate_ids) == 0:
+        return batch
+    ids = ints(batch, "record_id")
+    low, high = np.searchsorted(duplicate_ids, [ids.min(), ids.max() + 1])
+    near = duplicate_ids[low:high]
+    if len(near) == 0:
+        return batch
+    place = np.minimum(np.searchsorted(near, ids), len(near) - 1)
+    reason = ints(batch, "reason")
+    hit = (near[place] == ids) & ~np.isin(reason, _DISCARDED)
+    code = np.int16(reasons.CODE["record_duplicate"])
+    new = {
+        "reason": np.where(hit, code, reason),
+        "reason_field": np.where(hit, np.int16(-1), ints(batch, "reason_field")),
+    }
+    return with_columns(batch, batch.schema, new)
