@@ -184,13 +184,13 @@ def add_rows(
     components = len(rows.charges_micro)
     for row in range(len(rows.account)):
         plan, version = rows.plan[row], rows.version[row]
-        status[0] = fault_of(rows, row)
+        fault = fault_of(rows, row)
         if class_of[plan, version, components] == EMPTY:
-            status[0] = VERSION_UNKNOWN
+            fault = VERSION_UNKNOWN
         charged = False
         for component in range(components + 1):
-            if status[0] != OK:
-                status[1] = row
+            if fault != OK:
+                status[0], status[1] = fault, row
                 return count
             charge = rows.charges_micro[component, row] if component < components else 0
             if charge == 0 and (component < components or charged):
@@ -207,7 +207,8 @@ def add_rows(
                 groups.slots[slot] = count
                 groups.figures[count, KEY] = key
                 count += 1
-            status[0] = add_to_group(groups, groups.slots[slot], rows, row, charge)
-    if len(rows.account) and status[0] != OK:
-        status[1] = len(rows.account) - 1
+            fault = add_to_group(groups, groups.slots[slot], rows, row, charge)
+        if fault != OK:  # the last component's sum
+            status[0], status[1] = fault, row
+            return count
     return count
