@@ -119,7 +119,7 @@ def build(
     unknown = unknown[~np.isin(unknown, known)][:UNKNOWN_NUMBERS]
     subscribed = _subscribed(customers.subscriptions, ranges, numbering, rng)
     others = {
-        "on_net": Others(subscribed.lines.written, _no_trunk(len(known))),
+        "on_net": Others(subscribed.lines.written, _no_trunk(len(subscribed.lines))),
         "special": Others(written_special, _no_trunk(len(special))),
     }
     for name, rows in _foreign_rows(ranges, network, numbering).items():
