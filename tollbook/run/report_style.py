@@ -1,0 +1,77 @@
+"""The look of reports: one family of colours, light and dark, on screen and on paper."""
+
+from __future__ import annotations
+
+from typing import Final
+
+CSS: Final = """
+:root {
+  color-scheme: light dark;
+  --page: #f6f8f9; --card: #ffffff; --ink: #14242b; --soft: #5b6d75; --faint: #92a2a9;
+  --line: #e2e8ea; --mute: #c3ced3;
+  --a1: #0b5566; --a2: #17869c; --a3: #5cb5c4; --a4: #a9d9e0; --a5: #d4ecf0;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --page: #0e1518; --card: #151f24; --ink: #e6eef1; --soft: #9db0b8; --faint: #6d8189;
+    --line: #26343b; --mute: #43545c;
+    --a1: #9adbe6; --a2: #4db4c7; --a3: #2b8a9d; --a4: #1f6373; --a5: #183f4a;
+  }
+}
+* { box-sizing: border-box; }
+body {
+  margin: 0; background: var(--page); color: var(--ink);
+  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif;
+  font-variant-numeric: tabular-nums;
+}
+main { max-width: 1080px; margin: 0 auto; padding: 48px 24px 64px; }
+header { margin-bottom: 28px; }
+h1 { font-size: 30px; line-height: 1.2; font-weight: 650; letter-spacing: -0.01em; margin: 0; }
+header p { margin: 6px 0 0; color: var(--soft); }
+section, .tile {
+  background: var(--card); border: 1px solid var(--line); border-radius: 10px;
+}
+section { padding: 22px 26px 24px; margin-top: 18px; }
+h2 { font-size: 17px; font-weight: 620; margin: 0; }
+section > p { margin: 2px 0 14px; color: var(--soft); font-size: 13.5px; max-width: 100ch; }
+.tiles { display: flex; flex-wrap: wrap; gap: 14px; }
+.tile { padding: 15px 18px 14px; flex: 1 1 auto; }
+.tile b { display: block; font-size: 23px; font-weight: 640; letter-spacing: -0.01em; }
+.tile small { font-size: 15px; font-weight: 560; letter-spacing: 0; }
+.tile span { color: var(--soft); font-size: 13px; }
+.wide { overflow-x: auto; }
+svg { display: block; width: 100%; height: auto; overflow: visible; }
+svg text { font-size: 12.5px; fill: var(--ink); }
+svg .soft { fill: var(--soft); } svg .axis { fill: var(--faint); font-size: 11.5px; }
+svg .strong { font-weight: 620; }
+svg .right { text-anchor: end; } svg .middle { text-anchor: middle; }
+svg .grid { stroke: var(--line); } svg .mark { stroke: var(--soft); stroke-dasharray: 3 4; }
+.c1 { fill: var(--a1); } .c2 { fill: var(--a2); } .c3 { fill: var(--a3); } .c4 { fill: var(--a4); }
+.c5 { fill: var(--a5); } .c0 { fill: var(--mute); }
+.flow .c1, .flow .c2, .flow .c3, .flow .c4, .flow .c5, .flow .c0 { opacity: 0.42; }
+.legend { margin-top: 8px; display: flex; flex-wrap: wrap; gap: 4px 18px; }
+.legend { font-size: 13px; color: var(--soft); }
+.legend svg { width: 11px; height: 11px; display: inline-block; margin-right: 6px; }
+table { border-collapse: collapse; width: 100%; font-size: 13.5px; }
+th { font-weight: 500; color: var(--soft); text-align: left; border-bottom: 1px solid var(--mute); }
+th, td { padding: 5px 10px 5px 0; white-space: nowrap; }
+td { border-bottom: 1px solid var(--line); }
+th.n, td.n { text-align: right; padding: 5px 0 5px 14px; }
+tfoot td { font-weight: 620; border-bottom: 0; }
+footer { margin-top: 22px; color: var(--faint); font-size: 12.5px; }
+@media (max-width: 760px) { .wide svg { min-width: 720px; } }
+@media print {
+  :root {
+    --page: #fff; --card: #fff; --ink: #14242b; --soft: #4d5d65; --faint: #76868d;
+    --line: #dde4e7; --mute: #b9c5ca;
+    --a1: #0b5566; --a2: #17869c; --a3: #5cb5c4; --a4: #a9d9e0; --a5: #d4ecf0;
+  }
+  * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  @page { size: A4; margin: 14mm; }
+  body { font-size: 12px; }
+  main { padding: 0; max-width: none; }
+  section, .tile { break-inside: avoid; }
+  section.long { break-inside: auto; }
+  tr { break-inside: avoid; }
+}
+"""
