@@ -76,7 +76,7 @@ def extra_key(
     fields: KeyFields, offsets: np.ndarray, data: np.ndarray, sequence: int, row: int
 ) -> int:
     """Hash of the call reference and the sequence, as far as they are in the key; else 0."""
-    key = np.int64(0)
+    key = 0
     if fields.call_ref == 1:
         key = mix(SEED, text_hash(data, offsets[row], offsets[row + 1]))
     if fields.sequence == 1:
@@ -93,7 +93,7 @@ def key_hash(
 
     served: ``mix(SEED, key of the served party)``. Of times the lower 31 bits are enough.
     """
-    state = served if fields.served == 1 else np.int64(SEED)
+    state = served if fields.served == 1 else SEED
     if fields.start == 1:
         state = mix_word(state, start)
     if fields.duration == 1:
@@ -130,7 +130,7 @@ def write_keys(fields: KeyFields, columns: KeyColumns, keys: Keys) -> None:
         duration[at] = fields.duration * duration_s[row]
         way[at] = fields.direction * direction[row]
         kind[at] = fields.service * service[row]
-        extra[at] = extra_key(fields, ref_offsets, ref_data, np.int64(sequence[row]), row)
+        extra[at] = extra_key(fields, ref_offsets, ref_data, sequence[row], row)
         at += 1
 
 

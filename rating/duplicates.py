@@ -15,13 +15,12 @@ import pyarrow as pa
 
 from rating import duplicate_kernels as kernels
 from rating.reference import Reference
-from rating.tables import texts_of
+from rating.tables import columns_of
 from tollbook import reasons, schemas
 from tollbook.codes import DISCARDED
 from tollbook.stage import int_array, ints, with_columns
 
 PARTITIONS: Final = 1 << kernels.PARTITION_BITS
-_TEXTS: Final = frozenset(("served_raw", "other_raw", "call_ref"))
 _DISCARDED: Final = [reason.code for reason in reasons.REASONS if reason.disposition == DISCARDED]
 
 
@@ -45,12 +44,7 @@ def keys_of(batch: pa.RecordBatch, reference: Reference) -> pa.RecordBatch:
     Fields that the configured key leaves out are 0, so that all columns can be compared.
     """
     schemas.check(batch, schemas.USAGE, "deduplicate")
-    columns = kernels.KeyColumns(
-        *(
-            texts_of(batch.column(name)) if name in _TEXTS else ints(batch, name)
-            for name in kernels.KeyColumns._fields
-        )
-    )
+    columns = columns_of(batch, kernels.KeyColumns)
     count = int(np.count_nonzero(columns.dedupe_hash))
     types = (field.type.to_pandas_dtype() for field in schemas.DUPLICATE_KEY)
     keys = kernels.Keys(*(np.empty(count, kind) for kind in types))
@@ -83,7 +77,8 @@ def decide(new: pa.RecordBatch, history: pa.RecordBatch | None, reference: Any =
         history = new.slice(0, 0)
     order, hashes = _sorted_by_hash(new)
     first_id = np.empty(new.num_rows, np.int64)
-    kernels.find_first(hashes, order, _keys(new), _keys(history), first_id)
+    keys, old = columns_of(new, kernels.Keys), columns_of(history, kernels.Keys)
+    kernels.find_first(hashes, order, keys, old, first_id)
     repeats = np.flatnonzero(first_id >= 0)
     ids = ints(new, "record_id")[order[repeats]]
     ascending = np.argsort(ids, kind="stable")
@@ -103,10 +98,6 @@ def _sorted_by_hash(keys: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]:
         np.empty(kernels.DIGIT_COUNT, np.int64),
     )  # fmt: skip
     return order, hashes
-
-
-def _keys(batch: pa.RecordBatch) -> kernels.Keys:
-    return kernels.Keys(*(ints(batch, name) for name in kernels.Keys._fields))
 
 
 def mark(batch: pa.RecordBatch, duplicate_ids: np.ndarray) -> pa.RecordBatch:

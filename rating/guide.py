@@ -10,11 +10,9 @@ import pyarrow as pa
 from rating import guide_kernels as kernels
 from rating.hash_kernels import TextTable, find_texts
 from rating.reference import Guiding, Reference
-from rating.tables import texts_of
+from rating.tables import columns_of, texts_of
 from tollbook import schemas
 from tollbook.stage import StageResult, ints, with_columns
-
-_TEXTS = frozenset(("served_raw", "other_raw", "call_ref"))
 
 
 def guide(batch: pa.RecordBatch, reference: Reference, state: None = None) -> StageResult:
@@ -31,12 +29,12 @@ def guide(batch: pa.RecordBatch, reference: Reference, state: None = None) -> St
     new = {"dedupe_hash": np.empty(batch.num_rows, np.int64)}
     bucket = np.empty(batch.num_rows, np.int16)
     kernels.identify(
-        tables.key_fields, tables.takes_part, _inputs(batch, kernels.Identity),
+        tables.key_fields, tables.takes_part, columns_of(batch, kernels.Identity),
         new["dedupe_hash"], bucket,
     )  # fmt: skip
     payers = _payers(batch, tables, bucket)
     found = _look_up(batch, tables, payers)
-    given, results = _inputs(batch, kernels.Given), _outputs(batch, kernels.Results)
+    given, results = columns_of(batch, kernels.Given), _outputs(batch, kernels.Results)
     kernels.decide(tables.known, tables.faults, given, found, results)
     for name in ("trunk_in", "trunk_out"):
         new[f"{name}_index"] = _trunks(batch, tables.trunks, name)
@@ -51,9 +49,13 @@ def guide(batch: pa.RecordBatch, reference: Reference, state: None = None) -> St
 def _payers(batch: pa.RecordBatch, tables: Guiding, bucket: np.ndarray) -> kernels.Payers:
     count = batch.num_rows
     payers = kernels.Payers(
-        *(np.empty(count, np.int32) for _ in range(3)),
-        bucket=bucket, home_zone=np.empty(count, np.int32), standing=np.empty(count, np.int8),
-    )  # fmt: skip
+        subscription_index=np.empty(count, np.int32),
+        account_index=np.empty(count, np.int32),
+        plan_index=np.empty(count, np.int32),
+        bucket=bucket,
+        home_zone=np.empty(count, np.int32),
+        standing=np.empty(count, np.int8),
+    )
     kernels.find_payers(
         tables.subscriptions, ints(batch, "served_e164"), ints(batch, "start_utc_s"),
         ints(batch, "direction"), ints(batch, "reason"), payers,
@@ -91,16 +93,6 @@ def _places(batch: pa.RecordBatch, table: TextTable, name: str) -> np.ndarray:
     found = np.empty(batch.num_rows, np.int32)
     find_texts(table, texts_of(batch.column(name)), found)
     return found
-
-
-def _inputs(batch: pa.RecordBatch, kind: type[Any]) -> Any:
-    """The columns that a kernel reads, as the NamedTuple that it takes."""
-    return kind(
-        *(
-            texts_of(batch.column(name)) if name in _TEXTS else ints(batch, name)
-            for name in kind._fields
-        )
-    )
 
 
 def _outputs(batch: pa.RecordBatch, kind: type[Any]) -> Any:

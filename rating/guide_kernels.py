@@ -325,7 +325,7 @@ def find_month(months: np.ndarray, utc_s: int) -> int:
         month -= 1
     while month < last and utc_s >= months[month + 1]:
         month += 1
-    return month
+    return int(month)
 
 
 @kernel

@@ -53,17 +53,23 @@ def mix(state: int, value: int) -> int:
 
 
 @kernel
+def byte(data: np.ndarray, at: int) -> int:
+    """One byte of a text as a signed integer: unsigned ones do not mix with int64."""
+    return int(np.int64(data[at]))
+
+
+@kernel
 def text_hash(data: np.ndarray, first: int, last: int) -> int:
     """Hash of the bytes ``data[first:last]`` and their count: 62 bits, never negative."""
     state = mix_word(SEED, last - first)
     position = first
     while position + 3 <= last:
-        word = np.int64(data[position]) | np.int64(data[position + 1]) << 8
-        state = mix_word(state, word | np.int64(data[position + 2]) << 16)
+        word = byte(data, position) | byte(data, position + 1) << 8
+        state = mix_word(state, word | byte(data, position + 2) << 16)
         position += 3
-    word = np.int64(0)
+    word = 0
     while position < last:
-        word = word << 8 | np.int64(data[position])
+        word = word << 8 | byte(data, position)
         position += 1
     return mix_word(state, word)
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from rating import number_kernels as kernels
 from rating.reference import FIELD, Reference
-from rating.tables import texts_of
+from rating.tables import columns_of, texts_of
 from tollbook import reasons, schemas
 from tollbook.stage import StageResult, ints, with_columns
 
@@ -29,7 +29,7 @@ def normalise(batch: pa.RecordBatch, reference: Reference, state: None = None) -
     """
     schemas.check(batch, schemas.CDR, "normalise")
     count = batch.num_rows
-    rows = kernels.NumberRows(*(ints(batch, name) for name in kernels.NumberRows._fields))
+    rows = columns_of(batch, kernels.NumberRows)
     results = kernels.NumberResults(
         e164=np.empty(count, np.int64),
         access_code_index=np.full(count, -1, np.int16),

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rating.hash_kernels import POSITION_MASK, Texts, number_slot
+from rating.hash_kernels import POSITION_MASK, Texts, byte, number_slot
 from tollbook.jit import kernel
 
 SERVED, OTHER, THIRD = 0, 1, 2  # which party's column a call of ``normalise`` works on
@@ -105,10 +105,10 @@ def uri_part(data: np.ndarray, first: int, last: int) -> tuple[int, int]:
 @kernel
 def scan(data: np.ndarray, first: int, last: int) -> tuple[int, int, int, int]:
     """Kind of a text, its count of digits, and their value: the first 18, and those behind."""
-    head, tail, count = np.int64(0), np.int64(0), 0
+    head, tail, count = 0, 0, 0
     plus = letters = marks = False
     for place in range(first, last):
-        mark = np.int64(data[place])
+        mark = byte(data, place)
         digit = mark - 48
         if 0 <= digit <= 9:
             if count < HEAD_DIGITS:
@@ -150,7 +150,7 @@ def international(head: int, size: int, tail: int, tail_size: int) -> int:
     count = size + tail_size
     if count < E164_DIGITS_MIN or count > E164_DIGITS_MAX:
         return MALFORMED
-    number = head * POWER[tail_size] + tail
+    number = int(head * POWER[tail_size] + tail)
     return number if number >= POWER[count - 1] else MALFORMED
 
 
@@ -163,14 +163,14 @@ def national(plan: NumberingPlan, number: int, count: int, area: int) -> int:
         fits = plan.national_min <= rest <= plan.national_max
         fits = fits or plan.mobile_min <= rest <= plan.mobile_max
         if fits and POWER[rest - 1] <= behind < POWER[rest]:
-            return plan.country * POWER[rest] + behind
+            return int(plan.country * POWER[rest] + behind)
     # Where a national prefix is dialled, no number without it begins with a zero.
     if count == 0 or (number < POWER[count - 1] and plan.national_size > 0):
         return MALFORMED
     if plan.mobile_min <= count <= plan.mobile_max:
-        return plan.country * POWER[count] + number
+        return int(plan.country * POWER[count] + number)
     if area > 0 and plan.local_min <= count <= plan.local_max:
-        return area * POWER[count] + number
+        return int(area * POWER[count] + number)
     rest = count - plan.country_size
     if rest > 0 and number // POWER[rest] == plan.country:
         fits = plan.national_min <= rest <= plan.national_max
@@ -202,7 +202,7 @@ def find_special(slots: np.ndarray, specials: np.ndarray, key: int) -> int:
     while slots[slot] >= 0:
         place = slots[slot] & POSITION_MASK
         if specials[place, 0] == key:
-            return specials[place, 1]
+            return int(specials[place, 1])
         slot = (slot + 1) & mask
     return -1
 
@@ -227,7 +227,7 @@ def normalise(
         e164[row] = 0
         if reason[row] != 0:
             continue
-        first, last = offsets[row], offsets[row + 1]
+        first, last = int(offsets[row]), int(offsets[row + 1])
         kind, count, head, tail = scan(data, first, last)
         if kind == WORDS:
             start, end = uri_part(data, first, last)

@@ -6,7 +6,7 @@ Everything returned is read-only; the tables do not depend on the order of the r
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +26,7 @@ from tollbook.clock import local_midnight_utc_s, month_index
 from tollbook.columns import OPEN_FROM, OPEN_TO
 from tollbook.customers import ACTIVE, Subscriptions
 from tollbook.network import NumberRanges, Trunks
-from tollbook.stage import text_of
+from tollbook.stage import ints, text_of
 
 FIRST_YEAR, LAST_YEAR = 1970, 2100
 FEW_INTERVALS: Final = 8  # a node of the range index with more is divided further
@@ -59,6 +59,18 @@ def texts_of(column: pa.Array) -> Texts:
     """A utf8 column as read-only arrays for kernels (not copied)."""
     text = text_of(column)
     return Texts(fixed(text.offsets), fixed(text.data))
+
+
+def columns_of(batch: pa.RecordBatch, kind: type[Any]) -> Any:
+    """The columns of a batch that a kernel reads, as the NamedTuple ``kind`` that it takes."""
+    fields = (batch.schema.field(name) for name in kind._fields)
+    return kind(
+        *(
+            texts_of(batch.column(field.name)) if field.type == pa.string()
+            else ints(batch, field.name)
+            for field in fields
+        )
+    )  # fmt: skip
 
 
 def slot_count(entries: int) -> int:

@@ -7,8 +7,9 @@ import pyarrow as pa
 
 from rating import validate_kernels as kernels
 from rating.reference import Reference
+from rating.tables import columns_of
 from tollbook import schemas
-from tollbook.stage import StageResult, ints, with_columns
+from tollbook.stage import StageResult, with_columns
 
 
 def validate(batch: pa.RecordBatch, reference: Reference, state: None = None) -> StageResult:
@@ -20,9 +21,7 @@ def validate(batch: pa.RecordBatch, reference: Reference, state: None = None) ->
     totals: rejected, the rows that this stage rejected.
     """
     schemas.check(batch, schemas.CDR, "validate")
-    columns = kernels.CheckedColumns(
-        *(ints(batch, name) for name in kernels.CheckedColumns._fields)
-    )
+    columns = columns_of(batch, kernels.CheckedColumns)
     reason = np.empty(batch.num_rows, np.int16)
     reason_field = np.empty(batch.num_rows, np.int16)
     rejected = int(kernels.validate(reference.checks, columns, reason, reason_field))
