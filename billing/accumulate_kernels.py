@@ -70,7 +70,7 @@ FIGURES: Final = 6
 @kernel
 def hash_text(data: np.ndarray, start: int, stop: int) -> int:
     """A 31-bit hash of some bytes."""
-    mixed = (stop - start) & LANE
+    mixed = np.int64(stop - start) & LANE
     for at in range(start, stop):
         mixed = ((mixed ^ data[at]) * 16777619) & LANE
     return mixed ^ (mixed >> 15)
