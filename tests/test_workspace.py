@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -14,17 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tollbook import columns, customers, network, numbering, sources, text, workspace
+from tariffs import agreements
+from tollbook import customers, network, numbering, sources, workspace
 from tollbook.columns import LISTED_MAX, OPEN_FROM, OPEN_TO
 from tollbook.errors import Refused
 from tollbook.numbering import Lengths, Numbering
 from tollbook.text import Problems
-from tollbook.wall_clock import local_seconds, local_to_utc_s
 
 BROKEN = Path(__file__).parent / "broken" / "workspace"
 CHINA = Numbering("86", ("00",), "0", Lengths(9, 11), Lengths(11, 11), Lengths(7, 8), ("17911",))
-AMERICA = Numbering("1", ("011",), "1", Lengths(10, 10), Lengths(10, 10))
-RUSSIA = Numbering("7", ("810",), "8", Lengths(10, 10))
 
 
 def utc_s(text: str, zone: str = "Asia/Shanghai") -> int:
@@ -239,104 +238,6 @@ def test_bytes_that_are_no_table(tmp_path: Path, data: bytes, line: int, words: 
     assert found.startswith(words)
 
 
-CELLS = st.text(st.sampled_from('ab é0",'), max_size=4)
-RAGGED = st.lists(CELLS, min_size=1, max_size=3).filter(lambda cells: any(map(str.strip, cells)))
-ROWS = st.lists(st.one_of(
-    st.lists(CELLS, min_size=2, max_size=2), RAGGED, st.sampled_from([["# a, comment"], ["#"]])),
-    max_size=12)  # fmt: skip
-
-
-@given(ROWS, st.booleans())
-def test_columns_are_the_rows_of_the_plain_reader(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], dos: bool
-) -> None:
-    """The column reader against the reader of small tables: same cells, lines and problems."""
-    path = tmp_path_factory.getbasetemp() / "table.csv"
-    end = "\r\n" if dos else "\n"
-    lines = [",".join(cell if "#" in cell or not cell else '"' + cell.replace('"', '""') + '"'
-                      for cell in row) for row in rows]
-    path.write_bytes(("a, b" + end + end.join(lines)).encode())
-    plain, fast = Problems(), Problems()
-    wanted = text.load_csv(path, ["a", "b"], ["c"], plain, "t.csv")
-    found = columns.load_table(path, ["a", "b"], ["c"], fast, "t.csv")
-    assert [(row["a"], row["b"], row["c"], row.line) for row in wanted] == list(zip(
-        *(found[name].to_pylist() for name in "abc"), found.lines.tolist(), strict=True))
-    assert sorted(map(str, plain.found)) == sorted(map(str, fast.found))
-
-
-# A number as it is written -> its digits with country code; 0: refused.
-NUMBERS = [
-    (CHINA, "+8613900000001", 8613900000001),
-    (CHINA, "008613900000001", 8613900000001),
-    (CHINA, "13900000001", 8613900000001),
-    (CHINA, "8613900000001", 8613900000001),
-    (CHINA, "01065541234", 861065541234),
-    (CHINA, "861065541234", 861065541234),
-    (CHINA, "+85225551234", 85225551234),
-    (CHINA, "0085225551234", 85225551234),
-    (CHINA, "65541234", 0),  # a local number has no area here
-    (CHINA, "+861390000000123", 0),  # 13 digits behind 86
-    (CHINA, "++8613900000001", 0),
-    (CHINA, "+0613900000001", 0),
-    (CHINA, "+1390000", 1390000),
-    (CHINA, "+139000", 0),  # six digits
-    (CHINA, "+1234567890123456", 0),  # sixteen
-    (CHINA, "0", 0),
-    (CHINA, "00", 0),
-    (CHINA, "", 0),
-    (CHINA, "139 0000 0001", 0),
-    (CHINA, "１３９００００００００１", 0),  # full-width digits
-    (AMERICA, "2125551234", 12125551234),
-    (AMERICA, "12125551234", 12125551234),
-    (AMERICA, "0118613900000001", 8613900000001),
-    (AMERICA, "5551234", 0),
-    (RUSSIA, "84951234567", 74951234567),
-    (RUSSIA, "74951234567", 74951234567),
-    (RUSSIA, "4951234567", 0),
-    (RUSSIA, "8108613900000001", 8613900000001),
-]
-
-
-def test_numbers_become_e164_digits() -> None:
-    for rules in (CHINA, AMERICA, RUSSIA):
-        rows = [(written, wanted) for plan, written, wanted in NUMBERS if plan is rules]
-        found, good = numbering.to_e164(pa.array([written for written, _ in rows]), rules)
-        assert found.tolist() == [wanted for _, wanted in rows]
-        assert good.tolist() == [wanted > 0 for _, wanted in rows]
-
-
-def plain_e164(written: str, plan: Numbering) -> int:
-    """The rule of ``numbering`` for one number, in plain Python."""
-    digits = written.removeprefix("+")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= columns.DIGITS_MAX):
-        return 0
-    international = [p for p in plan.international_prefixes if digits.startswith(p)]
-    if written.startswith("+"):
-        found = digits
-    elif international:
-        found = digits[len(international[0]) :]
-    elif plan.national_prefix and digits.startswith(plan.national_prefix):
-        found = plan.country_code + digits[len(plan.national_prefix) :]
-    elif plan.mobile_lengths and len(digits) in plan.mobile_lengths:
-        found = plan.country_code + digits
-    elif digits.startswith(plan.country_code):
-        found = digits if len(digits) - len(plan.country_code) in plan.national_lengths else ""
-    else:
-        found = ""
-    home = found.startswith(plan.country_code)
-    fits = not home or len(found) - len(plan.country_code) in plan.national_lengths
-    return int(found) if 7 <= len(found) <= 15 and found[0] != "0" and fits else 0
-
-
-@given(st.sampled_from([CHINA, AMERICA, RUSSIA]), st.lists(st.one_of(
-    st.from_regex(r"\A(\+|00|011|810|0|8|1|86)?[0-9]{0,18}\Z"), st.text("0123+ x", max_size=20)),
-    min_size=1))  # fmt: skip
-def test_numbers_follow_the_plain_rule(plan: Numbering, written: list[str]) -> None:
-    found, good = numbering.to_e164(pa.array(written), plan)
-    assert found.tolist() == [plain_e164(text, plan) for text in written]
-    assert good.tolist() == [value > 0 for value in found.tolist()]
-
-
 # The pattern, a name, and what is found in it: (sequence, date), or None.
 FILE_NAMES = [
     ("MSC_{sequence:06d}_{date:%Y%m%d%H%M}.csv*", "MSC_000042_200306100215.csv",
@@ -363,39 +264,6 @@ def test_file_names_are_read_by_pattern(
     source = sources.Source("s", "tollbook", pattern, "UTC", "", sources.compile_pattern(pattern))
     found = source.match(name)
     assert (found and (found.sequence, found.date_text)) == wanted
-
-
-@given(st.sampled_from(["Asia/Shanghai", "Europe/Berlin", "America/Sao_Paulo",
-                        "Australia/Lord_Howe", "America/St_Johns", "Pacific/Apia"]),
-       st.integers(1, 4_133_980_799), st.booleans())  # fmt: skip
-def test_local_times_are_those_of_zoneinfo(zone: str, seconds: int, whole_day: bool) -> None:
-    seconds -= seconds % 86_400 if whole_day else 0
-    wall = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
-    moment = wall.replace(tzinfo=ZoneInfo(zone))
-    written = f"{wall:%Y-%m-%d}" if whole_day else f"{wall:%Y-%m-%dT%H:%M:%S}"
-    local, good = local_seconds(pa.array([written]))
-    assert (local.tolist(), good.tolist()) == ([seconds], [True])
-    assert local_to_utc_s(local, zone).tolist() == [int(moment.timestamp())]
-
-
-def test_days_that_are_none() -> None:
-    words = ["2003-02-29", "2004-02-29", "1969-12-31", "2100-12-31", "2101-01-01", "2003-00-10",
-             "2003-06-10T23:59:59", "2003-06-10T24:00:00", "2003-06-10 12:00:00", "2003-6-10",
-             "2003/06/10", "", "２００３-０６-１０"]  # fmt: skip
-    _, good = local_seconds(pa.array(words))
-    assert [word for word, fine in zip(words, good.tolist(), strict=True) if fine] == [
-        "2004-02-29", "2100-12-31", "2003-06-10T23:59:59"]
-
-
-@given(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 6), st.integers(1, 4)), max_size=9))
-def test_overlaps_are_found_if_there_are_any(spans: list[tuple[int, int, int]]) -> None:
-    key, since, length = (np.array([span[i] for span in spans], np.int64) for i in range(3))
-    later, earlier = columns.overlaps(key, since, since + length)
-    pairs = {(a, b) for a, (k, low, n) in enumerate(spans) for b, (k2, low2, n2) in enumerate(spans)
-             if a != b and k == k2 and low < low2 + n2 and low2 < low + n}  # fmt: skip
-    found = set(zip(later.tolist(), earlier.tolist(), strict=True))
-    assert found <= pairs
-    assert {spans[a][0] for a, _ in found} == {spans[a][0] for a, _ in pairs}
 
 
 @given(st.data())
@@ -438,3 +306,29 @@ def test_relations_follow_the_plain_rule(
             wanted = next((w for s, o, w in rows if fits(s, a) and fits_other(o, a, b)), None)
             cell = matrix[a, b]
             assert (None if cell < 0 else relations[cell]) == wanted
+
+
+def test_the_examples_of_the_guide_are_a_workspace(tmp_path: Path) -> None:
+    """docs/workspace.md: the file is named in the fence, or else in the heading above it."""
+    guide = (Path(__file__).parents[1] / "docs" / "workspace.md").read_text(encoding="utf-8")
+    made = []
+    for heading, named, body in re.findall(
+        r"(?:^##+ `([^`]+)`[^\n]*\n\n)?^```(?:csv|yaml)(?: (\S+))?\n(.*?)^```$", guide, re.M | re.S
+    ):
+        path = tmp_path / (named or heading)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(body, encoding="utf-8")
+        made.append(path.name)
+    assert set(made) == {"operator.yaml", "accounts.csv", "subscriptions.csv", *network.FILES}
+    space, found, subscribers = workspace.load_all(tmp_path)
+    assert space.numbering == CHINA
+    assert len(found.ranges.prefix) == 6
+    assert len(subscribers.subscriptions.number) == 4
+    problems = Problems()
+    agreements.load(space.network / "agreements.csv", problems, found.carriers.ids,
+                    found.zones.groups, "Asia/Shanghai")  # fmt: skip
+    assert problems.found == []
+    forms = re.findall(r"^\| [^|]+ \| ([0-9+ ]+) \| (\d+) \|$", guide, re.M)
+    written = pa.array([dialled.replace(" ", "") for dialled, _ in forms])
+    assert numbering.to_e164(written, CHINA)[0].tolist() == [int(wanted) for _, wanted in forms]
+    assert len(forms) == 5  # the local form is not one of tables

@@ -4,7 +4,7 @@ A number in a table that people write may stand in any of these forms, tried in 
 
 * ``+8613900000001``: a plus sign, country code, number;
 * ``008613900000001``: an international prefix instead of the plus;
-* ``01065541234``: the national prefix, then a national number;
+* ``01065541234``: the national prefix, then a whole national number;
 * ``13900000001``: no prefix and a length in ``mobile_lengths``: a whole national number;
 * ``8613900000001``: the own country code, then a national number.
 
@@ -22,12 +22,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tollbook.columns import digits_value, is_digits, lengths
+from tollbook.columns import DIGITS_MAX, digits_value, is_digits, lengths
 from tollbook.text import Reader
 
 E164_DIGITS_MIN: Final = 7
 E164_DIGITS_MAX: Final = 15
-_POWER: Final = 10 ** np.arange(19, dtype=np.int64)
+_POWER: Final = 10 ** np.arange(DIGITS_MAX + 1, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -124,40 +124,48 @@ def to_e164(texts: pa.Array, numbering: Numbering) -> tuple[np.ndarray, np.ndarr
     plus = pc.starts_with(texts, "+").to_numpy(zero_copy_only=False)
     bare = pc.utf8_ltrim(texts, "+") if plus.any() else texts
     good = is_digits(bare) & (lengths(bare) + plus == lengths(texts))
-    value, size = digits_value(bare, good), lengths(bare).astype(np.int64)
+    value, size = digits_value(bare, good), np.where(good, lengths(bare), 0)
     country, digits = int(numbering.country_code or 0), len(numbering.country_code)
-    national = numbering.national_lengths
-    result = np.where(plus, value, 0)
-    result_size = np.where(plus, size, 0)
+    result, result_size = np.where(plus, value, 0), np.where(plus, size, 0)
     done = plus | ~good
-
-    def settle(rows: np.ndarray, dropped: int, prefix: str) -> None:
-        """Take the rows as ``prefix`` + the digits behind the first ``dropped`` ones."""
-        left = size[rows] - dropped
-        rest = value[rows] % _POWER[np.maximum(left, 0)]
-        result[rows] = int(prefix or 0) * _POWER[np.maximum(left, 0)] + rest
-        result_size[rows] = left + len(prefix)
-        done[rows] = True
 
     def starts(prefix: str) -> np.ndarray:
         found = pc.starts_with(bare, prefix).to_numpy(zero_copy_only=False)
         return np.flatnonzero(found & ~done)
 
+    def settle(rows: np.ndarray, dropped: int, prefix: str) -> None:
+        """Take the rows as ``prefix`` + the digits behind the first ``dropped`` ones."""
+        left = size[rows] - dropped
+        result[rows] = int(prefix or 0) * _POWER[left] + value[rows] % _POWER[left]
+        result_size[rows] = left + len(prefix)
+        done[rows] = True
+
     for prefix in numbering.international_prefixes:
         settle(starts(prefix), len(prefix), "")
     if numbering.national_prefix:
-        settle(starts(numbering.national_prefix), len(numbering.national_prefix),
-               numbering.country_code)
+        dropped = len(numbering.national_prefix)
+        rows = starts(numbering.national_prefix)
+        left = size[rows] - dropped
+        whole = value[rows] % _POWER[left] >= _POWER[np.maximum(left - 1, 0)]
+        settle(rows[_is_national(left, numbering) & whole], dropped, numbering.country_code)
     if numbering.mobile_lengths:
-        settle(np.flatnonzero(_within(size, numbering.mobile_lengths) & ~done), 0,
-               numbering.country_code)
+        # Where a national prefix is dialled, no number without it begins with a zero.
+        plain = (value >= _POWER[np.maximum(size - 1, 0)]) | (not numbering.national_prefix)
+        rows = np.flatnonzero(~done & plain & _within(size, numbering.mobile_lengths))
+        settle(rows, 0, numbering.country_code)
     own = starts(numbering.country_code)
-    settle(own[_within(size[own] - digits, national)], 0, "")
+    settle(own[_is_national(size[own] - digits, numbering)], 0, "")
     good &= done & (result_size >= E164_DIGITS_MIN) & (result_size <= E164_DIGITS_MAX)
-    good &= result >= _POWER[np.clip(result_size - 1, 0, 18)]  # no leading zero
-    home = result // _POWER[np.clip(result_size - digits, 0, 18)] == country
-    good &= ~home | _within(result_size - digits, national)
+    good &= result >= _POWER[np.clip(result_size - 1, 0, DIGITS_MAX)]  # no leading zero
+    home = result // _POWER[np.clip(result_size - digits, 0, DIGITS_MAX)] == country
+    good &= ~home | _is_national(result_size - digits, numbering)
     return np.where(good, result, 0), good
+
+
+def _is_national(size: np.ndarray, numbering: Numbering) -> np.ndarray:
+    """Whether so many digits can be a whole national number."""
+    fits = _within(size, numbering.national_lengths)
+    return fits | _within(size, numbering.mobile_lengths) if numbering.mobile_lengths else fits
 
 
 def _within(size: np.ndarray, range_: Lengths) -> np.ndarray:
