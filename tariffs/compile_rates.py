@@ -174,7 +174,7 @@ class _Scaled:
         fixed = self.largest_sum(0) - int(extra * slope)
         if slope == 0:
             return ENDLESS - 1 if fixed < limit else -1
-        return max(-1, int((limit - 1 - fixed) / slope) - extra)
+        return max(-1, min(ENDLESS - 1, int((limit - 1 - fixed) / slope) - extra))
 
     def _slope(self) -> tuple[Fraction, int]:
         """The dearest base unit, and how many more units than there are may be billed at most."""
