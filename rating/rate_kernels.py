@@ -7,15 +7,14 @@ from typing import NamedTuple
 import numpy as np
 
 from tariffs.price_kernels import (
-    BYTES,
     DAY_S,
     NOT_PLAIN,
-    SECONDS,
     TOO_LARGE,
     Local,
     day_type_of,
     price_plain,
     price_wide,
+    quantities,
     zone_entry,
 )
 from tariffs.rule_kernels import (
@@ -71,23 +70,6 @@ class Faults(NamedTuple):
 
 
 @kernel
-def quantities(
-    rates: np.ndarray, rate: int, seconds: int, up: int, down: int, events: int
-) -> tuple[int, int]:
-    """What a rate counts, and what it counts apart; beyond its limit one more than the limit."""
-    if rates[rate]["unit"] == SECONDS:
-        return seconds, 0
-    if rates[rate]["unit"] != BYTES:
-        return events, 0
-    limit = rates[rate]["quantity_limit"]
-    if up > limit or down > limit:
-        return limit + 1, 0
-    if rates[rate]["apart"]:
-        return up, down
-    return up + down, 0
-
-
-@kernel
 def find_rules(tables: Tables, usage: Usage, faults: Faults, out: Rated) -> None:
     """Version and rule of every row without a reason, but for transit: nobody subscribes to it."""
     rules = tables.rules
@@ -137,9 +119,9 @@ def price_rows(tables: Tables, usage: Usage, faults: Faults, out: Rated) -> None
         rule = versions[version]["first_rule"] + out.rule_index[row]
         total, reason = 0, 0
         for slot in range(rules.target.shape[1]):
-            rate = int(rules.target[rule, slot])
+            rate = rules.target[rule, slot]
             if rate <= DECK:
-                rate = int(rules.deck[DECK - rate, usage.other_zone_index[row] + 1])
+                rate = rules.deck[DECK - rate, usage.other_zone_index[row] + 1]
                 if rate == NO_RATE:
                     reason = faults.no_rate
             if rate < 0:

@@ -91,7 +91,7 @@ class RuleTables:
         at: Position,
         rate_of: Callable[[str], int],
     ) -> int:
-        row = np.full(len(self.names.zones) + 1, NO_RATE, np.int32)
+        row = np.full(len(self.names.zones) + 1, NO_RATE, np.int64)
         place = {zone: index for index, zone in enumerate(self.names.zones, 1)}
         for zone, rate in sorted(rates, key=lambda pair: pair[0] != ANY_ZONE):
             if zone == ANY_ZONE:
@@ -158,7 +158,7 @@ class RuleTables:
 
 
 def _matrix(rows: Sequence[Sequence[int]] | Sequence[np.ndarray], width: int) -> np.ndarray:
-    flat = np.array(rows, np.int32) if rows else np.full((1, width), FREE, np.int32)
+    flat = np.array(rows, np.int64) if rows else np.full((1, width), FREE, np.int64)
     flat.setflags(write=False)
     return flat
 

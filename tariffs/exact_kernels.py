@@ -45,20 +45,23 @@ def divide(numerator: int, denominator: int, mode: int) -> int:
 
 
 @kernel
+def add(high: int, low: int, more_high: int, more_low: int) -> tuple[int, int]:
+    """Sum of two wide numbers; it must be below 2**124."""
+    low += more_low
+    return high + more_high + (low >> HALF_BITS), low & HALF_MASK
+
+
+@kernel
 def add_product(
     high: int, low: int, count: int, weight_high: int, weight_low: int
 ) -> tuple[int, int]:
     """Wide sum plus count times wide weight, by doubling; the result must be below 2**124."""
     while count > 0:
         if count & 1:
-            low += weight_low
-            high += weight_high + (low >> HALF_BITS)
-            low &= HALF_MASK
+            high, low = add(high, low, weight_high, weight_low)
         count >>= 1
         if count > 0:
-            weight_low <<= 1
-            weight_high = (weight_high << 1) + (weight_low >> HALF_BITS)
-            weight_low &= HALF_MASK
+            weight_high, weight_low = add(weight_high, weight_low, weight_high, weight_low)
     return high, low
 
 
@@ -89,7 +92,7 @@ def divide_wide(high: int, low: int, by_high: int, by_low: int, mode: int) -> in
                 rest_high -= 1
     place = NO_REST
     if rest_high > 0 or rest_low > 0:
-        double_high, double_low = add_product(0, 0, 2, rest_high, rest_low)
+        double_high, double_low = add(rest_high, rest_low, rest_high, rest_low)
         place = BELOW_HALF
         if not is_less(double_high, double_low, by_high, by_low):
             place = ABOVE_HALF if is_less(by_high, by_low, double_high, double_low) else HALF

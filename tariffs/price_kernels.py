@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tariffs.exact_kernels import add_product, divide, divide_wide, is_less
+from tariffs.exact_kernels import add, add_product, divide, divide_wide, is_less
 from tollbook.jit import kernel
 
 DAY_S = 86_400  # tariffs.model
@@ -125,31 +125,12 @@ def sum_narrow(prices: Prices, band: int, first: int, quantity: int) -> int:
 
 
 @kernel
-def add_span(
-    prices: Prices, band: int, position: int, stop: int, high: int, low: int
-) -> tuple[int, int, int]:
-    """Adds the increments that begin in [position, stop); returns the next position and the sum."""
-    tier = prices.bands[band]["first_tier"]
-    while position < stop:
-        while prices.tiers[tier]["to_quantity"] <= position:
-            tier += 1
-        increment = prices.tiers[tier]["increment"]
-        end = min(stop, prices.tiers[tier]["to_quantity"])
-        count = (end - position + increment - 1) // increment
-        high, low = add_product(
-            high, low, count, prices.tiers[tier]["weight_high"], prices.tiers[tier]["weight_low"]
-        )
-        position += count * increment
-    return position, high, low
-
-
-@kernel
 def sum_wide(
     prices: Prices, clocks: Clocks, rate: int, zone: int, start_utc_s: int, quantity: int
 ) -> tuple[int, int]:
     """Weights of all increments as a wide number, over every border of band, tier and clock.
 
-    One step for each span in which the band stays the same, never one for each increment.
+    One step for each span in which the price stays the same, never one for each increment.
     """
     high, low, position = 0, 0, 0
     first = prices.rates[rate]["first_increment"]
@@ -174,8 +155,17 @@ def sum_wide(
             high = prices.bands[band]["first_weight_high"]
             low = prices.bands[band]["first_weight_low"]
             position = first
-        else:
-            position, high, low = add_span(prices, band, position, stop, high, low)
+            continue
+        tier = prices.bands[band]["first_tier"]
+        while prices.tiers[tier]["to_quantity"] <= position:
+            tier += 1
+        stop = min(stop, prices.tiers[tier]["to_quantity"])
+        increment = prices.tiers[tier]["increment"]
+        count = (stop - position + increment - 1) // increment
+        high, low = add_product(
+            high, low, count, prices.tiers[tier]["weight_high"], prices.tiers[tier]["weight_low"]
+        )
+        position += count * increment
     return high, low
 
 
@@ -193,7 +183,7 @@ def finish_narrow(prices: Prices, rate: int, total: int) -> int:
 def finish_wide(prices: Prices, rate: int, high: int, low: int) -> int:
     """The same for a wide sum."""
     rates = prices.rates
-    high, low = add_product(high, low, 1, rates[rate]["connect_high"], rates[rate]["connect_low"])
+    high, low = add(high, low, rates[rate]["connect_high"], rates[rate]["connect_low"])
     if is_less(high, low, rates[rate]["minimum_high"], rates[rate]["minimum_low"]):
         high, low = rates[rate]["minimum_high"], rates[rate]["minimum_low"]
     if is_less(rates[rate]["maximum_high"], rates[rate]["maximum_low"], high, low):
@@ -215,8 +205,25 @@ def price_wide(
     high, low = sum_wide(prices, clocks, rate, zone, start_utc_s, quantity)
     if apart > 0:
         more_high, more_low = sum_wide(prices, clocks, rate, zone, start_utc_s, apart)
-        high, low = add_product(high, low, 1, more_high, more_low)
+        high, low = add(high, low, more_high, more_low)
     return finish_wide(prices, rate, high, low)
+
+
+@kernel
+def quantities(
+    rates: np.ndarray, rate: int, seconds: int, up: int, down: int, events: int
+) -> tuple[int, int]:
+    """What a rate counts, and what it counts apart; beyond its limit one more than the limit."""
+    if rates[rate]["unit"] == SECONDS:
+        return seconds, 0
+    if rates[rate]["unit"] != BYTES:
+        return events, 0
+    limit = rates[rate]["quantity_limit"]
+    if up > limit or down > limit:
+        return limit + 1, 0
+    if rates[rate]["apart"]:
+        return up, down
+    return up + down, 0
 
 
 class Local(NamedTuple):

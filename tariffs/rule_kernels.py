@@ -47,8 +47,8 @@ class Rules(NamedTuple):
     special, on_net), holding the place in ``candidate`` (int32) where the rules begin that may
     hold; they end with one that always does, or with NO_RULE.
     zone_member, code_member: bool [set, index + 1]; set 0 is all true: any.
-    target: int32 [rule, slot], a rate, FREE (also: the component is not charged), or a deck.
-    deck: int32 [deck, zone + 1], a rate, FREE or NO_RATE.
+    target: int64 [rule, slot], a rate, FREE (also: the component is not charged), or a deck.
+    deck: int64 [deck, zone + 1], a rate, FREE or NO_RATE.
     """
 
     relation_count: int

@@ -1,0 +1,154 @@
+"""The stage settle: legs between carriers, and the agreements compiled for it.
+
+The price of a leg depends on where the call ends: the settlement group of the other party's zone
+for a call that goes out or passes through, of the served party's zone for one that comes in.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from rating import leg_kernels as kernels
+from rating.tables import FIRST_MONTH, month_starts_utc_s
+from tariffs.agreements import ANY_GROUP, CLOCKS, Agreement
+from tariffs.compile_rates import Maxima, RateTables, frozen
+from tariffs.compiler import compile_clocks
+from tariffs.model import Rate, Tier
+from tollbook import money, reasons, schemas
+from tollbook.codes import DIRECTION_CODE, OUT, SERVICE_CODE, SERVICES
+from tollbook.network import Network
+from tollbook.stage import StageResult, ints, text, with_columns
+from tollbook.text import Problems
+
+_FIELDS: Final = {"trunk_in_field": "trunk_in", "trunk_out_field": "trunk_out"}
+FAULTS: Final = kernels.Faults(*(
+    schemas.CDR.get_field_index(_FIELDS[name]) if name in _FIELDS else reasons.CODE[name]
+    for name in kernels.Faults._fields
+))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CompiledAgreements:
+    """Agreements as arrays; ``agreement_index`` of a leg is a position in ``agreements``."""
+
+    tables: kernels.Agreements
+    agreements: tuple[Agreement, ...]
+
+
+def compile_agreements(
+    agreements: Sequence[Agreement],
+    network: Network,
+    time_zone: str,
+    open_period: int = 0,
+    maxima: Maxima | None = None,
+) -> CompiledAgreements:
+    """Compile the agreements for a run.
+
+    time_zone: whose months are settlement periods. open_period: the first month (``year * 12 +
+    month - 1``) that is not settled yet; legs of earlier months go there. Raises Refused with all
+    problems: prices that could overflow.
+    """
+    problems = Problems()
+    rates = RateTables(maxima or Maxima())
+    for agreement in agreements:
+        rates.add(_rate_of(agreement), problems)
+    problems.refuse_if_any("no record was settled")
+    place, candidate = _dense(agreements, network)
+    starts = month_starts_utc_s(time_zone)
+    rows = [(CLOCKS.index(a.clock), a.valid_from_utc_s, a.valid_to_utc_s, 0) for a in agreements]
+    tables = kernels.Agreements(
+        place=place,
+        candidate=candidate,
+        agreements=frozen(rows, kernels.AGREEMENT),
+        prices=rates.arrays(),
+        clocks=compile_clocks((time_zone,), ()),
+        trunk_carrier=frozen(network.trunks.carrier_index, np.int32),
+        zone_group=frozen(network.zones.group_index, np.int32),
+        group_count=len(network.zones.groups),
+        own_carrier=network.carriers.own_index,
+        month_start_utc_s=starts,
+        first_month=FIRST_MONTH,
+        open_period=open_period,
+    )
+    return CompiledAgreements(tables, tuple(agreements))
+
+
+def _rate_of(agreement: Agreement) -> Rate:
+    """The agreement's price as a rate with one band and one tier."""
+    tier = Tier(0, agreement.price_nano, agreement.per, agreement.increment)
+    return Rate(
+        name=agreement.agreement, unit=agreement.unit, tiers=(tier,),
+        first_increment=agreement.first_increment, digits=agreement.digits, mode=agreement.mode,
+        at=agreement.at,
+    )  # fmt: skip
+
+
+def _dense(
+    agreements: Sequence[Agreement], network: Network
+) -> tuple[np.ndarray, np.ndarray]:
+    """For every (carrier, way, service, group) the agreements that may hold, ANY_GROUP last."""
+    carriers, groups = network.carriers.ids, network.zones.groups
+    by_key: dict[tuple[str, str, str, str], list[int]] = defaultdict(list)
+    for index, agreement in enumerate(agreements):
+        by_key[agreement.key].append(index)
+    shape = (len(carriers), kernels.WAYS, len(SERVICES), len(groups) + 1)
+    place = np.zeros(shape, np.int32)
+    candidate = [kernels.NO_ENTRY]
+    for carrier, direction, service in {key[:3] for key in by_key}:
+        way = 0 if DIRECTION_CODE[direction] == OUT else 1
+        any_group = by_key.get((carrier, direction, service, ANY_GROUP), [])
+        row = place[carriers.index(carrier), way, SERVICE_CODE[service]]
+        for at, group in enumerate(("", *groups)):
+            own = by_key.get((carrier, direction, service, group), [])
+            row[at] = len(candidate)
+            candidate += [*own, *any_group, kernels.NO_ENTRY]
+    return frozen(place.reshape(-1), np.int32), frozen(candidate, np.int64)
+
+
+def settle(
+    batch: pa.RecordBatch, compiled: CompiledAgreements, state: None = None
+) -> StageResult:
+    """Rows of ``schemas.RATED`` -> the same, and their legs (``extra["legs"]``, ``schemas.LEG``).
+
+    A row whose leg cannot be made gets ``trunk_unknown``, ``settlement_rate_missing`` or
+    ``charge_too_large``, and its charges are taken back: it is suspended whole. Transit without a
+    subscription becomes ``carried_for_others``.
+    totals: legs; taken_back_micro, the charges of rows that were rated and are suspended here.
+    """
+    schemas.check(batch, schemas.RATED, "settle")
+    rows = kernels.Rows(
+        *(ints(batch, name) for name in kernels.Rows._fields[:-2]),
+        *(text(batch, name).offsets for name in ("trunk_in", "trunk_out")),
+    )
+    reason = ints(batch, "reason").copy()
+    field = ints(batch, "reason_field").copy()
+    legs = kernels.Legs(*(
+        np.empty(2 * batch.num_rows, schemas.LEG.field(name).type.to_pandas_dtype())
+        for name in kernels.Legs._fields
+    ))  # fmt: skip
+    count = kernels.settle_rows(compiled.tables, rows, FAULTS, reason, field, legs)
+    new = {"reason": reason, "reason_field": field}
+    held = (reason != ints(batch, "reason")) & (reason != FAULTS.carried_for_others)
+    taken_back = money.exact_sum(ints(batch, "charge_micro")[held])
+    if taken_back:
+        new |= _without_charges(batch, held)
+    made = {name: column[:count] for name, column in legs._asdict().items()}
+    return StageResult(
+        with_columns(batch, schemas.RATED, new),
+        totals={"legs": int(count), "taken_back_micro": taken_back},
+        extra={"legs": with_columns(batch.slice(0, 0), schemas.LEG, made)},
+    )
+
+
+def _without_charges(batch: pa.RecordBatch, held: np.ndarray) -> dict[str, np.ndarray]:
+    """The columns of charges with zero for the rows that are held."""
+    return {
+        name: np.where(held, 0, ints(batch, name))
+        for name in (*schemas.CHARGE_COLUMNS, "charge_micro")
+    }
