@@ -8,6 +8,17 @@ import click
 
 from tollbook.cli.common import count
 
+_STEPS = {
+    "sample": (
+        "tollbook synth -C {folder} --from 2003-06-10      make records of a day",
+        "tollbook run -C {folder} --as-of 2003-06-11       rate them",
+    ),
+    "blank": (
+        "fill in the lines with '<-', first those of {folder}/operator.yaml",
+        "tollbook tariff check -C {folder}",
+    ),
+}
+
 
 @click.command(name="init")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
@@ -53,10 +64,9 @@ def command(
         ("inbox/", "files from the network, one folder a source"),
     ):
         click.echo(f"  {name:15}{what}")
-    step = (f"make records with `tollbook synth -C {folder}`, rate them with `tollbook run -C "
-            f"{folder}`" if sample else f"fill in operator.yaml, then `tollbook tariff check -C "
-            f"{folder}`")  # fmt: skip
-    click.echo(f"next: {step}")
+    click.echo("next:")
+    for step in _STEPS["sample" if sample else "blank"]:
+        click.echo(f"  {step.format(folder=folder)}")
 
 
 def _refuse_if_not_empty(folder: Path) -> None:

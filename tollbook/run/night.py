@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 from cdr.files import sha256
 from sqlalchemy import Connection
@@ -16,7 +17,7 @@ from tollbook.run.catalogue import InputFile, Run
 from tollbook.run.data import Data
 from tollbook.run.flow import Chunk, Flow
 from tollbook.run.nightly import Outcome, outcome_of
-from tollbook.run.session import Session
+from tollbook.run.session import INBOX, Session
 
 
 def execute(session: Session, run: Run) -> Outcome:
@@ -53,7 +54,7 @@ def execute(session: Session, run: Run) -> Outcome:
 def check_unchanged(session: Session, files: list[InputFile]) -> None:
     """A plan is about bytes: a file that changed or vanished since stops the run."""
     for file in files:
-        path = session.root / "inbox" / file.source / file.name
+        path = session.root / INBOX / file.source / file.name
         if not path.is_file():
             found = "it is gone"
         else:
@@ -79,16 +80,16 @@ def chunks(
         place = sources[file.source]
         layout = found.layouts[place]
         reader = formats.reader(layout.kind)
-        path = session.root / "inbox" / file.source / file.name
+        path = session.root / INBOX / file.source / file.name
         try:
-            opened = reader.open_file(
-                path, layout, found.workspace.sources[place].time_zone,
+            context = reader.prepare(
+                layout, reader.identify(path, layout), found.workspace.sources[place].time_zone,
                 found.workspace.operator.time_zone, place, file.file_number,
             )  # fmt: skip
-            for number, block in enumerate(opened.blocks()):
+            for number, block in enumerate(reader.blocks(path, layout)):
                 if file.file_number in going.broken:
                     break
-                yield Chunk((file.file_number, number), block.size_bytes,
-                            lambda block=block, opened=opened: opened.decode(block))  # fmt: skip
+                decode = partial(reader.decode, block, context)
+                yield Chunk((file.file_number, number), block.byte_count, decode)
         except BrokenFile as error:
             going.broken[file.file_number] = error

@@ -56,10 +56,10 @@ def run(session: Session, as_of_utc_s: int | None = None) -> Outcome:
                        put_right=tuple(put_right))  # fmt: skip
         if not found.new:
             return told
-        from tollbook.run import data
+        from tollbook.run import work
 
         snapshot = snapshots.take(session.root, session.lake)
-        data.load(snapshot.folder)  # refuses before anything is planned
+        work.compiled(session, snapshot.digest)  # refuses before anything is planned
         now = int(time.time()) if as_of_utc_s is None else as_of_utc_s
         planned = commit_plan(session, "night", snapshot, now, files=found.new)
         done: Outcome = execute(session, planned)

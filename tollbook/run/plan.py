@@ -13,7 +13,6 @@ from typing import Final
 from tollbook.run.catalogue import Catalogue, InputFile
 from tollbook.workspace import Source, Workspace
 
-INBOX: Final = "inbox"
 # Names under which transfer programs write files that are still growing.
 UNFINISHED: Final = (".tmp", ".part", ".filepart", ".crdownload", ".swp", "~")
 
@@ -54,7 +53,7 @@ def collect(
     found = Collected()
     candidates: list[InputFile] = []
     for source in workspace.sources:
-        folder = workspace.root / INBOX / source.name
+        folder = workspace.inbox(source)
         if not folder.is_dir():
             continue
         for path in sorted(folder.iterdir()):

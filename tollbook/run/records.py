@@ -1,10 +1,18 @@
-"""Record ids as people write them: ``F17-204`` is line 204 of file 17."""
+"""Records by their id: ``F17-204`` is line 204 of file 17; where in the lake one is."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from tollbook.errors import TollbookError
+import numpy as np
+import pyarrow.parquet as pq
+
+from tollbook.errors import NotFound, TollbookError
+from tollbook.run.lake import amounts_to_micro
+from tollbook.run.session import Session
 
 
 def record_text(record_id: int) -> str:
@@ -30,3 +38,44 @@ def parse_file(text: str) -> int:
         raise TollbookError(f"'{text}' is no file\n    allowed: a file number such as F17\n"
                             "    do: see `tollbook runs`")  # fmt: skip
     return int(match[1])
+
+
+@dataclass(frozen=True)
+class Found:
+    """A record in the lake: the dataset that holds it, its row, and the run that wrote it."""
+
+    dataset: str  # rated | suspense | uncharged
+    row: dict[str, Any]
+    run_number: int
+
+
+def find(session: Session, record_id: int) -> Found:
+    """Where a record ended up; raises NotFound if the workspace has never read it."""
+    file = session.catalogue.file(record_id >> 32)
+    for dataset in ("rated", "suspense", "uncharged"):
+        for one in session.catalogue.lake_files(dataset):
+            if one.run_number >= file.run_number:
+                row = _row(session.root / one.path, record_id)
+                if row is not None:
+                    return Found(dataset, row, one.run_number)
+    raise NotFound(
+        f"{record_text(record_id)}: {file.source}/{file.name} has no record on that line\n"
+        f"    allowed: lines of its {file.rows} records\n    do: count lines from 1, header included"
+    )
+
+
+def _row(path: Path, record_id: int) -> dict[str, Any] | None:
+    """The record's row, reading one column of the other rows."""
+    with pq.ParquetFile(str(path), memory_map=True) as source:
+        position = source.schema_arrow.names.index("record_id")
+        for number in range(source.num_row_groups):
+            statistics = source.metadata.row_group(number).column(position).statistics
+            if statistics is not None and not statistics.min <= record_id <= statistics.max:
+                continue
+            ids = source.read_row_group(number, columns=["record_id"], use_threads=False)
+            rows = np.flatnonzero(ids.column(0).to_numpy() == record_id)
+            if len(rows):
+                table = source.read_row_group(number, use_threads=False).slice(int(rows[0]), 1)
+                row: dict[str, Any] = amounts_to_micro(table).to_pylist()[0]
+                return row
+    return None

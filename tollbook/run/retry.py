@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from tollbook import clock, reasons
 from tollbook.codes import DISPOSITIONS, SERVICE_CODE, SUSPENDED
-from tollbook.run import commit, data, flow, lake, snapshots, suspended, work
+from tollbook.run import commit, flow, lake, snapshots, suspended, work
 from tollbook.run.catalogue import LakeFile, Run, Total
 from tollbook.run.flow import Chunk, Flow
 from tollbook.run.nightly import Outcome, outcome_of
@@ -37,7 +37,7 @@ def run(session: Session, choice: Choice, as_of_utc_s: int | None = None) -> Out
         if not any(True for _ in _take(session, choice)):
             return Outcome()
         snapshot = snapshots.take(session.root, session.lake)
-        data.load(snapshot.folder)
+        work.compiled(session, snapshot.digest)
         now = int(time.time()) if as_of_utc_s is None else as_of_utc_s
         arguments = {
             "reason": choice.reason, "file_number": choice.file_number,

@@ -32,6 +32,7 @@ class Session:
     catalogue: Catalogue
     progress: Progress = field(default_factory=Silent)
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+    kept: object = None  # what the last run compiled; the next one may need the same
 
     @property
     def lake_prefix(self) -> str:

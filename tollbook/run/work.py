@@ -11,6 +11,7 @@ from pathlib import Path
 from rating import legs, reference
 from tariffs import compiler
 from tariffs.agreements import Agreement
+from tariffs.compile_rates import Maxima
 from tollbook.money import format_nano
 from tollbook.run import crash, data, flow, index, snapshots, totals
 from tollbook.run.catalogue import LakeFile, Run, Total
@@ -30,21 +31,45 @@ class Result:
     leg_rows: int
 
 
+@dataclass(frozen=True)
+class Compiled:
+    """A snapshot, read and compiled; a session keeps the last one for its next run."""
+
+    digest: str
+    open_settle_period: int
+    data: Data
+    book: compiler.CompiledBook
+    agreements: legs.CompiledAgreements
+
+
+def compiled(session: Session, digest: str) -> Compiled:
+    """A snapshot read, checked and compiled; raises Refused with every problem."""
+    settle = open_period(session.catalogue, "settle")
+    kept = session.kept
+    if isinstance(kept, Compiled) and (kept.digest, kept.open_settle_period) == (digest, settle):
+        return kept
+    found = data.load(snapshots.folder_of(session.lake, digest))
+    space, net = found.workspace, found.network
+    maxima = Maxima(space.limits.duration_s, space.limits.volume_bytes)
+    book = compiler.compile_book(
+        found.book, net.zones.ids, net.relations, space.numbering.access_codes,
+        found.customers.plan_ids, maxima,
+    )  # fmt: skip
+    dated = legs.compile_agreements(
+        found.agreements, net, space.operator.time_zone, settle, maxima
+    )
+    session.kept = Compiled(digest, settle, found, book, dated)
+    return session.kept
+
+
 @contextmanager
 def prepared(session: Session, run: Run) -> Iterator[tuple[Data, Flow]]:
     """The run's snapshot, compiled, and a flow that writes for it."""
-    found = data.load(snapshots.folder_of(session.lake, run.snapshot))
-    space, net = found.workspace, found.network
-    book = compiler.compile_book(
-        found.book, zones=net.zones.ids, relations=net.relations,
-        access_codes=space.numbering.access_codes, plan_ids=found.customers.plan_ids,
-    )  # fmt: skip
+    ready = compiled(session, run.snapshot)
+    found, net, book = ready.data, ready.data.network, ready.book
     facts = reference.build(
-        space, net, found.customers, run.as_of_utc_s, run.open_period, found.customers.plan_ids
-    )
-    dated = legs.compile_agreements(
-        found.agreements, net, space.operator.time_zone,
-        open_period(session.catalogue, "settle"),
+        found.workspace, net, found.customers, run.as_of_utc_s, run.open_period,
+        found.customers.plan_ids,
     )  # fmt: skip
     target = Target(
         session.root, session.lake_prefix, run.run_number, run.as_of_utc_s,
@@ -53,7 +78,7 @@ def prepared(session: Session, run: Run) -> Iterator[tuple[Data, Flow]]:
     session.lake.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=session.lake, prefix="_spill-") as folder:
         work = Flow(
-            facts, Tariffs(book, dated), target, Path(folder), session.progress, session.threads
+            facts, Tariffs(book, ready.agreements), target, Path(folder), session.progress, session.threads
         )
         try:
             yield found, work
