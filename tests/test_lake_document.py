@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +17,13 @@ from tollbook.run.records import record_text
 PAGE = (Path(__file__).parents[1] / "docs/lake.md").read_text("utf-8")
 STORED_AS_THEY_ARE = {
     "duplicates": schemas.DUPLICATE_KEY, "bills": schemas.BILL, "bill_lines": schemas.BILL_LINE,
-    "ledger": schemas.ENTRY,
+    "ledger": schemas.ENTRY, "statements": schemas.STATEMENT_LINE,
 }  # fmt: skip
-NONE: tuple[str, ...] = ()
 NO_TEXTS = pa.array([], pa.string())
 NAMES = lake_columns.Names(
-    sources=NONE, accounts=NO_TEXTS, subscriptions=NO_TEXTS, plans=NONE, versions=NONE, zones=NONE,
-    relations=NONE, carriers=NONE, special_numbers=NONE, access_codes=NONE,
-    components=("<component>",), trunks=NONE, agreements=NONE, groups=NONE,
-)  # fmt: skip
+    **dict.fromkeys((field.name for field in fields(lake_columns.Names)), NO_TEXTS)
+    | {"components": ("<component>",)}
+)
 
 
 def empty(schema: pa.Schema) -> pa.RecordBatch:

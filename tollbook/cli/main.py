@@ -16,7 +16,7 @@ from tollbook.errors import TollbookError
 # name -> module that holds it as ``command``, and its line in ``tollbook --help``. The line is
 # how the command's own help begins; it stands here because reading it there imports the command.
 COMMANDS: Final = {
-    "demo": ("tollbook.cli.demo", "Show everything, end to end, on a made sample operator."),
+    "demo": ("tollbook.cli.demo", "Show everything, end to end."),
     "init": ("tollbook.cli.init", "Make a new workspace."),
     "synth": ("tollbook.cli.synth", "Make CDR files of any size."),
     "run": ("tollbook.cli.run", "Rate what lies in the inbox: one night's batch."),
