@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rating.hash_kernels import SEED, Texts, mix, mix_word, text_hash
+from rating.hash_kernels import SEED, Texts, mix, mix_word, span, text_hash
 from tollbook.jit import kernel
 
 DAY_S = 86_400
@@ -67,7 +67,7 @@ def party_key(e164: int, offsets: np.ndarray, data: np.ndarray, row: int) -> int
     """The number, or the negative hash of the raw text where it is none; 0: there is no text."""
     if e164 > 0:
         return e164
-    first, last = offsets[row], offsets[row + 1]
+    first, last = span(offsets, row)
     return -1 - text_hash(data, first, last) if last > first else 0
 
 
@@ -78,9 +78,10 @@ def extra_key(
     """Hash of the call reference and the sequence, as far as they are in the key; else 0."""
     key = 0
     if fields.call_ref == 1:
-        key = mix(SEED, text_hash(data, offsets[row], offsets[row + 1]))
+        first, last = span(offsets, row)
+        key = mix(SEED, text_hash(data, first, last))
     if fields.sequence == 1:
-        key = mix(key, sequence)
+        key = mix(key, int(np.int64(sequence)))
     return key
 
 

@@ -53,6 +53,12 @@ def mix(state: int, value: int) -> int:
 
 
 @kernel
+def span(offsets: np.ndarray, row: int) -> tuple[int, int]:
+    """Where text ``row`` begins and ends, as int64: kernels then compile for one type only."""
+    return int(np.int64(offsets[row])), int(np.int64(offsets[row + 1]))
+
+
+@kernel
 def byte(data: np.ndarray, at: int) -> int:
     """One byte of a text as a signed integer: unsigned ones do not mix with int64."""
     return int(np.int64(data[at]))
@@ -90,7 +96,7 @@ def find_texts(table: TextTable, texts: Texts, found: np.ndarray) -> None:
     offsets, data = texts
     mask = len(slots) - 1
     for row in range(len(found)):
-        first, last = offsets[row], offsets[row + 1]
+        first, last = span(offsets, row)
         if first == last:
             found[row] = NO_TEXT
             continue
@@ -113,7 +119,8 @@ def hash_texts(texts: Texts, hashes: np.ndarray) -> None:
     """``hashes[i]`` (int64) becomes the hash of text i."""
     offsets, data = texts
     for row in range(len(hashes)):
-        hashes[row] = text_hash(data, offsets[row], offsets[row + 1])
+        first, last = span(offsets, row)
+        hashes[row] = text_hash(data, first, last)
 
 
 @kernel

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rating.hash_kernels import POSITION_MASK, Texts, byte, number_slot
+from rating.hash_kernels import POSITION_MASK, Texts, byte, number_slot, span
 from tollbook.jit import kernel
 
 SERVED, OTHER, THIRD = 0, 1, 2  # which party's column a call of ``normalise`` works on
@@ -145,12 +145,23 @@ def match_prefix(prefixes: np.ndarray, head: int, size: int) -> int:
 
 
 @kernel
-def international(head: int, size: int, tail: int, tail_size: int) -> int:
+def is_national(plan: NumberingPlan, size: int) -> bool:
+    """Whether so many digits can be a whole national number."""
+    return plan.national_min <= size <= plan.national_max or (
+        plan.mobile_min <= size <= plan.mobile_max
+    )
+
+
+@kernel
+def international(plan: NumberingPlan, head: int, size: int, tail: int, tail_size: int) -> int:
     """Digits with a country code -> E.164, or MALFORMED."""
     count = size + tail_size
     if count < E164_DIGITS_MIN or count > E164_DIGITS_MAX:
         return MALFORMED
     number = int(head * POWER[tail_size] + tail)
+    rest = count - plan.country_size
+    if number // POWER[rest] == plan.country and not is_national(plan, rest):
+        return MALFORMED
     return number if number >= POWER[count - 1] else MALFORMED
 
 
@@ -158,11 +169,9 @@ def international(head: int, size: int, tail: int, tail_size: int) -> int:
 def national(plan: NumberingPlan, number: int, count: int, area: int) -> int:
     """Digits dialled inside the country -> E.164, or MALFORMED. area: -1 where it is unknown."""
     rest = count - plan.national_size
-    if plan.national_size > 0 and rest > 0:
+    if plan.national_size > 0 and rest > 0 and is_national(plan, rest):
         behind = number - plan.national * POWER[rest]
-        fits = plan.national_min <= rest <= plan.national_max
-        fits = fits or plan.mobile_min <= rest <= plan.mobile_max
-        if fits and POWER[rest - 1] <= behind < POWER[rest]:
+        if POWER[rest - 1] <= behind < POWER[rest]:
             return int(plan.country * POWER[rest] + behind)
     # Where a national prefix is dialled, no number without it begins with a zero.
     if count == 0 or (number < POWER[count - 1] and plan.national_size > 0):
@@ -172,10 +181,8 @@ def national(plan: NumberingPlan, number: int, count: int, area: int) -> int:
     if area > 0 and plan.local_min <= count <= plan.local_max:
         return int(area * POWER[count] + number)
     rest = count - plan.country_size
-    if rest > 0 and number // POWER[rest] == plan.country:
-        fits = plan.national_min <= rest <= plan.national_max
-        if fits or plan.mobile_min <= rest <= plan.mobile_max:
-            return number
+    if rest > 0 and is_national(plan, rest) and number // POWER[rest] == plan.country:
+        return number
     return MALFORMED
 
 
@@ -188,10 +195,12 @@ def dialled(
     found = match_prefix(prefixes, head, size)
     if found >= 0:
         rest = size - prefixes[found, 1]
-        return international(head - prefixes[found, 0] * POWER[rest], rest, tail, tail_size)
+        left = head - prefixes[found, 0] * POWER[rest]
+        return international(plan, left, rest, tail, tail_size)
     if size + tail_size > HEAD_DIGITS:
         return MALFORMED
-    return national(plan, head * POWER[tail_size] + tail, size + tail_size, area)
+    number = national(plan, head * POWER[tail_size] + tail, size + tail_size, area)
+    return number if number >= POWER[E164_DIGITS_MIN - 1] else MALFORMED
 
 
 @kernel
@@ -227,7 +236,7 @@ def normalise(
         e164[row] = 0
         if reason[row] != 0:
             continue
-        first, last = int(offsets[row]), int(offsets[row + 1])
+        first, last = span(offsets, row)
         kind, count, head, tail = scan(data, first, last)
         if kind == WORDS:
             start, end = uri_part(data, first, last)
@@ -237,7 +246,7 @@ def normalise(
         behind = count - size
         number, special = MALFORMED, -1
         if kind == PLUS_DIGITS:
-            number = international(head, size, tail, behind)
+            number = international(plan, head, size, tail, behind)
         elif kind == DIGITS:
             area = areas[source_index[row]]
             if party != SERVED:

@@ -23,6 +23,7 @@ from rating.guide_kernels import (
 )
 from rating.hash_kernels import TextTable
 from rating.number_kernels import (
+    E164_DIGITS_MAX,
     EMPTY,
     HEAD_DIGITS,
     KINDS,
@@ -174,7 +175,7 @@ def _dialling(
         int(numbering.country_code + source.area) if source.area else -1 for source in sources
     ]
     return DiallingRules(
-        plan=_plan(numbering),
+        plan=_plan(numbering, max((len(source.area) for source in sources), default=0)),
         international=_prefixes(numbering.international_prefixes),
         access_codes=_prefixes(numbering.access_codes),
         source_prefix=fixed(np.array(source_prefix), np.int64),
@@ -187,20 +188,21 @@ def _dialling(
     )
 
 
-def _plan(numbering: Numbering) -> NumberingPlan:
+def _plan(numbering: Numbering, area_size: int) -> NumberingPlan:
     never = Lengths(HEAD_DIGITS + 1, 0)
     mobile, local = numbering.mobile_lengths or never, numbering.local_lengths or never
+    room = E164_DIGITS_MAX - len(numbering.country_code)
     return NumberingPlan(
         country=int(numbering.country_code),
         country_size=len(numbering.country_code),
         national=int(numbering.national_prefix or "0"),
         national_size=len(numbering.national_prefix),
         national_min=numbering.national_lengths.min,
-        national_max=numbering.national_lengths.max,
+        national_max=min(numbering.national_lengths.max, room),
         mobile_min=mobile.min,
-        mobile_max=mobile.max,
+        mobile_max=min(mobile.max, room),
         local_min=local.min,
-        local_max=local.max,
+        local_max=min(local.max, room - area_size),
     )
 
 
