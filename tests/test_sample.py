@@ -152,7 +152,7 @@ def test_init_makes_a_workspace_that_is_ready_to_be_filled_in(tmp_path: Path, co
     words = ["--name", name, "--country", "CZ", "--currency", "CZK", "--time-zone", "Europe/Prague"]
     result = init(tmp_path, *words, "--country-code", code)
     assert result.exit_code == 0, result.output
-    assert "next: fill in operator.yaml" in result.output
+    assert f"tollbook tariff check -C {tmp_path}" in result.output
     space, network, found = workspace.load_all(tmp_path)
     assert space.operator == workspace.Operator(name, "CZ", "CZK", 2, "Europe/Prague", "")
     assert space.numbering.country_code == code
