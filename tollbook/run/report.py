@@ -25,7 +25,10 @@ K = TypeVar("K")
 
 @dataclass(frozen=True)
 class NightFigures:
-    """One night's run. rows: (source, disposition) -> records; charge_micro: by service."""
+    """One run of the month. rows: (source, disposition) -> records; charge_micro: by service.
+
+    A retry of suspended records is such a run, too: what it took out of suspense counts as minus.
+    """
 
     day: date
     run_number: int
@@ -200,8 +203,8 @@ def _revenue(figures: MonthFigures) -> str:
     legend = "".join(f"<span>{report_svg.swatch(_shade(place))}{escape(name)}</span>"
                      for place, name in enumerate(services))  # fmt: skip
     picture = report_svg.columns(bars, MICRO, "Charges by night and service")
-    return _section("Charges by night", f"{escape(figures.currency)}, by service; the date is that "
-                    "of the run", f'{picture}<div class="legend">{legend}</div>')  # fmt: skip
+    about = f"{escape(figures.currency)}, by service and the day on which the night began"
+    return _section("Charges by night", about, f'{picture}<div class="legend">{legend}</div>')
 
 
 def _suspense(figures: MonthFigures) -> str:
@@ -215,7 +218,7 @@ def _suspense(figures: MonthFigures) -> str:
 
 
 def _speed(figures: MonthFigures) -> str:
-    timed = [night for night in figures.nights if night.elapsed_ms]
+    timed = [night for night in figures.nights if night.records_per_second]
     if not timed:
         return ""
     bars = [
@@ -253,7 +256,7 @@ def _settlement(figures: MonthFigures) -> str:
 
 def _nights(figures: MonthFigures) -> str:
     lines = [_night_cells(figures, night) for night in figures.nights]
-    header = ("run of", "run", "records", "rated", "suspended", "duplicate", "discarded",
+    header = ("night of", "run", "records", "rated", "suspended", "duplicate", "discarded",
               "charged", "seconds", "records/s")  # fmt: skip
     total = NightFigures(
         date.min, 0, _added(night.rows for night in figures.nights),

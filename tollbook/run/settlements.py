@@ -54,7 +54,7 @@ def run(session: Session, period: int, as_of_utc_s: int | None = None) -> Settle
     with writing(session):
         closed = session.catalogue.closed_periods("settle")
         if period in closed:
-            return _summary(session, session.catalogue.run(closed[period]), again=True)
+            return summary(session, session.catalogue.run(closed[period]), again=True)
         now = int(time.time()) if as_of_utc_s is None else as_of_utc_s
         bills.check_order(session, period, now, "settle", "legs")
         snapshot = snapshots.take(session.root, session.lake)
@@ -76,7 +76,7 @@ def execute(session: Session, planned: Run) -> Settled:
     elapsed_ms = round(1000 * (time.monotonic() - began))
     commit.commit(session.catalogue, session.root, planned.run_number, written, (), record,
                   elapsed_ms)  # fmt: skip
-    return _summary(session, session.catalogue.run(planned.run_number))
+    return summary(session, session.catalogue.run(planned.run_number))
 
 
 def _make(session: Session, planned: Run, found: Data) -> tuple[Statement, ...]:
@@ -139,7 +139,7 @@ def _copy(source: Path) -> Callable[[Path], object]:
     return lambda target: shutil.copyfile(source, target)
 
 
-def _summary(session: Session, done: Run, again: bool = False) -> Settled:
+def summary(session: Session, done: Run, again: bool = False) -> Settled:
     """A settlement's figures, from the legs that it has closed."""
     found = data.load(snapshots.folder_of(session.lake, done.snapshot))
     count, charge = leg_sums(session, done.period)
