@@ -212,7 +212,8 @@ def _suspense(figures: MonthFigures) -> str:
         return _section("Suspense by reason", "No record waits.", "")
     ordered = sorted(figures.suspense.items(), key=lambda item: (-item[1], item[0]))
     advice = {reason.name: reason.advice for reason in reasons.REASONS}
-    bars = [(name.replace("_", " "), rows, advice.get(name, "")) for name, rows in ordered]
+    bars = [(name.replace("_", " "), rows, advice.get(name, "").replace("`", ""))
+            for name, rows in ordered]  # fmt: skip
     return _section("Suspense by reason", "Records that wait, and what may cure them",
                     report_svg.rows(bars, "Suspense by reason"))  # fmt: skip
 

@@ -59,7 +59,7 @@ td { border-bottom: 1px solid var(--line); }
 th.n, td.n { text-align: right; padding: 5px 0 5px 14px; }
 tfoot td { font-weight: 620; border-bottom: 0; }
 footer { margin-top: 22px; color: var(--faint); font-size: 12.5px; }
-@media (max-width: 760px) { .wide svg { min-width: 720px; } }
+@media screen and (max-width: 760px) { .wide svg { min-width: 720px; } }
 @media print {
   :root {
     --page: #fff; --card: #fff; --ink: #14242b; --soft: #4d5d65; --faint: #76868d;
@@ -70,6 +70,11 @@ footer { margin-top: 22px; color: var(--faint); font-size: 12.5px; }
   @page { size: A4; margin: 14mm; }
   body { font-size: 12px; }
   main { padding: 0; max-width: none; }
+  .tiles { gap: 8px; } .tile { padding: 9px 11px; } .tile b { font-size: 16px; }
+  .tile small { font-size: 11px; } .tile span { font-size: 10.5px; }
+  section { padding: 14px 18px 16px; margin-top: 12px; }
+  table { font-size: 10.5px; } th, td { padding: 3px 8px 3px 0; }
+  .wide { overflow: visible; }
   section, .tile { break-inside: avoid; }
   section.long { break-inside: auto; }
   tr { break-inside: avoid; }

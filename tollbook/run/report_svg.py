@@ -67,7 +67,9 @@ def flow(figures: Flow) -> str:
     for name, node in middle.items():
         share = f"{fates[name]:,} · {100 * fates[name] / total:.2f} %"
         parts.append(_node(500, node, "c1" if name == figures.paid_fate else "c0"))
-        parts.append(_label(522, node, name.replace("_", " "), share, ""))
+        # At its upper end, where the widest band of money leaves: it stands on one colour there.
+        upper = _Node(node.top, min(node.height, 48))
+        parts.append(_label(522, upper, name.replace("_", " "), share, ""))
     for name, node in right.items():
         parts.append(_node(818, node, "c1"))
         parts.append(_label(840, node, name, figures.money[name][1], ""))
@@ -217,7 +219,7 @@ def rows(bars: Sequence[tuple[str, int, str]], name: str) -> str:
     longest = max([value for _, value, _ in bars], default=1) or 1
     parts = []
     for index, (label, value, note) in enumerate(bars):
-        y = 46 * index
+        y = 41 * index
         width = max(THIN, 870 * value / longest)
         parts.append(
             f'<text class="strong" x="0" y="{y + 13}">{escape(label)}'
@@ -225,7 +227,7 @@ def rows(bars: Sequence[tuple[str, int, str]], name: str) -> str:
             f'<rect class="c2" x="0" y="{y + 20}" width="{width:.1f}" height="11" rx="2"/>'
             f'<text x="{width + 9:.1f}" y="{y + 30}">{value:,}</text>'
         )
-    return _svg("".join(parts), 46 * len(bars) - 8, name)
+    return _svg("".join(parts), 41 * len(bars) - 6, name)
 
 
 def ticks(highest: int, unit: int) -> list[int]:
