@@ -73,7 +73,7 @@ def hash_text(data: np.ndarray, start: int, stop: int) -> int:
     mixed = np.int64(stop - start) & LANE
     for at in range(start, stop):
         mixed = ((mixed ^ data[at]) * 16777619) & LANE
-    return mixed ^ (mixed >> 15)
+    return int(mixed ^ (mixed >> 15))
 
 
 @kernel

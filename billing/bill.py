@@ -67,9 +67,10 @@ def make(usage: pa.Table, recurring: pa.Table, accounts: Accounts, terms: Terms)
     Raises NotFound for an account without customer data, Refused for a tax class without a rate,
     AmountTooLarge for a sum that does not fit.
     """
-    ids, exempt = _paying_accounts(usage, recurring, accounts)
+    ids, exempt, index = _paying_accounts((recurring, usage), accounts)
     charges = pa.concat_tables([
-        _recurring_part(recurring, ids), _usage_part(usage, ids, terms.digits)
+        _recurring_part(recurring, index[: recurring.num_rows]),
+        _usage_part(usage, index[recurring.num_rows :], terms.digits),
     ])  # fmt: skip
     taxes = _taxes(charges, exempt, terms)
     lines = pa.concat_tables([charges, _tax_part(taxes)])
@@ -114,11 +115,19 @@ _KEYS: Final = ("bill_period", "bill_number", "account_id", "line_number")
 
 
 def _paying_accounts(
-    usage: pa.Table, recurring: pa.Table, accounts: Accounts
-) -> tuple[pa.Array, np.ndarray]:
-    """Sorted ids of the accounts that get a bill, and which of them are exempt of tax."""
-    ids = pc.unique(pa.concat_arrays([_runs(table)[0] for table in (usage, recurring)]))
-    ids = ids.take(pc.sort_indices(ids))
+    tables: Sequence[pa.Table], accounts: Accounts
+) -> tuple[pa.Array, np.ndarray, np.ndarray]:
+    """Sorted ids of the accounts that get a bill, which of them are exempt of tax, and for each
+    row of the tables, one after the other, the position of its account in the ids."""
+    runs = [_runs(table) for table in tables]
+    encoded = pa.concat_arrays([heads for heads, _ in runs]).dictionary_encode()
+    order = pc.sort_indices(encoded.dictionary).to_numpy()
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    index = np.repeat(
+        rank[encoded.indices.to_numpy()], np.concatenate([lengths for _, lengths in runs])
+    )
+    ids = encoded.dictionary.take(pa.array(order))
     row = pc.index_in(ids, value_set=accounts.account_id)
     if row.null_count:
         missing = ids.filter(pc.is_null(row))
@@ -128,7 +137,7 @@ def _paying_accounts(
             f"customers/accounts.csv: accounts with charges are missing: {shown}{more}\n"
             "    allowed: every account that was charged\n    do: add the accounts, then bill again"
         )
-    return ids, accounts.exempt[row.to_numpy()]
+    return ids, accounts.exempt[row.to_numpy()], index
 
 
 def _bill_numbers(ids: pa.Array, period: int) -> pa.Array:
@@ -147,14 +156,6 @@ def _runs(table: pa.Table) -> tuple[pa.Array, np.ndarray]:
         begins[1:] = pc.not_equal(column[1:], column[:-1]).to_numpy(zero_copy_only=False)
     at = np.flatnonzero(begins)
     return column.take(pa.array(at)), np.diff(np.append(at, len(column)))
-
-
-def _index_of(table: pa.Table, ids: pa.Array) -> np.ndarray:
-    """int64 position in ``ids`` of the account of every row."""
-    heads, lengths = _runs(table)
-    found = pc.index_in(heads, value_set=ids).to_numpy().astype(np.int64)
-    index: np.ndarray = np.repeat(found, lengths)
-    return index
 
 
 def _part(count: int, **columns: pa.Array | pa.ChunkedArray | np.ndarray | str) -> pa.Table:
@@ -176,20 +177,20 @@ _PART: Final = pa.schema([
 ])  # fmt: skip
 
 
-def _recurring_part(recurring: pa.Table, ids: pa.Array) -> pa.Table:
+def _recurring_part(recurring: pa.Table, bill_index: np.ndarray) -> pa.Table:
     same = ("plan", "tax_class", "subscription_id", "service_period", "first_day", "last_day",
             "amount_micro")  # fmt: skip
     return _part(
-        recurring.num_rows, bill_index=_index_of(recurring, ids), kind=RECURRING,
+        recurring.num_rows, bill_index=bill_index, kind=RECURRING,
         item=recurring.column("charge"), **{name: recurring.column(name) for name in same},
     )  # fmt: skip
 
 
-def _usage_part(usage: pa.Table, ids: pa.Array, digits: int) -> pa.Table:
+def _usage_part(usage: pa.Table, bill_index: np.ndarray, digits: int) -> pa.Table:
     same = ("plan", "tax_class", "usage_count", "duration_s", "volume_bytes", "event_count")
     rated = _int64(usage, "charge_micro")
     return _part(
-        usage.num_rows, bill_index=_index_of(usage, ids), kind=USAGE,
+        usage.num_rows, bill_index=bill_index, kind=USAGE,
         item=usage.column("component"), rated_micro=rated,
         amount_micro=round_half_up(rated, digits), **{name: usage.column(name) for name in same},
     )  # fmt: skip

@@ -30,6 +30,8 @@ ROUNDING: Final = "rounding"
 CREATED: Final = "created"
 EXISTS: Final = "exists"
 DIFFERENT: Final = "exists_with_different_"
+_BLOCK_BILLS: Final = 1 << 16
+_EXISTS_AT: Final = 1  # position of EXISTS among the answers; fields that differ follow
 _PREFIX: Final = {RECURRING: "recurring", USAGE: "revenue", TAX: "tax"}
 
 
@@ -56,29 +58,23 @@ def entries_of(made: Bills) -> pa.Table:
     Raises NotClosed unless debits equal credits, for every bill.
     """
     bills, lines = made.bills, made.lines
-    size = bills.num_rows
-    counts = bills.column("line_count").to_numpy()
-    bill_of_line = np.repeat(np.arange(size), counts)
-    code, names = _ledger_accounts(lines)
-    credit = np.where(
-        pc.equal(lines.column("kind"), USAGE).to_numpy(zero_copy_only=False),
+    ledger_account, names = _ledger_accounts(lines)
+    credit_micro = np.where(
+        pc.equal(lines.column("kind"), USAGE).to_numpy(),
         lines.column("rated_micro").to_numpy(), lines.column("amount_micro").to_numpy(),
     )  # fmt: skip
-    keys, group = np.unique(bill_of_line * len(names) + code, return_inverse=True)
-    sums = sum_by(group, credit, len(keys), "entries of a bill")
-    every = np.arange(size)
-    bill = np.concatenate([every, keys // max(len(names), 1), every])
-    names = [*names, RECEIVABLE, ROUNDING]
-    account = np.concatenate([
-        np.full(size, len(names) - 2), keys % max(len(names) - 2, 1), np.full(size, len(names) - 1)
-    ])  # fmt: skip
-    signed = np.concatenate([
-        bills.column("total_micro").to_numpy(), -sums, bills.column("rounding_micro").to_numpy()
-    ])  # fmt: skip
-    _check_balanced(bill, signed, size)
-    order = np.argsort(bill, kind="stable")
-    order = order[signed[order] != 0]
-    return _entry_table(bills, names, bill[order], account[order], signed[order])
+    stops = np.append(0, np.cumsum(bills.column("line_count").to_numpy(), dtype=np.int64))
+    tables = [schemas.ENTRY.empty_table()]
+    for start in range(0, bills.num_rows, _BLOCK_BILLS):
+        block = bills.slice(start, _BLOCK_BILLS)
+        counts = block.column("line_count").to_numpy()
+        rows = slice(stops[start], stops[start + block.num_rows])
+        signed = _balances(
+            block, np.repeat(np.arange(block.num_rows), counts), ledger_account[rows],
+            credit_micro[rows], len(names),
+        )  # fmt: skip
+        tables.append(_entry_table(block, [RECEIVABLE, *names, ROUNDING], signed))
+    return pa.concat_tables(tables)
 
 
 def post(existing: pa.Table, new: pa.Table) -> Posting:
@@ -89,17 +85,18 @@ def post(existing: pa.Table, new: pa.Table) -> Posting:
     """
     ids = new.column("entry_id")
     if ids.equals(existing.column("entry_id")):  # the usual repeat: the same run once more
-        row = pa.array(np.arange(new.num_rows))
+        found, there = pa.array(np.ones(new.num_rows, np.bool_)), existing
     else:
         row = pc.index_in(ids, value_set=existing.column("entry_id"))
-    found = pc.is_valid(row)
-    answers = pc.if_else(found, EXISTS, CREATED)
-    there = existing.take(row)  # rows that do not exist become null
-    for name in reversed(schemas.ENTRY.names):
-        differs = pc.fill_null(pc.not_equal(there.column(name), new.column(name)), False)
-        answers = pc.if_else(differs, DIFFERENT + name, answers)
-    answers = pa.chunked_array(answers.chunks if hasattr(answers, "chunks") else [answers])
-    return Posting(new.filter(pc.invert(found)), answers.combine_chunks())
+        found, there = pc.is_valid(row), existing.take(row)  # null where there is none
+    answer = np.where(found.to_numpy(zero_copy_only=False), _EXISTS_AT, 0)
+    for at in range(len(schemas.ENTRY) - 1, -1, -1):  # so that the first field prevails
+        differs = pc.not_equal(there.column(at), new.column(at))
+        answer[pc.fill_null(differs, False).to_numpy()] = _EXISTS_AT + 1 + at
+    words = [CREATED, EXISTS, *(DIFFERENT + name for name in schemas.ENTRY.names)]
+    return Posting(
+        new.filter(pc.invert(found)), pa.array(words, pa.string()).take(pa.array(answer))
+    )
 
 
 def _ledger_accounts(lines: pa.Table) -> tuple[np.ndarray, list[str]]:
@@ -108,37 +105,53 @@ def _ledger_accounts(lines: pa.Table) -> tuple[np.ndarray, list[str]]:
         lines.column(name).combine_chunks().dictionary_encode()
         for name in ("kind", "item", "tax_class")
     ]
-    code = np.zeros(lines.num_rows, np.int64)
-    for column in columns:
-        code = code * max(len(column.dictionary), 1) + column.indices.to_numpy()
-    values, first, dense = np.unique(code, return_index=True, return_inverse=True)
-    texts = []
-    for row in first:
-        kind, item, tax_class = (column[int(row)].as_py() for column in columns)
-        texts.append(f"{_PREFIX[kind]}:{tax_class}:{item}" if kind == TAX
-                     else f"{_PREFIX[kind]}:{item}")  # fmt: skip
-    names = sorted(set(texts))
-    to_name = np.array([names.index(text) for text in texts], np.int64)
-    return (to_name[dense] if len(values) else code), names
+    words = [column.dictionary.to_pylist() for column in columns]
+    shape = [max(len(found), 1) for found in words]
+    code = np.ravel_multi_index([column.indices.to_numpy() for column in columns], shape)
+    seen = np.zeros(int(np.prod(shape)), np.bool_)
+    seen[code] = True
+    texts = {}
+    for at in np.flatnonzero(seen):
+        kind, item, tax_class = (
+            found[index] for found, index in zip(words, np.unravel_index(at, shape), strict=True)
+        )
+        middle = f"{tax_class}:" if kind == TAX else ""
+        texts[int(at)] = f"{_PREFIX[kind]}:{middle}{item}"
+    names = sorted(set(texts.values()))
+    account = np.zeros(len(seen), np.int64)
+    for cell, text in texts.items():
+        account[cell] = names.index(text)
+    return account[code], names
 
 
-def _check_balanced(bill: np.ndarray, signed_micro: np.ndarray, size: int) -> None:
-    rest = sum_by(bill, signed_micro, size, "entries of a bill")
-    wrong = int(np.count_nonzero(rest))
-    if wrong or exact_sum(signed_micro):
+def _balances(
+    bills: pa.Table,
+    bill_index: np.ndarray,
+    ledger_account: np.ndarray,
+    credit_micro: np.ndarray,
+    account_count: int,
+) -> np.ndarray:
+    """int64 bills x (receivable, accounts, rounding): debits above zero, credits below."""
+    size = bills.num_rows
+    cell = bill_index * account_count + ledger_account
+    credits = sum_by(cell, credit_micro, size * account_count, "entries of a bill")
+    signed = np.zeros((size, account_count + 2), np.int64)
+    signed[:, 0] = bills.column("total_micro").to_numpy()
+    signed[:, 1:-1] = -credits.reshape(size, account_count)
+    signed[:, -1] = bills.column("rounding_micro").to_numpy()
+    wrong = int(np.count_nonzero(signed.sum(axis=1)))
+    if wrong or exact_sum(signed):
         raise NotClosed(
             f"ledger: debits and credits differ for {wrong} bills\n    allowed: none\n"
             "    do: report this, it is a fault of the program"
         )
+    return signed
 
 
-def _entry_table(
-    bills: pa.Table,
-    names: list[str],
-    bill: np.ndarray,
-    account: np.ndarray,
-    signed_micro: np.ndarray,
-) -> pa.Table:
+def _entry_table(bills: pa.Table, names: list[str], signed_micro: np.ndarray) -> pa.Table:
+    """An entry for each balance that is not zero."""
+    bill, account = np.nonzero(signed_micro)
+    amounts = signed_micro[bill, account]
     header = bills.take(pa.array(bill))
     accounts = pa.array(names, pa.string()).take(pa.array(account))
     return pa.table([
@@ -148,6 +161,6 @@ def _entry_table(
         header.column("account_id"),
         accounts,
         header.column("currency"),
-        pa.array(np.maximum(signed_micro, 0)),
-        pa.array(np.maximum(-signed_micro, 0)),
+        pa.array(np.maximum(amounts, 0)),
+        pa.array(np.maximum(-amounts, 0)),
     ], schema=schemas.ENTRY)  # fmt: skip
