@@ -232,6 +232,7 @@ def print_pdfs(session: Session, period: int, account_ids: Sequence[str]) -> ren
         account_ids = made.bills.column("account_id").to_pylist()
     own = found.workspace.root / "templates" / "bill.typ"
     folder = session.root / OUT / "bills" / clock.period_text(period) / "pdf"
+    folder.mkdir(parents=True, exist_ok=True)
     return render.write_pdfs(
         folder, made, found.customers.accounts, letterhead(found, done), account_ids,
         own if own.is_file() else render.TEMPLATE,

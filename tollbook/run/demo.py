@@ -19,8 +19,10 @@ from cdr import synth
 from cdr.synth import SynthReport, SynthSpec
 from tollbook import clock, codes, customers, network, sample, workspace
 from tollbook.errors import NotClosed
+from tollbook.money import exact_sum
 from tollbook.run import bills, lake, nightly, report, report_figures, session, settlements
 from tollbook.run.bills import Billed
+from tollbook.run.catalogue import LakeFile
 from tollbook.run.nightly import Outcome
 from tollbook.run.progress import Progress
 from tollbook.run.session import OUT, Session
@@ -74,7 +76,7 @@ def run(
     billed = bills.run(work, period, as_of + clock.DAY_S)
     settled = settlements.run(work, period, as_of + clock.DAY_S)
     caught = check_truth(work, made)
-    check_books(nights, billed, settled)
+    check_books(work, nights, billed, settled)
     printed = bills.print_pdfs(work, period, typical_accounts(work, period)).files
     figures = report_figures.of_month(work, period)
     path = root / OUT / f"report-{clock.period_text(period)}.html"
@@ -151,25 +153,43 @@ def read_truth(path: Path) -> dict[tuple[str, str, int], tuple[str, str]]:
         }
 
 
-def check_books(nights: list[Outcome], billed: Billed, settled: Settled) -> None:
-    """Nights, bills and statements speak of the same money."""
-    rated = sum(night.charge_micro for night in nights)
-    usage = billed.rated_micro - billed.rounding_micro
-    lines = billed.total_micro - billed.tax_micro - billed.recurring_micro
-    legs = sum(night.leg_count for night in nights)
+def check_books(work: Session, nights: list[Outcome], billed: Billed, settled: Settled) -> None:
+    """Nights, lake, bills and statements speak of the same records and the same money."""
+    rated = work.catalogue.lake_files("rated")
+    legs = work.catalogue.lake_files("legs")
+    other_rated = [one for one in rated if one.period != billed.period]
+    other_legs = [one for one in legs if one.period != settled.period]
     stated = sum(line.charge_micro for one in settled.statements for line in one.lines)
+    due = billed.recurring_micro + billed.rated_micro - billed.rounding_micro + billed.tax_micro
     wrong = [
         f"{name}: {left} and {right}"
         for name, left, right in (
-            ("rated by the nights and billed, micro", rated, billed.rated_micro),
-            ("usage lines and rated less rounding, micro", lines, usage),
-            ("legs of the nights and settled", legs, settled.leg_count),
-            ("legs and statements, micro", settled.leg_micro, stated),
+            ("micro rated by the nights and in the lake",
+             sum(night.charge_micro for night in nights), billed.rated_micro + charge_of(work, other_rated)),
+            ("records rated by the nights and in the lake",
+             sum(night.dispositions["rated"] for night in nights), rows_of(rated)),
+            ("micro due and the sum of its parts", billed.total_micro, due),
+            ("legs of the nights and in the lake",
+             sum(night.leg_count for night in nights), rows_of(legs)),
+            ("legs settled and all but those of other months",
+             settled.leg_count, rows_of(legs) - rows_of(other_legs)),
+            ("micro of legs and statements", settled.leg_micro, stated),
         )
         if left != right
-    ]
+    ]  # fmt: skip
     if wrong:
         raise NotClosed("\n    ".join(["the books of the demo do not close", *wrong]))
+
+
+def rows_of(files: list[LakeFile]) -> int:
+    """Rows of lake files."""
+    return sum(file.rows for file in files)
+
+
+def charge_of(work: Session, files: list[LakeFile]) -> int:
+    """The exact charge of lake files, in micro."""
+    columns = (lake.read(work.root, file, ["charge_micro"]).column(0) for file in files)
+    return sum(exact_sum(chunk.to_numpy()) for column in columns for chunk in column.chunks)
 
 
 def typical_accounts(work: Session, period: int) -> list[str]:
