@@ -70,11 +70,13 @@ _AMOUNTS: Final = _REGISTER[6:]
 def write_register(path: Path, made: Bills, accounts: Accounts, letterhead: Letterhead) -> int:
     """One CSV row a bill with its totals. Returns how many rows."""
 
+    account_rows = pc.index_in(made.bills.column("account_id"), value_set=accounts.account_id)
+
     def rows() -> Iterator[list[str]]:
         for start in range(0, made.bills.num_rows, _SLICE):
             bills = made.bills.slice(start, _SLICE)
-            names = _customers(bills, accounts)
-            for bill, (name, _) in zip(bills.to_pylist(), names, strict=True):
+            names = accounts.name.take(account_rows.slice(start, _SLICE)).to_pylist()
+            for bill, name in zip(bills.to_pylist(), names, strict=True):
                 totals = _totals(bill, letterhead.digits)
                 yield [
                     bill["bill_number"], bill["account_id"], name,
@@ -147,21 +149,21 @@ def pick(made: Bills, account_ids: Sequence[str]) -> Bills:
 def objects(made: Bills, accounts: Accounts, letterhead: Letterhead) -> Iterator[BillObject]:
     """Every bill as an object for JSON: keys in a fixed order, amounts as decimal texts."""
     stops = np.cumsum(made.bills.column("line_count").to_numpy())
+    account_rows = pc.index_in(made.bills.column("account_id"), value_set=accounts.account_id)
     for start in range(0, made.bills.num_rows, _SLICE):
         bills = made.bills.slice(start, _SLICE)
         first = int(stops[start - 1]) if start else 0
         last = int(stops[start + bills.num_rows - 1])
         lines = iter(made.lines.slice(first, last - first).to_pylist())
-        customers = _customers(bills, accounts)
+        customers = _customers(accounts, account_rows.slice(start, _SLICE))
         for bill, customer in zip(bills.to_pylist(), customers, strict=True):
             own = [next(lines) for _ in range(bill["line_count"])]
             yield _object(bill, customer, own, letterhead)
 
 
-def _customers(bills: pa.Table, accounts: Accounts) -> list[tuple[str, str]]:
-    """Name and address of the accounts of some bills."""
-    row = pc.index_in(bills.column("account_id"), value_set=accounts.account_id)
-    name, address = (column.take(row).to_pylist() for column in (accounts.name, accounts.address))
+def _customers(accounts: Accounts, rows: pa.Array) -> list[tuple[str, str]]:
+    """Name and address of some accounts."""
+    name, address = (column.take(rows).to_pylist() for column in (accounts.name, accounts.address))
     return list(zip(name, address, strict=True))
 
 
