@@ -131,8 +131,8 @@ def _width(reader: Reader, header: str, columns: tuple[Column, ...]) -> tuple[in
     low, high = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
     if not needed <= low <= high <= COLUMNS_MAX or low == 0 or high < last:
         reader.wrong("columns_per_row", f"'columns_per_row' is '{text}'",
-                     f"a number such as 14 or a range such as 16-18, at most {COLUMNS_MAX}; columns "
-                     f"up to {last} are named, those up to {needed} are not optional",
+                     f"a number such as 14 or a range such as 16-18, at most {COLUMNS_MAX}; "
+                     f"columns up to {last} are named, those up to {needed} are not optional",
                      "correct the number, or mark the columns behind it optional: yes")
     return low, high
 

@@ -209,7 +209,7 @@ def _check_once(found: list[tuple[Node, Column]], problems: Problems) -> None:
                          "remove one of the two")
         first.setdefault(column.field, node.line)
     parts = {"start_date", "start_clock"} & first.keys()
-    if parts and "start" in first or len(parts) == 1:
+    if (parts and "start" in first) or len(parts) == 1:
         name = min(parts)
         problems.add((found[0][0].file, first[name]), f"'{name}' stands alone, or beside 'start'",
                      "start, or start_date and start_clock together", "complete the pair")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 # Items of a compiled format: (code, literal byte). The kernel reads them one by one.
-LITERAL, YEAR, MONTH, DAY, HOUR, MINUTE, SECOND, FRACTION, OFFSET = range(9)
+(LITERAL, YEAR, MONTH, DAY, HOUR, MINUTE, SECOND, FRACTION, OFFSET, EPOCH_S,
+ EPOCH_MS) = range(11)  # fmt: skip
 DIRECTIVES: Final = {
     "Y": YEAR, "m": MONTH, "d": DAY, "H": HOUR, "M": MINUTE, "S": SECOND, "f": FRACTION,
     "z": OFFSET,
@@ -26,6 +27,8 @@ _FORBIDDEN: Final = {
 
 def parse(text: str) -> tuple[tuple[int, int], ...]:
     """The items of a format; raises ValueError with what is wrong."""
+    if text in ("epoch_s", "epoch_ms"):
+        return ((EPOCH_S if text == "epoch_s" else EPOCH_MS, 0),)
     items: list[tuple[int, int]] = []
     rest = iter(text)
     for character in rest:
@@ -66,6 +69,19 @@ def check(text: str, field: str) -> str:
     return ""
 
 
-def has_offset(text: str) -> bool:
-    """Whether the text itself says what the time is in UTC, so that no zone is needed."""
-    return text in NAMED_FORMATS or any(code == OFFSET for code, _ in parse(text))
+def fixed(text: str) -> tuple[bool, int] | None:
+    """(has an offset, the byte between day and clock) of formats whose places are all fixed.
+
+    These are ``%Y-%m-%d %H:%M:%S`` with any one byte between, perhaps with ``%z``, and iso8601 (-1:
+    a T or a blank); a faster kernel reads them. None for other formats.
+    """
+    if text == "iso8601":
+        return True, -1
+    items = () if text in NAMED_FORMATS else parse(text)
+    day = ((YEAR, 0), (LITERAL, 45), (MONTH, 0), (LITERAL, 45), (DAY, 0))
+    moment = ((HOUR, 0), (LITERAL, 58), (MINUTE, 0), (LITERAL, 58), (SECOND, 0))
+    if len(items) < 11 or items[:5] != day or items[5][0] != LITERAL or items[6:11] != moment:
+        return None
+    if items[11:] not in ((), ((OFFSET, 0),)):
+        return None
+    return len(items) == 12, items[5][1]

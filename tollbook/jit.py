@@ -59,6 +59,17 @@ def kernel(function: F) -> F:
     return compiled
 
 
+def inner(function: F) -> F:
+    """Compile a function that only kernels call: without the entry from Python.
+
+    An entry that unpacks many arrays costs more to compile than the function behind it, and the
+    kernel that calls the function keeps its code in the cache.
+    """
+    options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    compiled: F = numba.njit(nogil=True, error_model="numpy", **options)(function)
+    return compiled
+
+
 def compiled_before() -> bool:
     """Whether this state of the kernels has already been compiled on this machine."""
     return CACHE_FOLDER.exists() and any(CACHE_FOLDER.rglob("*.nbc"))

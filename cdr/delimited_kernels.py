@@ -1,0 +1,61 @@
+"""Bytes of a block of records -> typed columns, in one pass over windows of a few hundred rows.
+
+A window's records are found first; then each column of the layout is read for all its rows, so that
+what the layout says is looked at once a window and the loops over rows stay short and typed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cdr import field_kernels as f
+from cdr import spec_kernels as k
+from cdr import time_kernels as t
+from cdr.record_kernels import judge_rows, plain_rows, quoted_rows
+from tollbook.jit import kernel
+
+
+@kernel
+def decode_rows(
+    data: np.ndarray, block: np.ndarray, spec: k.Spec, s: k.Scratch, out: k.Output
+) -> None:
+    """Decodes a block of whole records; ``out.totals`` tells how many rows were written.
+
+    data: uint8, the block's bytes, then a line feed, then at least PAD_BYTES - 1 more bytes.
+    block: int64, see SIZE .. IS_CHECKED. Every record becomes a row; a bad one has its reason, the
+    field at fault and that field's place, and whatever else of it could be read.
+    """
+    state, is_quoted = s.state, block[k.IS_QUOTED] != 0
+    state[:] = 0
+    state[k.STATE_ID] = block[k.FIRST_ID]
+    s.mask[:] = 0
+    s.known[:] = 0
+    out.totals[:] = 0
+    source, first_row = s.row if is_quoted else data, np.int64(0)
+    trims = not is_quoted and spec.settings[k.TRIM] != 0
+    while state[k.STATE_POSITION] < block[k.SIZE]:
+        if is_quoted:
+            quoted_rows(data, block, spec, s, out)
+        else:
+            plain_rows(data, block, spec, s, out)
+        judge_rows(block, spec, s, out)
+        for i in range(len(spec.ops)):
+            op = spec.ops[i]
+            kind = op[k.OP_KIND]
+            longest = f.locate(source, op, first_row, trims, spec, s, out.numbers)
+            if kind == k.KIND_TEXT:
+                encoding = spec.settings[k.ENCODING]
+                f.read_text(source, op, first_row, block[k.IS_CHECKED] != 0, encoding, s, out)
+            elif kind == k.KIND_NUMBER:
+                f.read_number(source, op, first_row, spec, s, out)
+            elif kind == k.KIND_QUANTITY or kind == k.KIND_DECIMAL:
+                f.read_quantity(source, op, first_row, longest, s, out)
+            elif kind == k.KIND_WORD:
+                f.read_word(source, op, first_row, spec, s, out)
+            elif kind == k.KIND_TIME_FIXED:
+                t.read_fixed(source, op, first_row, spec, s, out)
+            else:
+                t.read_time(source, op, first_row, spec, s, out)
+        first_row += state[k.STATE_COUNT]
+        state[k.STATE_ROW] = first_row
+    out.totals[k.TOTAL_ROWS] = first_row

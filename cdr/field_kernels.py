@@ -1,0 +1,287 @@
+"""One column of a window of rows at a time: bytes to text, integers and codes, with a reason a row.
+
+Every function reads the fields that ``locate`` has found (``Scratch.low`` and ``length``), writes
+one value a row and notes faults; the first fault of a row stays.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cdr import bytes_kernels as b
+from cdr import spec_kernels as k
+from cdr.spec_kernels import Int
+from tollbook.jit import inner
+
+MINUS, POINT, ZERO = 45, 46, 48
+
+
+@inner
+def note(
+    op: np.ndarray, r: Int, row: Int, reason: Int, raw: np.ndarray, numbers: np.ndarray
+) -> None:
+    """The row is bad for this reason, at this op's field, unless it was bad before."""
+    if numbers[k.REASON, row] == 0:
+        column = op[k.OP_COLUMN]
+        numbers[k.REASON, row] = reason
+        numbers[k.REASON_FIELD, row] = op[k.OP_FIELD]
+        numbers[k.FAULT_BEGIN, row] = raw[column, r] + 1
+        numbers[k.FAULT_LENGTH, row] = raw[column + 1, r] - raw[column, r] - 1
+
+
+@inner
+def find_word(
+    source: np.ndarray, at: Int, length: Int, first: Int, end: Int, words: np.ndarray,
+    heads: np.ndarray, pool: np.ndarray,
+) -> Int:  # fmt: skip
+    """Place in the table of the word that the field is, from ``first`` to before ``end``; or -1.
+
+    Looks at every word without a branch on the way: which one it is cannot be foretold.
+    """
+    head = b.NO_BITS
+    found: Int = np.int64(-1)
+    if length > 0:
+        head = b.load8(source, at) & (b.ALL_ONES >> (b.U(8 - min(length, 8)) << b.S3))
+    for word in range(first, end):
+        found = word if (heads[word] == head) & (words[word, 0] == length) else found
+    if length <= 8 or found < 0:
+        return found
+    for word in range(first, end):
+        begin, same = words[word, 2], words[word, 0] == length
+        for i in range(length if same else 0):
+            same = same and source[at + i] == pool[begin + i]
+        if same:
+            return word
+    return -1
+
+
+@inner
+def locate(
+    source: np.ndarray, op: np.ndarray, first_row: Int, trims: bool, spec: k.Spec, s: k.Scratch,
+    numbers: np.ndarray,
+) -> Int:  # fmt: skip
+    """Finds the op's field in every row; one that is empty, null or at fault has length 0.
+
+    Returns the length of the longest field that was there.
+    """
+    count, lows, lengths, column = s.state[k.STATE_COUNT], s.low, s.length, op[k.OP_COLUMN]
+    before, behind = s.bounds[column], s.bounds[column + 1]
+    longest, shortest = np.int32(0), np.int32(1)
+    for r in range(count):
+        begin = before[r] + np.int32(1)
+        size = behind[r] - begin
+        lows[r], lengths[r] = begin, size
+        longest, shortest = max(longest, size), min(shortest, size)
+    most, nulls, is_required = op[k.OP_MAX_BYTES], op[k.OP_NULL_COUNT], op[k.OP_REQUIRED] != 0
+    if not trims and longest <= most and nulls == 0 and (shortest > 0 or not is_required):
+        return longest
+    first, words, heads, pool = op[k.OP_NULL_FIRST], spec.words, spec.words_head, spec.pool
+    for r in range(count):
+        low: Int = np.int64(lows[r])
+        length: Int = np.int64(lengths[r])
+        if trims:
+            while length > 0 and (source[low] == 32 or source[low] == 9):
+                low += 1
+                length -= 1
+            while length > 0 and (source[low + length - 1] == 32 or source[low + length - 1] == 9):
+                length -= 1
+            lows[r], lengths[r] = low, length
+        if length > most:
+            note(op, r, first_row + r, k.FIELD_TOO_LONG, s.raw, numbers)
+            lengths[r] = 0
+            continue
+        null = -1
+        if length > 0 and nulls > 0:
+            null = find_word(source, low, length, first, first + nulls, words, heads, pool)
+        if null >= 0:
+            length = 0
+            lengths[r] = 0
+        if length == 0 and is_required:
+            note(op, r, first_row + r, k.FIELD_MISSING, s.raw, numbers)
+    return longest
+
+
+@inner
+def read_text(
+    source: np.ndarray, op: np.ndarray, first_row: Int, is_checked: bool, encoding: Int,
+    s: k.Scratch, out: k.Output,
+) -> None:  # fmt: skip
+    """Fields as UTF-8; ``is_checked``: the block holds bytes that may not be stored as they are."""
+    offsets, target = out.offsets[op[k.OP_SLOT]], out.texts[op[k.OP_SLOT]]
+    low, lengths, raw, numbers = s.low, s.length, s.raw, out.numbers
+    to = np.int64(offsets[first_row])
+    for r in range(s.state[k.STATE_COUNT]):
+        at: Int = np.int64(low[r])
+        length: Int = np.int64(lengths[r])
+        if is_checked:
+            length = b.copy_checked(source, at, length, target, to, encoding)
+            if length < 0:
+                reason = k.TEXT_NOT_UTF8 if length == -1 else k.TEXT_CONTROL_CHARACTER
+                note(op, r, first_row + r, reason, raw, numbers)
+                length = 0
+        else:
+            done = 0
+            while done < length:
+                b.store8(target, to + done, b.load8(source, at + done))
+                done += 8
+        to += length
+        offsets[first_row + r + 1] = to
+
+
+@inner
+def is_number(source: np.ndarray, at: Int, length: Int, allowed: np.ndarray) -> bool:
+    """Whether every byte may stand in a telephone number (or the name of a SIP user)."""
+    good = 1
+    for i in range(length):
+        good &= allowed[source[at + i]]
+    return good != 0
+
+
+@inner
+def read_number(
+    source: np.ndarray, op: np.ndarray, first_row: Int, spec: k.Spec, s: k.Scratch, out: k.Output
+) -> None:
+    """Telephone numbers as text: eight digits at a time, other signs by table."""
+    offsets, target = out.offsets[op[k.OP_SLOT]], out.texts[op[k.OP_SLOT]]
+    low, lengths, raw, numbers = s.low, s.length, s.raw, out.numbers
+    to, allowed = np.int64(offsets[first_row]), spec.number_bytes
+    for r in range(s.state[k.STATE_COUNT]):
+        at: Int = np.int64(low[r])
+        length: Int = np.int64(lengths[r])
+        other, done = b.NO_BITS, 0
+        while done < length:
+            word = b.load8(source, at + done)
+            b.store8(target, to + done, word)
+            # Bytes behind the field are shifted out, so that only its own are looked at.
+            done += 8
+            behind = done - length if done > length else 0
+            other |= b.not_digits(word) << (b.U(behind) << b.S3)
+        if other != b.NO_BITS and not is_number(source, at, length, allowed):
+            note(op, r, first_row + r, k.NUMBER_MALFORMED, raw, numbers)
+            length = 0
+        to += length
+        offsets[first_row + r + 1] = to
+
+
+@inner
+def integer(source: np.ndarray, at: Int, length: Int) -> Int:
+    """The integer that 1 or more bytes spell; -1: malformed, -2: negative or beyond 18 digits."""
+    value = b.digits(source, at, length) if length <= 18 else -1
+    if value >= 0:
+        return value
+    begin = 1 if source[at] == MINUS and length > 1 else 0
+    if begin == 0 and length <= 18:
+        return -1
+    for i in range(begin, length):
+        if source[at + i] < 48 or source[at + i] > 57:
+            return -1
+    return -2
+
+
+@inner
+def scaled(value: Int, rest: Int, per: Int, rounding: Int) -> Int:
+    """``value + rest / per`` rounded; -1 where ``rest`` is not 0 and nothing may be rounded."""
+    if rest == 0 or rounding == k.ROUND_DOWN:
+        return value
+    if rounding == k.ROUND_UP:
+        return value + 1
+    if rounding == k.ROUND_NEAREST:
+        return value + (1 if rest >= per - rest else 0)
+    return -1
+
+
+@inner
+def decimal(source: np.ndarray, at: Int, length: Int, op: np.ndarray) -> Int:
+    """A decimal in units of the column, rounded; -1: malformed, -2: out of range.
+
+    Digits must stand on both sides of the point, at most nine of them behind it.
+    """
+    times, largest, end, point = op[k.OP_A], op[k.OP_D] // op[k.OP_A], at + length, at
+    while point < end and source[point] != POINT:
+        point += 1
+    whole = integer(source, at, point - at) if point > at else -1
+    if whole < 0 or point == end:
+        return -2 if whole > largest else (whole * times if whole >= 0 else whole)
+    while end > point + 2 and source[end - 1] == ZERO:
+        end -= 1
+    decimals = end - point - 1
+    part = b.digits(source, point + 1, decimals) if 0 < decimals <= 9 else -1
+    if part < 0:
+        return -1
+    scale = np.int64(1)
+    for _ in range(decimals):
+        scale *= 10
+    if whole >= largest:
+        return -2
+    return scaled(whole * times + part * times // scale, part * times % scale, scale, op[k.OP_C])
+
+
+@inner
+def read_short(source: np.ndarray, first_row: Int, s: k.Scratch, target: np.ndarray) -> bool:
+    """Reads a window of numbers of at most eight digits without a branch; False: one is none."""
+    low, lengths, faults = s.low, s.length, b.NO_BITS
+    for r in range(s.state[k.STATE_COUNT]):
+        spare = b.U(8 - lengths[r]) << b.S2  # half the bits to shift out: 64 at once are undefined
+        word = (b.load8(source, low[r]) << spare) << spare
+        word |= (b.ZEROS >> (b.S32 - spare)) >> (b.S32 - spare)
+        faults |= b.not_digits(word)
+        word &= b.LOW_NIBBLE
+        word = (word * b.TEN + (word >> b.S8)) & b.PAIRS
+        word = (word * b.HUNDRED + (word >> b.S16)) & b.QUADS
+        target[first_row + r] = np.int64((word * b.MYRIAD + (word >> b.S32)) & b.HALF)
+    return bool(faults == b.NO_BITS)
+
+
+@inner
+def read_quantity(
+    source: np.ndarray, op: np.ndarray, first_row: Int, longest: Int, s: k.Scratch, out: k.Output
+) -> None:
+    """Whole numbers and decimals in the layout's unit -> the column's unit; IMSI and IMEI."""
+    target, is_decimal = out.numbers[op[k.OP_SLOT]], op[k.OP_KIND] == k.KIND_DECIMAL
+    times, per, fewest, most = op[k.OP_A], op[k.OP_B], op[k.OP_E], op[k.OP_F]
+    largest = op[k.OP_D] // times
+    is_simple = longest <= 8 and longest <= most and fewest <= 1 and not is_decimal
+    if is_simple and times == per and read_short(source, first_row, s, target):
+        return
+    low, lengths, raw, numbers = s.low, s.length, s.raw, out.numbers
+    for r in range(s.state[k.STATE_COUNT]):
+        at, length = np.int64(low[r]), np.int64(lengths[r])
+        value = 0
+        if length > 0:
+            if is_decimal:
+                value = decimal(source, at, length, op)
+            elif length < fewest or length > most:
+                value = -1
+            else:
+                value = integer(source, at, length)
+                if value > largest:
+                    value = -2
+                elif value >= 0 and per > 1:
+                    value = scaled(value * times // per, value * times % per, per, op[k.OP_C])
+                elif value >= 0:
+                    value *= times
+            if value < 0:
+                reason = op[k.OP_G] if value == -1 else k.INTEGER_OUT_OF_RANGE
+                note(op, r, first_row + r, reason, raw, numbers)
+                value = 0
+        target[first_row + r] = value
+
+
+@inner
+def read_word(
+    source: np.ndarray, op: np.ndarray, first_row: Int, spec: k.Spec, s: k.Scratch, out: k.Output
+) -> None:
+    """Words of a closed list -> their codes; or the rows to keep, by what the list says of them."""
+    first, end, rule = op[k.OP_A], op[k.OP_A] + op[k.OP_B], op[k.OP_D]
+    words, heads, pool = spec.words, spec.words_head, spec.pool
+    low, lengths, raw, numbers = s.low, s.length, s.raw, out.numbers
+    for r in range(s.state[k.STATE_COUNT]):
+        at, length, row = np.int64(low[r]), np.int64(lengths[r]), first_row + r
+        word = -1
+        if length > 0 or rule != k.RULE_CODE:
+            word = find_word(source, at, length, first, end, words, heads, pool)
+        if rule == k.RULE_CODE:
+            numbers[op[k.OP_SLOT], row] = words[word, 1] if word >= 0 else 0
+        is_fault = word >= 0 if rule == k.RULE_UNLESS else word < 0
+        if is_fault and (length > 0 or rule != k.RULE_CODE):
+            note(op, r, row, op[k.OP_C], raw, numbers)
