@@ -150,7 +150,7 @@ def find_leg(tables: Agreements, rows: Rows, row: int, way: int) -> tuple[int, i
     if rows.direction[row] == IN:
         zone = rows.served_zone_index[row]
     group = int(tables.zone_group[zone]) if zone >= 0 else -1
-    at = (carrier * WAYS + way) * SERVICES + rows.service[row]
+    at = (carrier * WAYS + way) * SERVICES + int(rows.service[row])
     at = at * (tables.group_count + 1) + group + 1
     start = rows.start_utc_s[row]
     entry = find_agreement(tables, at, start, start + rows.duration_s[row])

@@ -86,9 +86,10 @@ def find_rules(tables: Tables, usage: Usage, faults: Faults, out: Rated) -> None
             out.reason[row] = faults.plan_missing
             continue
         out.version_index[row] = version
-        cell = int(usage.service[row]) * DIRECTIONS + usage.direction[row]
-        cell = (cell * ROAMINGS + usage.roaming[row]) * relations + usage.relation_index[row] + 1
-        cell = cell * YES_NO * YES_NO + (usage.flags[row] & FLAGS_MASK)
+        cell = int(usage.service[row]) * DIRECTIONS + int(usage.direction[row])
+        cell = cell * ROAMINGS + int(usage.roaming[row])
+        cell = cell * relations + int(usage.relation_index[row]) + 1
+        cell = cell * YES_NO * YES_NO + int(usage.flags[row] & FLAGS_MASK)
         place = rules.cell[versions[version]["first_cell"] + cell]
         zone, code = usage.other_zone_index[row], usage.access_code_index[row]
         rule = first_that_holds(rules, place, zone, code)
@@ -134,7 +135,9 @@ def price_rows(tables: Tables, usage: Usage, faults: Faults, out: Rated) -> None
             if charge == NOT_PLAIN:
                 charge = price_wide(prices, clocks, rate, zone, start, quantity, apart)
             elif charge == TOO_LARGE:
-                reason, charge = faults.charge_too_large, 0
+                charge = 0
+                if reason == 0:
+                    reason = faults.charge_too_large
             out.charge_micro[slot, row] = charge
             total += charge
         if reason == 0 and total > versions[version]["charge_limit_micro"]:

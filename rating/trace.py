@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from tariffs.book_rules import ANY_ZONE
 from tariffs.compile_rates import Maxima
 from tariffs.compiler import CompiledBook
 from tariffs.model import (
@@ -128,7 +129,7 @@ def price(book: Book, plan_id: str, facts: Facts, maxima: Maxima | None = None) 
     components = []
     for charge, name in chosen:
         rate = None if name == FREE else version.rate(name)
-        if rate is not None and max(counted(rate, facts)) > (maxima or Maxima()).of(rate.unit):
+        if rate is not None and sum(counted(rate, facts)) > (maxima or Maxima()).of(rate.unit):
             return replace(found, reason="charge_too_large")
         made = price_rate(rate, facts, version.time_zone, book.holidays)
         components.append(replace(made, component=charge.component, deck=charge.by_zone))
@@ -140,7 +141,7 @@ def price(book: Book, plan_id: str, facts: Facts, maxima: Maxima | None = None) 
 
 def version_at(plan: Plan, utc_s: int) -> Version | None:
     """The version in force at an instant, by its own clock."""
-    for version in reversed(sorted(plan.versions, key=lambda version: version.valid_from)):
+    for version in sorted(plan.versions, key=lambda one: one.valid_from, reverse=True):
         if clock.date_utc_s(version.valid_from, version.time_zone) <= utc_s:
             end = version.valid_to
             is_over = end is not None and clock.date_utc_s(end, version.time_zone) <= utc_s
@@ -170,7 +171,8 @@ def _rate_for(version: Version, charge: Charge, facts: Facts) -> str:
     if not charge.by_zone:
         return charge.rate
     deck = next(deck for deck in version.decks if deck.name == charge.by_zone)
-    return dict(deck.rates).get(facts.other_zone, "")
+    rates = dict(deck.rates)
+    return rates.get(facts.other_zone, rates.get(ANY_ZONE, "") if facts.other_zone else "")
 
 
 def counted(rate: Rate, facts: Facts) -> tuple[int, ...]:

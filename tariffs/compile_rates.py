@@ -33,7 +33,6 @@ from tollbook.text import Problems
 ENDLESS: Final = 1 << HALF_BITS  # stands for "no end" of a tier
 UNIT_CODE: Final = dict(zip(UNITS, (SECONDS, BYTES, EVENTS), strict=True))
 _NARROW: Final = 1 << HALF_BITS
-_WIDE: Final = 1 << (WIDE_BITS - 1)
 _NO_MAXIMUM: Final = (1 << WIDE_BITS) - 1
 
 
@@ -193,11 +192,12 @@ def _proven(scaled: _Scaled, maximum_quantity: int, problems: Problems) -> dict[
     scale = 10 ** (money.MICRO_DIGITS - rate.digits)
     cap = min(scaled.bound(rate.maximum_nano), _NO_MAXIMUM) if rate.maximum_nano else _NO_MAXIMUM
     charge_micro = (min(largest, cap) // denominator + 1) * scale
-    if max(largest, denominator) >= _WIDE or charge_micro > money.CHARGE_LIMIT_MICRO:
+    bits = max(largest, denominator).bit_length()
+    if bits >= WIDE_BITS or charge_micro > money.CHARGE_LIMIT_MICRO:
         problems.add(
             (rate.at.file, rate.at.line),
             f"rate '{rate.name}': a usage of {maximum_quantity} {rate.unit}s could cost "
-            f"{money.format_micro(charge_micro)}, worked out with {largest.bit_length()} bits",
+            f"{money.format_micro(charge_micro)}, worked out with {bits} bits",
             f"charges up to {money.format_micro(money.CHARGE_LIMIT_MICRO)}, worked out with at "
             f"most {WIDE_BITS - 1} bits",
             "correct the price, give the rate a `maximum`, use quantities (`per`) that divide "

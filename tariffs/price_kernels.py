@@ -244,10 +244,10 @@ def price_plain(
     """
     rates = prices.rates
     both = quantity + apart
-    if both <= rates[rate]["short_call"]:
-        return 0
     if both > rates[rate]["quantity_limit"]:
         return TOO_LARGE
+    if both <= rates[rate]["short_call"]:
+        return 0
     if both > rates[rate]["narrow_quantity"]:
         return NOT_PLAIN
     band = rates[rate]["only_band"]
