@@ -102,7 +102,8 @@ def key_hash(
     if fields.other == 1:
         state = mix(state, other)
     if fields.direction == 1 or fields.service == 1:
-        state = mix_word(state, fields.direction * direction << 8 | fields.service * service)
+        way, kind = int(np.int64(direction)), int(np.int64(service))
+        state = mix_word(state, fields.direction * way << 8 | fields.service * kind)
     if fields.call_ref == 1 or fields.sequence == 1:
         state = mix(state, extra)
     return state << 1 | 1
