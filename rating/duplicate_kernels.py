@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rating.hash_kernels import SEED, Texts, mix, mix_word, span, text_hash
-from tollbook.jit import kernel
+from tollbook.jit import inner, kernel
 
 DAY_S = 86_400
 HASH_BITS = 63
@@ -62,7 +62,7 @@ class Keys(NamedTuple):
     extra_key: np.ndarray  # int64
 
 
-@kernel
+@inner
 def party_key(e164: int, offsets: np.ndarray, data: np.ndarray, row: int) -> int:
     """The number, or the negative hash of the raw text where it is none; 0: there is no text."""
     if e164 > 0:
@@ -71,7 +71,7 @@ def party_key(e164: int, offsets: np.ndarray, data: np.ndarray, row: int) -> int
     return -1 - text_hash(data, first, last) if last > first else 0
 
 
-@kernel
+@inner
 def extra_key(
     fields: KeyFields, offsets: np.ndarray, data: np.ndarray, sequence: int, row: int
 ) -> int:
@@ -85,7 +85,7 @@ def extra_key(
     return key
 
 
-@kernel
+@inner
 def key_hash(
     fields: KeyFields, served: int, other: int, start: int, duration: int, direction: int,
     service: int, extra: int,

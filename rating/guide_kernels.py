@@ -25,7 +25,7 @@ from rating.hash_kernels import (
     number_slot,
 )
 from rating.number_kernels import POWER
-from tollbook.jit import kernel
+from tollbook.jit import inner, kernel
 
 E164_DIGITS = 15
 BLOCK_ROWS = 256  # numbers that are looked for at once
@@ -204,7 +204,7 @@ def identify(
             )  # fmt: skip
 
 
-@kernel
+@inner
 def find_numbers(
     table: SubscriptionTable, numbers: np.ndarray, low: int, places: np.ndarray
 ) -> None:
@@ -316,7 +316,7 @@ def find_trunks(
                     break
 
 
-@kernel
+@inner
 def find_month(months: np.ndarray, utc_s: int) -> int:
     """Position of the month that an instant lies in (the first or last one, beyond the ends)."""
     last = len(months) - 1

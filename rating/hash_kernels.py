@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tollbook.jit import kernel
+from tollbook.jit import inner, kernel
 
 LANE = (1 << 31) - 1
 SEED = 0x1B87_3593_4CF5_AD43 & ((1 << 62) - 1)
@@ -38,7 +38,7 @@ class TextTable(NamedTuple):
     texts: Texts
 
 
-@kernel
+@inner
 def mix_word(state: int, word: int) -> int:
     """A state of 62 bits (two lanes) with the lower 31 bits of an int64 mixed in."""
     low = ((state & LANE) ^ (word & LANE)) * FACTOR_A
@@ -46,25 +46,25 @@ def mix_word(state: int, word: int) -> int:
     return ((high ^ (high >> 31)) & LANE) << 31 | ((low ^ (low >> 31)) & LANE)
 
 
-@kernel
+@inner
 def mix(state: int, value: int) -> int:
     """A state of 62 bits with an int64 mixed in; never negative."""
     return mix_word(mix_word(state, value), value >> 31)
 
 
-@kernel
+@inner
 def span(offsets: np.ndarray, row: int) -> tuple[int, int]:
     """Where text ``row`` begins and ends, as int64: kernels then compile for one type only."""
     return int(np.int64(offsets[row])), int(np.int64(offsets[row + 1]))
 
 
-@kernel
+@inner
 def byte(data: np.ndarray, at: int) -> int:
     """One byte of a text as a signed integer: unsigned ones do not mix with int64."""
     return int(np.int64(data[at]))
 
 
-@kernel
+@inner
 def text_hash(data: np.ndarray, first: int, last: int) -> int:
     """Hash of the bytes ``data[first:last]`` and their count: 62 bits, never negative."""
     state = mix_word(SEED, last - first)
@@ -80,7 +80,7 @@ def text_hash(data: np.ndarray, first: int, last: int) -> int:
     return mix_word(state, word)
 
 
-@kernel
+@inner
 def number_slot(number: int, mask: int) -> int:
     """First slot to look at for a whole number in a table of ``mask + 1`` slots."""
     product = ((number >> 31) & LANE) * FACTOR_A

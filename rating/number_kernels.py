@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rating.hash_kernels import POSITION_MASK, Texts, byte, number_slot, span
-from tollbook.jit import kernel
+from tollbook.jit import inner, kernel
 
 SERVED, OTHER, THIRD = 0, 1, 2  # which party's column a call of ``normalise`` works on
 HEAD_DIGITS = 18  # decimal digits that int64 always holds
@@ -82,7 +82,7 @@ class NumberResults(NamedTuple):
     reason_field: np.ndarray  # int16
 
 
-@kernel
+@inner
 def uri_part(data: np.ndarray, first: int, last: int) -> tuple[int, int]:
     """The user part of ``sip:user@host``, ``sips:`` or ``tel:``; any other text as it is."""
     colon = first
@@ -102,7 +102,7 @@ def uri_part(data: np.ndarray, first: int, last: int) -> tuple[int, int]:
     return colon + 1, end
 
 
-@kernel
+@inner
 def scan(data: np.ndarray, first: int, last: int) -> tuple[int, int, int, int]:
     """Kind of a text, its count of digits, and their value: the first 18, and those behind."""
     head, tail, count = 0, 0, 0
@@ -132,7 +132,7 @@ def scan(data: np.ndarray, first: int, last: int) -> tuple[int, int, int, int]:
     return kind, count, head, tail
 
 
-@kernel
+@inner
 def match_prefix(prefixes: np.ndarray, head: int, size: int) -> int:
     """Position of the first prefix with which the ``size`` digits of ``head`` begin; -1: none."""
     for position in range(len(prefixes)):
@@ -144,7 +144,7 @@ def match_prefix(prefixes: np.ndarray, head: int, size: int) -> int:
     return -1
 
 
-@kernel
+@inner
 def is_national(plan: NumberingPlan, size: int) -> bool:
     """Whether so many digits can be a whole national number."""
     return plan.national_min <= size <= plan.national_max or (
@@ -152,7 +152,7 @@ def is_national(plan: NumberingPlan, size: int) -> bool:
     )
 
 
-@kernel
+@inner
 def international(plan: NumberingPlan, head: int, size: int, tail: int, tail_size: int) -> int:
     """Digits with a country code -> E.164, or MALFORMED."""
     count = size + tail_size
@@ -165,7 +165,7 @@ def international(plan: NumberingPlan, head: int, size: int, tail: int, tail_siz
     return number if number >= POWER[count - 1] else MALFORMED
 
 
-@kernel
+@inner
 def national(plan: NumberingPlan, number: int, count: int, area: int) -> int:
     """Digits dialled inside the country -> E.164, or MALFORMED. area: -1 where it is unknown."""
     rest = count - plan.national_size
@@ -186,7 +186,7 @@ def national(plan: NumberingPlan, number: int, count: int, area: int) -> int:
     return MALFORMED
 
 
-@kernel
+@inner
 def dialled(
     plan: NumberingPlan, prefixes: np.ndarray, head: int, size: int, tail: int, tail_size: int,
     area: int,
@@ -203,7 +203,7 @@ def dialled(
     return number if number >= POWER[E164_DIGITS_MIN - 1] else MALFORMED
 
 
-@kernel
+@inner
 def find_special(slots: np.ndarray, specials: np.ndarray, key: int) -> int:
     """Row of the special number whose key ("1" and the dialled digits) this is; -1: none."""
     mask = len(slots) - 1
