@@ -33,7 +33,7 @@ from rating.number_kernels import (
     WORDS,
     DiallingRules,
     NumberingPlan,
-)  # fmt: skip
+)
 from rating.tables import (
     FIRST_MONTH,
     account_buckets,
@@ -44,7 +44,7 @@ from rating.tables import (
     subscription_table,
     text_table,
     trunk_table,
-)  # fmt: skip
+)
 from rating.validate_kernels import Checks
 from tollbook import codes, reasons, schemas
 from tollbook.customers import Customers

@@ -19,7 +19,7 @@ from rating.guide_kernels import (
     RangeTable,
     SubscriptionTable,
     TrunkTable,
-)  # fmt: skip
+)
 from rating.hash_kernels import Texts, TextTable, fill_number_slots, fill_text_slots, hash_texts
 from rating.number_kernels import POWER
 from tollbook.clock import local_midnight_utc_s, month_index
