@@ -1,0 +1,79 @@
+"""``python -m bench``: measure, print the figures, write them for programs and for the README."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+import click
+
+from bench import data, machine, table
+from bench.measure import ROOT, Figure
+from bench.options import Options
+
+# Imported when they are measured; each has figures(options).
+CASES: Final = {
+    "decode": "bench.cases_decode",
+    "rating": "bench.cases_rating",
+    "night": "bench.cases_night",
+    "compile": "bench.cases_compile",
+    "bills": "bench.cases_bills",
+}
+USUAL: Final = ("decode", "rating", "night", "compile")
+
+
+@click.command()
+@click.option("--records", type=click.IntRange(1000), default=1_000_000, show_default=True,
+              help="Records of the night.")
+@click.option("--subscribers", type=click.IntRange(500), help="Lines; a twentieth of the records, "
+              "at most 500,000, by default.")
+@click.option("--repeat", type=click.IntRange(1), default=3, show_default=True,
+              help="Runs of each; the median counts.")
+@click.option("--only", multiple=True, type=click.Choice(tuple(CASES)), help="May be repeated.")
+@click.option("--bills", is_flag=True, help="Also a bill run of as many charge rows.")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path),
+              help="Write the figures to this file, for programs.")
+@click.option("--readme", is_flag=True, help="Write the table into README.md.")
+@click.option("--workdir", type=click.Path(file_okay=False, path_type=Path),
+              default=Path(tempfile.gettempdir()) / "tollbook-bench", show_default=True,
+              help="Where input is made and kept.")
+def main(
+    records: int, subscribers: int | None, repeat: int, only: tuple[str, ...], bills: bool,
+    json_file: Path | None, readme: bool, workdir: Path,
+) -> None:  # fmt: skip
+    """Measure tollbook beside pyarrow.csv, Polars and DuckDB, on the same files in one run."""
+    workdir.mkdir(parents=True, exist_ok=True)
+    chosen = only or USUAL + (("bills",) if bills else ())
+    made = data.prepare(workdir, records, subscribers, say=_say)
+    about = machine.describe()
+    click.echo(machine.in_words(about))
+    click.echo(f"{made.records:,} records in {len(made.files)} files of "
+               f"{made.size_bytes / 2**20:,.0f} MiB, {made.subscribers:,} lines")  # fmt: skip
+    options = Options(made, workdir, repeat, about["cores"], _say)
+    found: list[Figure] = []
+    for name in chosen:
+        measure: Callable[[Options], list[Figure]] = import_module(CASES[name]).figures
+        figures = measure(options)
+        click.echo("\n".join(table.lines(figures)))
+        found += figures
+    if json_file is not None:
+        json_file.write_text(json.dumps({
+            "machine": about, "records": made.records, "size_bytes": made.size_bytes,
+            "subscribers": made.subscribers, "repeat": repeat,
+            "figures": [figure.as_dict() for figure in found],
+        }, indent=1) + "\n", encoding="utf-8")  # fmt: skip
+    if readme:
+        text = table.markdown(found, about, made.records, made.size_bytes)
+        table.write_into(ROOT / "README.md", text)
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+if __name__ == "__main__":
+    main()
