@@ -19,7 +19,6 @@ from rating.tables import FIRST_MONTH, month_starts_utc_s
 from tariffs.agreements import ANY_GROUP, CLOCKS, Agreement
 from tariffs.compile_rates import Maxima, RateTables, frozen
 from tariffs.compiler import compile_clocks
-from tariffs.model import Rate, Tier
 from tollbook import money, reasons, schemas
 from tollbook.codes import DIRECTION_CODE, OUT, SERVICE_CODE, SERVICES
 from tollbook.network import Network
@@ -57,7 +56,7 @@ def compile_agreements(
     problems = Problems()
     rates = RateTables(maxima or Maxima())
     for agreement in agreements:
-        rates.add(_rate_of(agreement), problems)
+        rates.add(agreement.as_rate(), problems)
     problems.refuse_if_any("no record was settled")
     place, candidate = _dense(agreements, network)
     starts = month_starts_utc_s(time_zone)
@@ -77,16 +76,6 @@ def compile_agreements(
         open_period=open_period,
     )
     return CompiledAgreements(tables, tuple(agreements))
-
-
-def _rate_of(agreement: Agreement) -> Rate:
-    """The agreement's price as a rate with one band and one tier."""
-    tier = Tier(0, agreement.price_nano, agreement.per, agreement.increment)
-    return Rate(
-        name=agreement.agreement, unit=agreement.unit, tiers=(tier,),
-        first_increment=agreement.first_increment, digits=agreement.digits, mode=agreement.mode,
-        at=agreement.at,
-    )  # fmt: skip
 
 
 def _dense(

@@ -11,7 +11,7 @@ from typing import Final
 from tariffs import units
 from tariffs.book_rates import PRICE_LIMIT_NANO
 from tariffs.book_rules import RULED_SERVICES
-from tariffs.model import Position
+from tariffs.model import Position, Rate, Tier
 from tollbook import clock, money
 from tollbook.codes import DIRECTIONS, IN, OUT
 from tollbook.columns import OPEN_FROM, OPEN_TO
@@ -57,6 +57,14 @@ class Agreement:
     def key(self) -> tuple[str, str, str, str]:
         """What at most one row may be in force for at a time."""
         return self.carrier, self.direction, self.service, self.group
+
+    def as_rate(self) -> Rate:
+        """The price as a rate with one band and one tier."""
+        tier = Tier(0, self.price_nano, self.per, self.increment)
+        return Rate(
+            name=self.agreement, unit=self.unit, tiers=(tier,),
+            first_increment=self.first_increment, digits=self.digits, mode=self.mode, at=self.at,
+        )  # fmt: skip
 
 
 def load(
