@@ -58,15 +58,25 @@ CDR_IN_LAKE: Final = (
 
 def words(index: np.ndarray, names: Sequence[str], absent: str = NO_TEXT) -> pa.Array:
     """Small codes as words; index -1 (or 0 for tables that start with it) is ``absent``."""
-    shift = np.asarray(index, np.int32) + np.int32(1)
-    return pa.DictionaryArray.from_arrays(pa.array(shift), pa.array([absent, *names], pa.string()))
+    return coded(np.asarray(index, np.int32) + np.int32(1), (absent, *names))
 
 
 def coded(code: np.ndarray, names: Sequence[str]) -> pa.Array:
     """Codes 0..n-1 as words."""
-    return pa.DictionaryArray.from_arrays(
-        pa.array(np.asarray(code, np.int32)), pa.array(list(names), pa.string())
-    )
+    return _dictionary(np.asarray(code, np.int32), pa.array(list(names), pa.string()))
+
+
+def _dictionary(code: np.ndarray, names: pa.Array) -> pa.Array:
+    """Codes (int32) as words, each word once in the dictionary.
+
+    Names may repeat (agreements, trunks and plan versions by row). Arrow would write a Parquet file
+    with a repeated word as plain text, after a dictionary page of uninitialised memory: other bytes
+    at every run.
+    """
+    distinct = names.dictionary_encode()
+    if len(distinct.dictionary) < len(names):
+        code, names = distinct.indices.to_numpy()[code], distinct.dictionary
+    return pa.DictionaryArray.from_arrays(pa.array(code), names)
 
 
 def looked_up(index: np.ndarray, names: pa.Array, absent: str = NO_TEXT) -> pa.Array:
@@ -76,8 +86,7 @@ def looked_up(index: np.ndarray, names: pa.Array, absent: str = NO_TEXT) -> pa.A
     used = np.empty(len(index), np.int32)
     count = compact(index, seen, code, used)
     chosen = pa.array(used[:count], mask=used[:count] < 0)
-    dictionary = names.take(chosen).fill_null(absent)
-    return pa.DictionaryArray.from_arrays(pa.array(code), dictionary)
+    return _dictionary(code, names.take(chosen).fill_null(absent))
 
 
 def months(index: np.ndarray) -> pa.Array:
@@ -161,9 +170,7 @@ def _choose(mask: np.ndarray, yes: pa.Array, no: pa.Array) -> pa.Array:
     code = np.where(mask, yes.indices.to_numpy(), no.indices.to_numpy() + shift)
     dictionary = pa.concat_arrays([yes.dictionary, no.dictionary])
     values, dense = np.unique(code, return_inverse=True)
-    return pa.DictionaryArray.from_arrays(
-        pa.array(dense.astype(np.int32)), dictionary.take(pa.array(values))
-    )
+    return _dictionary(dense.astype(np.int32), dictionary.take(pa.array(values)))
 
 
 def suspense_table(
