@@ -22,7 +22,7 @@ STORED_AS_THEY_ARE = {
 NO_TEXTS = pa.array([], pa.string())
 NAMES = lake_columns.Names(
     **dict.fromkeys((field.name for field in fields(lake_columns.Names)), NO_TEXTS)
-    | {"components": ("<component>",)}
+    | {"components": ("<component>",), "subscription_of_row": np.array([-1], np.int32)}
 )
 
 

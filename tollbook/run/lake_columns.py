@@ -28,7 +28,8 @@ class Names:
 
     sources: Sequence[str]
     accounts: pa.Array
-    subscriptions: pa.Array
+    subscriptions: pa.Array  # each once; a subscription may have several rows
+    subscription_of_row: np.ndarray  # int32, by row of subscriptions.csv; the last is -1, for none
     plans: Sequence[str]
     versions: Sequence[str]  # first day of each plan version
     zones: Sequence[str]
@@ -80,13 +81,14 @@ def _dictionary(code: np.ndarray, names: pa.Array) -> pa.Array:
 
 
 def looked_up(index: np.ndarray, names: pa.Array, absent: str = NO_TEXT) -> pa.Array:
-    """Indices into a large table as words: only the words that occur are stored."""
+    """Indices into a large table of distinct names as words: only those that occur are stored."""
     seen = np.full(len(names) + 1, -1, np.int32)
     code = np.empty(len(index), np.int32)
     used = np.empty(len(index), np.int32)
     count = compact(index, seen, code, used)
     chosen = pa.array(used[:count], mask=used[:count] < 0)
-    return _dictionary(code, names.take(chosen).fill_null(absent))
+    dictionary = names.take(chosen).fill_null(absent)
+    return pa.DictionaryArray.from_arrays(pa.array(code), dictionary)
 
 
 def months(index: np.ndarray) -> pa.Array:
@@ -120,7 +122,8 @@ def rated_table(batch: pa.RecordBatch, names: Names) -> pa.Table:
     columns["access_code"] = words(_ints(batch, "access_code_index"), names.access_codes)
     columns["special_number"] = words(_ints(batch, "special_index"), names.special_numbers)
     columns["subscription_id"] = looked_up(
-        _ints(batch, "subscription_index"), names.subscriptions)  # fmt: skip
+        names.subscription_of_row[_ints(batch, "subscription_index")], names.subscriptions
+    )
     columns["account_id"] = looked_up(_ints(batch, "account_index"), names.accounts)
     columns["plan"] = words(_ints(batch, "plan_index"), names.plans)
     columns["served_zone"] = words(_ints(batch, "served_zone_index"), names.zones)

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from rating import legs, reference
 from tariffs import compiler
 from tariffs.agreements import Agreement
@@ -78,8 +80,9 @@ def prepared(session: Session, run: Run) -> Iterator[tuple[Data, Flow]]:
     session.lake.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=session.lake, prefix="_spill-") as folder:
         work = Flow(
-            facts, Tariffs(book, ready.agreements), target, Path(folder), session.progress, session.threads
-        )
+            facts, Tariffs(book, ready.agreements), target, Path(folder), session.progress,
+            session.threads,
+        )  # fmt: skip
         try:
             yield found, work
         finally:
@@ -88,10 +91,12 @@ def prepared(session: Session, run: Run) -> Iterator[tuple[Data, Flow]]:
 
 def names_of(found: Data, facts: reference.Reference, book: compiler.CompiledBook) -> Names:
     """What the indices in this run's batches stand for."""
+    lines = facts.names.subscription_id.dictionary_encode()
     return Names(
         sources=facts.names.sources,
         accounts=facts.names.account_id,
-        subscriptions=facts.names.subscription_id,
+        subscriptions=lines.dictionary,
+        subscription_of_row=np.append(lines.indices.to_numpy(), np.int32(-1)),
         plans=facts.names.plans,
         versions=book.version_names,
         zones=facts.names.zones,
