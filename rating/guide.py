@@ -36,6 +36,7 @@ def guide(batch: pa.RecordBatch, reference: Reference, state: None = None) -> St
     found = _look_up(batch, tables, payers)
     given, results = columns_of(batch, kernels.Given), _outputs(batch, kernels.Results)
     kernels.decide(tables.known, tables.faults, given, found, results)
+    new["location_index"] = np.maximum(found.location, np.int32(-1))
     for name in ("trunk_in", "trunk_out"):
         new[f"{name}_index"] = _trunks(batch, tables.trunks, name)
     new |= {name: getattr(payers, name) for name in payers._fields if name in schemas.USAGE.names}

@@ -86,6 +86,7 @@ _GUIDED_FIELDS: Final = (
     _field("carrier_index", I32, "carrier that holds the other party's number; -1: none"),
     _field("relation_index", I16, "how the two zones relate; -1: none"),
     _field("roaming", I8, "tollbook.codes.ROAMINGS"),
+    _field("location_index", I32, "row of network/locations.csv; -1: none or unknown"),
     _field("trunk_in_index", I32, "row of network/trunks.csv; -1: none or unknown"),
     _field("trunk_out_index", I32, "row of network/trunks.csv; -1: none or unknown"),
     _field("dedupe_hash", I64, "hash of the fields of the duplicate key, never negative"),

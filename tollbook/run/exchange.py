@@ -2,7 +2,8 @@
 
 A chunk's rows are put into bucket order once; columns are kept as narrowly as their values allow
 (a column that is the same in all rows of the chunk is kept as one number), and chunks beyond the
-memory budget go to a spill file. What comes out depends on neither the budget nor the order in
+memory budget go to a spill file. A text that an index of the same row names as well (``implied``)
+comes out empty: whoever needs it takes the name. What comes out depends on neither the budget nor the order in
 which threads finish: pieces are always joined in the order of (file number, chunk).
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -19,11 +20,18 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from tollbook.run.exchange_kernels import bucket_order, gather, gather_bytes, gather_offsets
-from tollbook.stage import TextColumn, int_array, text_array, text_of
+from tollbook.run.exchange_kernels import (
+    bucket_order,
+    drop_implied,
+    gather,
+    gather_bytes,
+    gather_from,
+    gather_offsets,
+)
+from tollbook.stage import TextColumn, int_array, ints, text_array, text_of
 
 ChunkKey = tuple[int, int]  # file number, number of the chunk in the file
-_NARROWER: Final = (np.int8, np.int16, np.int32)
+_NARROWER: Final = (np.dtype(np.int8), np.dtype(np.int16), np.dtype(np.int32))
 
 
 @dataclass(frozen=True)
@@ -36,8 +44,10 @@ class _Ints:
 
 @dataclass(frozen=True)
 class _Texts:
-    offsets: np.ndarray | _Spilled
-    data: np.ndarray | _Spilled
+    """A text column; both are None where all texts are empty."""
+
+    offsets: np.ndarray | _Spilled | None
+    data: np.ndarray | _Spilled | None
 
 
 @dataclass(frozen=True)
@@ -88,9 +98,16 @@ class Exchange:
     """Collects batches of one schema (integers and texts) and gives them back by bucket."""
 
     def __init__(
-        self, schema: pa.Schema, buckets: int, budget_bytes: int, spill_folder: Path
+        self,
+        schema: pa.Schema,
+        buckets: int,
+        budget_bytes: int,
+        spill_folder: Path,
+        implied: Mapping[str, str] | None = None,
     ) -> None:
+        """implied: text column -> the index column that names the same, where it is not -1."""
         self.schema, self.buckets = schema, buckets
+        self._implied = implied or {}
         self._budget_bytes, self._spill_folder = budget_bytes, spill_folder
         self._chunks: dict[ChunkKey, _Chunk] = {}
         self._lock = Lock()
@@ -113,7 +130,9 @@ class Exchange:
         kept = int(starts[self.buckets])
         left_out = take(batch, order[kept:]) if kept < len(order) else None
         order = order[:kept]
-        columns = tuple(_scatter(column, order) for column in batch.columns)
+        columns = tuple(
+            _scatter(self._slim(batch, place), order) for place in range(batch.num_columns)
+        )
         size = sum(map(_held, columns))
         with self._lock:
             if self._held_bytes + size > self._budget_bytes:
@@ -185,10 +204,23 @@ class Exchange:
 
     # ---- inside
 
+    def _slim(self, batch: pa.RecordBatch, place: int) -> pa.Array:
+        """A column as it is kept: without the texts that an index implies."""
+        column, index = batch.column(place), self._implied.get(self.schema.field(place).name)
+        if index is None:
+            return column
+        texts = text_of(column)
+        offsets = np.empty(len(column) + 1, np.int32)
+        data = np.empty(int(texts.offsets[-1] - texts.offsets[0]), np.uint8)
+        size = drop_implied(texts.offsets, texts.data, ints(batch, index), offsets, data)
+        return text_array(offsets, data[:size], column.type)
+
     def _spill(self, column: _Ints | _Texts) -> _Ints | _Texts:
         if isinstance(column, _Ints):
             values = column.values
             return _Ints(column.base, self._store(values)) if _is_array(values) else column
+        if column.offsets is None:
+            return column
         return _Texts(self._store(column.offsets), self._store(column.data))
 
     def _store(self, values: np.ndarray | _Spilled | None) -> _Spilled:
@@ -242,6 +274,10 @@ class Exchange:
         for chunk, low, high in pieces:
             column = chunk.columns[index]
             assert isinstance(column, _Texts)
+            if column.offsets is None or column.data is None:
+                at += high - low
+                offsets[at - (high - low) + 1 : at + 1] = size
+                continue
             part = self._load(column.offsets, low, high + 1)
             data.append(self._load(column.data, int(part[0]), int(part[-1])))
             offsets[at + 1 : at + 1 + high - low] = part[1:] - (int(part[0]) - size)
@@ -251,8 +287,12 @@ class Exchange:
 
 
 def _scatter(column: pa.Array, order: np.ndarray) -> _Ints | _Texts:
+    """A column in the order of buckets, as narrow as its values allow."""
     if not pa.types.is_integer(column.type):
-        texts = gather_text(text_of(column), order)
+        texts = text_of(column)
+        if texts.offsets[0] == texts.offsets[-1]:
+            return _Texts(None, None)
+        texts = gather_text(texts, order)
         return _Texts(texts.offsets, texts.data)
     values = column.to_numpy(zero_copy_only=True)
     if len(order) == 0:
@@ -260,14 +300,13 @@ def _scatter(column: pa.Array, order: np.ndarray) -> _Ints | _Texts:
     low, high = int(values.min()), int(values.max())
     if low == high:
         return _Ints(low, None)
-    base = 0
+    kind, base = values.dtype, 0
     for narrow in _NARROWER:
-        limit = np.iinfo(narrow).max
-        if np.dtype(narrow).itemsize < values.dtype.itemsize and high - low <= limit:
-            values, base = (values - values.dtype.type(low)).astype(narrow), low
+        if narrow.itemsize < kind.itemsize and high - low <= np.iinfo(narrow).max:
+            kind, base = narrow, low
             break
-    out = np.empty(len(order), values.dtype)
-    gather(values, order, out)
+    out = np.empty(len(order), kind)
+    gather_from(values, order, base, out)
     return _Ints(base, out)
 
 

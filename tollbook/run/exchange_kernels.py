@@ -35,6 +35,13 @@ def gather(values: np.ndarray, order: np.ndarray, out: np.ndarray) -> None:
 
 
 @kernel
+def gather_from(values: np.ndarray, order: np.ndarray, base: int, out: np.ndarray) -> None:
+    """out[i] = values[order[i]] - base, which fits into the narrower integers of out."""
+    for index in range(len(order)):
+        out[index] = values[order[index]] - base
+
+
+@kernel
 def gather_offsets(offsets: np.ndarray, order: np.ndarray, out: np.ndarray) -> int:
     """Offsets (int32[m + 1]) of the texts in their new order; returns the number of bytes."""
     total = np.int64(0)
@@ -57,6 +64,23 @@ def gather_bytes(
         for position in range(offsets[row], offsets[row + 1]):
             out[at] = data[position]
             at += 1
+
+
+@kernel
+def drop_implied(
+    offsets: np.ndarray, data: np.ndarray, index: np.ndarray, out_offsets: np.ndarray,
+    out_data: np.ndarray,
+) -> int:  # fmt: skip
+    """Texts without those that an index (not negative) names as well; returns the bytes left."""
+    total = np.int64(0)
+    out_offsets[0] = 0
+    for row in range(len(index)):
+        if index[row] < 0:
+            for position in range(offsets[row], offsets[row + 1]):
+                out_data[total] = data[position]
+                total += 1
+        out_offsets[row + 1] = total
+    return total
 
 
 @kernel

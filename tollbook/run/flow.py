@@ -42,6 +42,10 @@ MEMORY_BYTES: Final = 900 * 2**20  # rows held between the phases; what is beyon
 ROWS_A_TASK: Final = 131_072
 TASKS_A_PART: Final = 4
 KEYS_A_GROUP: Final = 262_144
+# Texts that guiding has found in a table of the network: the index says the same.
+IMPLIED: Final = {
+    "location": "location_index", "trunk_in": "trunk_in_index", "trunk_out": "trunk_out_index",
+}  # fmt: skip
 T = TypeVar("T")
 
 
@@ -73,7 +77,9 @@ class Flow:
     def __post_init__(self) -> None:
         half = self.memory_bytes // 8
         folder = self.spill_folder
-        self.usage = Exchange(schemas.USAGE, BUCKETS, self.memory_bytes - 2 * half, folder)
+        self.usage = Exchange(
+            schemas.USAGE, BUCKETS, self.memory_bytes - 2 * half, folder, IMPLIED
+        )
         self.keys = Exchange(schemas.DUPLICATE_KEY, PARTITIONS, half, folder)
         self.pile = Pile(half, folder)
 

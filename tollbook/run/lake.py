@@ -26,6 +26,8 @@ from tollbook.run.catalogue import LakeFile
 AMOUNT: Final = pa.decimal64(18, 6)
 # Which columns repeat so much that a dictionary pays; all others are written plain.
 WORDS: Final = frozenset({"trunk_in", "trunk_out", "network", "location"})
+# Columns that hardly shrink: to try costs more time than it saves bytes.
+NOISE: Final = frozenset({"record_id", "byte_offset", "dedupe_hash", "other_e164"})
 SUFFIX: Final = ".parquet"
 
 
@@ -103,7 +105,10 @@ class Writer:
                 if pa.types.is_dictionary(field.type) or field.name in WORDS
             ]  # fmt: skip
             self._parquet = pq.ParquetWriter(
-                self._sink, table.schema, compression="lz4", use_dictionary=words,
+                self._sink, table.schema, use_dictionary=words,
+                compression={
+                    name: "none" if name in NOISE else "lz4" for name in table.schema.names
+                },
                 write_statistics=["start_utc_s", "dedupe_hash", "record_id"],
                 store_decimal_as_integer=True, store_schema=False,
             )  # fmt: skip

@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tollbook import clock, codes, reasons, schemas
 from tollbook.run.exchange_kernels import compact
@@ -39,6 +40,7 @@ class Names:
     access_codes: Sequence[str]
     components: Sequence[str]
     trunks: Sequence[str]
+    locations: pa.Array
     agreements: Sequence[str]  # by row of network/agreements.csv
     prices: Sequence[str]  # the same rows' prices, as text
     groups: Sequence[str]
@@ -91,6 +93,20 @@ def looked_up(index: np.ndarray, names: pa.Array, absent: str = NO_TEXT) -> pa.A
     return pa.DictionaryArray.from_arrays(pa.array(code), dictionary)
 
 
+def named(batch: pa.RecordBatch, column: str, names: Sequence[str] | pa.Array) -> pa.Array:
+    """A text column of which texts were left out that the column's index names as well."""
+    index = _ints(batch, f"{column}_index")
+    texts = batch.column(column)
+    if isinstance(names, pa.Array):
+        known = looked_up(index, names)
+    else:
+        known = words(index, names)
+    if pc.max(pc.binary_length(texts)).as_py():
+        whole = pc.if_else(pc.equal(texts, ""), known.cast(pa.string()), texts)
+        return whole.dictionary_encode()
+    return known
+
+
 def months(index: np.ndarray) -> pa.Array:
     """Month indices as ``YYYY-MM``."""
     values, code = np.unique(index, return_inverse=True)
@@ -108,6 +124,9 @@ def _ints(batch: pa.RecordBatch, name: str) -> np.ndarray:
 def cdr_columns(batch: pa.RecordBatch, names: Names) -> dict[str, pa.Array]:
     """The decoded columns as the lake names them."""
     found = {name: batch.column(name) for name in (*_POSITION, *_CDR_PLAIN, "flags")}
+    found["trunk_in"] = named(batch, "trunk_in", names.trunks)
+    found["trunk_out"] = named(batch, "trunk_out", names.trunks)
+    found["location"] = named(batch, "location", names.locations)
     found["source"] = coded(_ints(batch, "source_index"), names.sources)
     found["service"] = coded(_ints(batch, "service"), codes.SERVICES)
     found["direction"] = coded(_ints(batch, "direction"), codes.DIRECTIONS)
