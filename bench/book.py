@@ -15,7 +15,9 @@ import numpy as np
 from tollbook.money import format_nano
 
 PLANS: Final = tuple(f"plan-{number:02d}" for number in range(50))
-BANDS: Final = (("day", "07:00", "19:00"), ("evening", "19:00", "23:00"), ("night", "23:00", "07:00"))
+BANDS: Final = (
+    ("day", "07:00", "19:00"), ("evening", "19:00", "23:00"), ("night", "23:00", "07:00"),
+)  # fmt: skip
 BAND_EDGES_S: Final = (7 * 3600, 19 * 3600, 23 * 3600)  # seconds of the local day; night wraps
 TIER_S: Final = 600  # from here on a call is cheaper
 PER_S: Final = 60

@@ -60,11 +60,12 @@ def prepare(data: Data) -> Calls:
     facts = reference.build(found.workspace, found.network, found.customers, as_of, 0, plans)
     normalised, usage = _batches(_stages(data, facts))
     wanted = ("account_index", "plan_index", "relation_index", "start_utc_s", "duration_s",
-              "served_e164", "other_e164", "served_zone_index", "other_zone_index", "location")
-    frame = pl.concat([pl.from_arrow(batch.select(list(wanted))) for batch in usage])
+              "served_e164", "other_e164", "location")
+    columns = pa.Table.from_batches([batch.select(list(wanted)) for batch in usage])
+    frame = pl.from_arrow(columns)
     assert isinstance(frame, pl.DataFrame)
-    return Calls(facts, _books(data, found), normalised, usage, frame.rechunk(),
-                 _tables(found, facts))  # fmt: skip
+    tables = _tables(found)
+    return Calls(facts, _books(data, found), normalised, usage, frame.rechunk(), tables)
 
 
 def _books(data: Data, found: run_data.Data) -> dict[int, tuple[Book, CompiledBook]]:
@@ -120,7 +121,7 @@ def _batches(
     return batches[0], batches[1]
 
 
-def _tables(found: run_data.Data, facts: Reference) -> peers_rating.Tables:
+def _tables(found: run_data.Data) -> peers_rating.Tables:
     network, people = found.network, found.customers.subscriptions
     noon = clock.date_utc_s(DAY, ZONE) + clock.DAY_S // 2
     live = (

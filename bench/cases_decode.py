@@ -15,7 +15,7 @@ from bench.data import Data
 from bench.measure import Figure, in_turns, speed
 from bench.options import Options
 from bench.peers import Sums
-from cdr import delimited, layout, synth_layouts
+from cdr import delimited, layout
 from cdr.delimited import Block, DecodeContext
 from tollbook import reasons
 from tollbook.run.flow import in_order

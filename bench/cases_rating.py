@@ -46,18 +46,20 @@ def _figures(made: Calls, components: int, options: Options) -> list[Figure]:
     least, aim = ONE_CORE[components]
     ratio_least, ratio_aim = AGAINST_POLARS[components]
     what = f"{word} component{'s' if components > 1 else ''}"
+    guided, raw = (speed(records, seconds, cores) for seconds in (polars, polars_whole))
     return [
         Figure(f"rating_{word}", f"rating, {what}, one core", records / alone / 1e6,
                "M records/s", least, aim,
                note="bands, tiers, increments, rounding; "
                f"{records:,} calls, {len(book.PLANS)} plans"),
-        Figure(f"rating_{word}_polars", f"rating, {what}, all cores, against Polars (band at start)",
+        Figure(f"rating_{word}_polars",
+               f"rating, {what}, all cores, against Polars (band at start, no tiers)",
                polars / together, "x", ratio_least, ratio_aim,
-               note=f"{speed(records, together, cores)}; Polars {speed(records, polars, cores)}"),
+               note=f"{speed(records, together, cores)}; Polars {guided}"),
         Figure(f"guiding_{word}_polars",
                f"guiding and rating, {what}, all cores, against Polars (joins, band at start)",
                polars_whole / whole, "x",
-               note=f"{speed(records, whole, cores)}; Polars {speed(records, polars_whole, cores)}"),
+               note=f"{speed(records, whole, cores)}; Polars {raw}"),
     ]  # fmt: skip
 
 

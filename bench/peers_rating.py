@@ -95,9 +95,10 @@ def _charge(one: Component, slot: int) -> pl.Expr:
     beyond = (duration - one.first_s).clip(lower_bound=0)
     steps = (beyond + (one.following_s - 1)) // one.following_s
     billed = one.first_s + steps * one.following_s
-    unit_micro = 10 ** (MICRO_DIGITS - one.digits)
+    unit_micro: int = 10 ** (MICRO_DIGITS - one.digits)
     divisor = book.PER_S * NANO_A_MICRO * unit_micro
-    return (billed * pl.col(f"price_{slot}") + divisor // 2) // divisor * unit_micro
+    amount: pl.Expr = (billed * pl.col(f"price_{slot}") + divisor // 2) // divisor
+    return amount * unit_micro
 
 
 def price_frame(relations: tuple[str, ...]) -> pl.DataFrame:
