@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tollbook.errors import NotFound, TollbookError
@@ -55,17 +56,25 @@ def find(session: Session, record_id: int) -> Found:
     for dataset in ("rated", "suspense", "uncharged"):
         for one in session.catalogue.lake_files(dataset):
             if one.run_number >= file.run_number:
-                row = _row(session.root / one.path, record_id)
-                if row is not None:
+                for row in _rows(session.root / one.path, record_id):
                     return Found(dataset, row, one.run_number)
     raise NotFound(
         f"{record_text(record_id)}: {file.source}/{file.name} has no record on that line\n"
-        f"    allowed: lines of its {file.rows} records\n    do: count lines from 1, header included"
+        f"    allowed: the lines of its {file.rows} records\n"
+        "    do: count lines from 1, a header included"
     )
 
 
-def _row(path: Path, record_id: int) -> dict[str, Any] | None:
-    """The record's row, reading one column of the other rows."""
+def rows_of(
+    session: Session, dataset: str, record_id: int, run_number: int
+) -> list[dict[str, Any]]:
+    """The rows that a run wrote about a record into a dataset."""
+    files = session.catalogue.lake_files(dataset, run_number=run_number)
+    return [row for one in files for row in _rows(session.root / one.path, record_id)]
+
+
+def _rows(path: Path, record_id: int) -> list[dict[str, Any]]:
+    """The record's rows in a file, reading one column of the other rows."""
     with pq.ParquetFile(str(path), memory_map=True) as source:
         position = source.schema_arrow.names.index("record_id")
         for number in range(source.num_row_groups):
@@ -74,8 +83,8 @@ def _row(path: Path, record_id: int) -> dict[str, Any] | None:
                 continue
             ids = source.read_row_group(number, columns=["record_id"], use_threads=False)
             rows = np.flatnonzero(ids.column(0).to_numpy() == record_id)
-            if len(rows):
-                table = source.read_row_group(number, use_threads=False).slice(int(rows[0]), 1)
-                row: dict[str, Any] = amounts_to_micro(table).to_pylist()[0]
-                return row
-    return None
+            if len(rows):  # all of a record's rows lie in one row group
+                table = source.read_row_group(number, use_threads=False).take(pa.array(rows))
+                found: list[dict[str, Any]] = amounts_to_micro(table).to_pylist()
+                return found
+    return []

@@ -1,0 +1,208 @@
+"""``tollbook explain --json``: the facts of an explanation, for programs.
+
+Amounts are ``_micro``, prices ``_nano``; an ``exact_micro`` is text: a whole number, or a fraction
+such as 29/2 where the amount is not a whole number of millionths before it is rounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from fractions import Fraction
+from typing import Any, Final
+
+from rating.guide_trace import Guidance, Place
+from rating.trace import Component, Segment, Trace
+from tariffs.model import Position, Rate
+from tollbook import clock, money
+from tollbook.columns import OPEN_FROM, OPEN_TO
+from tollbook.numbering import masked
+from tollbook.run.explaining import Explanation, Leg, conditions
+from tollbook.run.records import record_text
+
+_NUMBERS: Final = ("served_raw", "other_raw", "third_raw", "served_e164", "other_e164")
+_USAGE: Final = (
+    "source", "service", "direction", *_NUMBERS, "start_utc_s", "duration_s", "up_bytes",
+    "down_bytes", "event_count", "trunk_in", "trunk_out", "network", "location",
+)  # fmt: skip
+_ROUNDING: Final = {mode: name for name, mode in money.ROUNDING_MODES.items()}
+_NANO_A_MICRO: Final = 1000
+
+
+def document(one: Explanation, is_masked: bool = False) -> dict[str, Any]:
+    """The explanation as plain values; keys that do not apply to the record are left out."""
+    hidden: Callable[[Any], Any] = masked if is_masked else lambda value: value
+    found: dict[str, Any] = {
+        "record": record_text(one.record_id),
+        "fate": one.fate,
+        "run": one.run.run_number,
+        "as_of": clock.utc_text(one.run.as_of_utc_s),
+        "snapshot": one.run.snapshot,
+        "file": {
+            "source": one.file.source, "name": one.file.name,
+            "line": one.record_id & 0xFFFFFFFF, "byte_offset": one.row["byte_offset"],
+            "byte_length": one.row["byte_length"],
+        },
+        "usage": _usage(one, hidden),
+    }  # fmt: skip
+    if one.reason:
+        found |= _why(one, is_masked)
+    if one.guidance:
+        found["guidance"] = _guidance(one, one.guidance, is_masked)
+    if one.trace:
+        found |= _priced(one, one.trace)
+    found["legs"] = [_leg(leg) for leg in one.legs]
+    found["differences"] = [asdict(difference) for difference in one.differences]
+    return found
+
+
+def _usage(one: Explanation, hidden: Callable[[Any], Any]) -> dict[str, Any]:
+    is_special = bool(one.row.get("special_number"))
+    found = {name: one.row[name] for name in _USAGE if name in one.row}
+    for name in _NUMBERS:
+        if found.get(name) and not (is_special and name == "other_raw"):
+            found[name] = hidden(found[name])
+    return found
+
+
+def _why(one: Explanation, is_masked: bool) -> dict[str, Any]:
+    reason = one.reason
+    if reason is None:
+        return {}
+    found = {
+        "reason": reason.name, "stage": reason.stage, "field": one.row.get("field", ""),
+        "retryable": reason.retryable, "do": reason.advice,
+    }  # fmt: skip
+    if "tries" in one.row:
+        found |= {"tries": one.row["tries"], "suspended_utc_s": one.row["suspended_utc_s"]}
+    for name in ("raw_value", "raw_record"):
+        if one.row.get(name) and not is_masked:
+            found[name] = one.row[name].decode("utf-8", "backslashreplace")
+    if one.first:
+        found["first"] = {"record": record_text(one.first.record_id), "fate": one.first.fate,
+                          "run": one.first.run.run_number}  # fmt: skip
+    return found
+
+
+def _guidance(one: Explanation, found: Guidance, is_masked: bool) -> dict[str, Any]:
+    paying = asdict(found.subscription) if found.subscription else None
+    if paying:  # an open end of a span is null
+        for name, is_open in (("valid_from_utc_s", OPEN_FROM), ("valid_to_utc_s", OPEN_TO)):
+            paying[name] = None if paying[name] == is_open else paying[name]
+    return {
+        "subscription": paying,
+        "home": _place(found.home, is_masked),
+        "served": _place(found.served, is_masked),
+        "other": _place(found.other, is_masked),
+        "carrier": found.carrier,
+        "relation": found.relation,
+        "roaming": found.roaming,
+        "access_code": one.row["access_code"],
+        "special_number": one.row["special_number"],
+        "usage_period": one.row["usage_period"],
+        "bill_period": one.row["bill_period"],
+    }
+
+
+def _place(place: Place, is_masked: bool) -> dict[str, str] | None:
+    """A prefix beside a masked number would give its hidden digits away."""
+    found = asdict(place)
+    if is_masked and place.by == "prefix":
+        del found["key"]
+    return found if place.zone else None
+
+
+def _priced(one: Explanation, found: Trace) -> dict[str, Any]:
+    plan, version = found.plan, found.version
+    if plan is None or version is None:
+        return {"plan": None}
+    return {
+        "plan": {"id": plan.plan_id, "name": plan.name},
+        "version": {"valid_from": version.valid_from.isoformat(), "at": _at(version.at),
+                    "time_zone": version.time_zone},
+        "rule": _rule(one, found),
+        "components": [
+            _component(component) | {"stored_micro": one.stored_micro.get(component.component, 0)}
+            for component in found.components
+        ],
+        "currency": one.data.workspace.operator.currency,
+        "charge_micro": found.charge_micro,
+        "stored_micro": one.row["charge_micro"],
+    }  # fmt: skip
+
+
+def _rule(one: Explanation, found: Trace) -> dict[str, Any] | None:
+    if found.rule is None or found.version is None or one.facts is None:
+        return None
+    held = conditions(found.rule.when, one.facts)
+    passed = []
+    for index, rule in enumerate(found.version.rules[: found.rule_index], start=1):
+        failed = next(each for each in conditions(rule.when, one.facts) if not each.holds)
+        passed.append({"number": index, "at": _at(rule.at), "condition": failed.name,
+                       "found": failed.found, "allowed": list(failed.allowed)})  # fmt: skip
+    return {
+        "number": found.rule_index + 1,
+        "of": len(found.version.rules),
+        "at": _at(found.rule.at),
+        "conditions": {each.name: each.found for each in held},
+        "passed_over": passed,
+    }
+
+
+def _component(component: Component) -> dict[str, Any]:
+    rate = component.rate
+    found: dict[str, Any] = {"component": component.component, "rate": rate.name if rate else ""}
+    if rate is not None:
+        found |= _rated(component, rate)
+    return found | {"charge_micro": component.charge_micro}
+
+
+def _rated(component: Component, rate: Rate) -> dict[str, Any]:
+    return {
+        "rate_at": _at(rate.at),
+        "deck": component.deck,
+        "unit": rate.unit,
+        "quantity": component.quantity,
+        "is_short_call": component.is_short,
+        "segments": [_segment(segment, rate) for segment in component.segments],
+        "connect_nano": rate.connect_nano if component.segments else 0,
+        "bound": component.bound,
+        "exact_micro": _exact(component.exact_nano),
+        "rounding": {"digits": rate.digits, "mode": _ROUNDING[rate.mode]},
+    }
+
+
+def _segment(segment: Segment, rate: Rate) -> dict[str, Any]:
+    found = {
+        "band": segment.band, "tier": segment.tier, "count": segment.count,
+        "increment": segment.increment, "price_nano": segment.price_nano, "per": segment.per,
+        "exact_micro": _exact(segment.amount_nano),
+    }  # fmt: skip
+    if rate.unit == "second":
+        found |= {"from_utc_s": segment.from_utc_s, "to_utc_s": segment.to_utc_s}
+    return found
+
+
+def _leg(leg: Leg) -> dict[str, Any]:
+    found: dict[str, Any] = {"direction": leg.direction}
+    one = leg.explained
+    if one is not None:
+        found |= {"carrier": one.carrier, "trunk": one.trunk, "settlement_group": one.group}
+    if one is not None and one.agreement is not None and one.component is not None:
+        found |= {
+            "agreement": one.agreement.agreement, "at": _at(one.agreement.at),
+            "clock": one.agreement.clock, "billed_quantity": one.billed_quantity,
+        } | _component(one.component)  # fmt: skip
+        del found["component"], found["rate"], found["rate_at"], found["deck"]
+    if leg.stored is not None:
+        found |= {"settle_period": leg.stored["settle_period"],
+                  "stored_micro": leg.stored["charge_micro"]}  # fmt: skip
+    return found
+
+
+def _exact(amount_nano: Fraction) -> str:
+    return str(amount_nano / _NANO_A_MICRO)
+
+
+def _at(position: Position) -> str:
+    return f"{position.file}:{position.line}"

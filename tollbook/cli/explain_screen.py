@@ -1,0 +1,365 @@
+"""What ``tollbook explain`` prints: a record, step by step, in words and sums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from itertools import zip_longest
+from typing import Any, Final
+
+from rating.guide_trace import Guidance, Place
+from rating.trace import Component, Segment, Trace
+from tariffs.model import Position, Rate, Rule
+from tollbook import clock, codes, money
+from tollbook.cli.common import count
+from tollbook.columns import OPEN_FROM, OPEN_TO
+from tollbook.numbering import masked
+from tollbook.run.explaining import Explanation, Leg, conditions
+from tollbook.run.records import record_text
+
+# Heading, what, how many at which price, from when to when, amount, remark. Without an amount: a
+# line of words.
+Step = tuple[str, str, str, str, str, str]
+Line = tuple[str, str]  # heading, text
+
+_BYTES: Final = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10))
+_ROUNDING: Final = {mode: name for name, mode in money.ROUNDING_MODES.items()}
+_AT: Final = {"home": "at home", "national": "roaming in the country",
+              "international": "roaming abroad", "visitor": "visitor"}  # fmt: skip
+_HEADING_SIZE: Final = 11
+_NANO_A_MICRO: Final = 1000
+_REST_DIGITS: Final = 12  # decimals shown of an amount that has no end
+
+
+def screen(one: Explanation, is_masked: bool = False, with_rules: bool = False) -> str:
+    """The whole explanation. with_rules: also why the rules before the one that held did not."""
+    number: Callable[[Any], str] = masked if is_masked else str
+    lines = [f"{record_text(one.record_id)}  {_fate(one)}"]
+    lines += [_line(*line) for line in _what(one, number)]
+    if one.guidance and one.trace:
+        lines += [_line(*line) for line in _guided(one, one.guidance, number, is_masked)]
+        lines += [_line(*line) for line in _rule(one, one.trace, with_rules)]
+    elif one.reason:
+        lines += [_line(*line) for line in _why(one, number, is_masked)]
+    steps = [*_charge_steps(one), *_leg_steps(one)]
+    lines += aligned(steps)
+    for difference in one.differences:
+        lines.append(f"NOT AS STORED  {difference.what}: run {one.run.run_number} stored "
+                     f"{_worth(difference.what, difference.stored)}, its snapshot gives "
+                     f"{_worth(difference.what, difference.explained)}")  # fmt: skip
+    if one.differences:
+        lines.append("    do: `tollbook audit` tells whether files were changed after their run; "
+                     "nothing was changed here")  # fmt: skip
+    return "\n".join(lines)
+
+
+def _line(heading: str, text: str) -> str:
+    return f"  {heading:<{_HEADING_SIZE}}{text}"
+
+
+def _worth(what: str, value: str | int) -> str:
+    if what.endswith("_micro") and isinstance(value, int):
+        return money.format_micro(value)
+    return repr(value) if isinstance(value, str) else str(value)
+
+
+def _fate(one: Explanation) -> str:
+    run = f"run {one.run.run_number} ({one.run.kind}, as of {clock.utc_text(one.run.as_of_utc_s)})"
+    if one.reason is None:
+        return f"{one.fate} by {run}"
+    word = one.fate.replace("_", " ")
+    return f"{word}: {one.reason.name}, by {run}"
+
+
+# ---- what the record says
+
+
+def _what(one: Explanation, number: Callable[[Any], str]) -> Iterator[Line]:
+    row = one.row
+    line = one.record_id & 0xFFFFFFFF
+    yield "record", (f"{one.file.source}/{one.file.name}, line {line}, "
+                     f"byte {row['byte_offset']:,} (+{row['byte_length']})")  # fmt: skip
+    other = _dialled(row, number)
+    third = f", third party {number(row['third_raw'])}" if row["third_raw"] else ""
+    yield "what", (f"{row['service']} {row['direction']}, {number(row['served_raw']) or '?'}"
+                   f"{_arrow(row['direction'], other)}{third}")  # fmt: skip
+    if row["start_utc_s"]:
+        zone = one.data.workspace.operator.time_zone
+        if one.trace and one.trace.version:
+            zone = one.trace.version.time_zone
+        start = clock.local_text(row["start_utc_s"], zone)
+        yield "when", f"{start} {zone}; {quantity_of(row)}"
+
+
+def _arrow(direction: str, other: str) -> str:
+    if not other:
+        return ""
+    return f" <- {other}" if direction == codes.DIRECTIONS[codes.IN] else f" -> {other}"
+
+
+def _dialled(row: Mapping[str, Any], number: Callable[[Any], str]) -> str:
+    """The other party as dialled; special numbers are nobody's."""
+    if not row["other_raw"] or row.get("special_number"):
+        return str(row["other_raw"])
+    return number(row["other_raw"])
+
+
+def quantity_of(row: Mapping[str, Any]) -> str:
+    """How much was used, as the record counts it."""
+    service = codes.SERVICE_CODE[row["service"]]
+    unit = codes.QUANTITY_UNIT.get(service, codes.SECONDS)
+    if unit == codes.BYTES:
+        return (f"{row['up_bytes']:,} B up, {row['down_bytes']:,} B down "
+                f"in {row['duration_s']:,} s")  # fmt: skip
+    return (count(row["event_count"], "event") if unit == codes.EVENTS
+            else f"{row['duration_s']:,} s")  # fmt: skip
+
+
+def _why(one: Explanation, number: Callable[[Any], str], is_masked: bool) -> Iterator[Line]:
+    """Why a record is not rated, and what would cure it."""
+    row, reason = one.row, one.reason
+    if reason is None:
+        return
+    field = f", by the field {row['field']}" if row.get("field") else ""
+    yield "why", f"{reason.name.replace('_', ' ')}: found by the stage {reason.stage}{field}"
+    for heading, name in (("found", "raw_value"), ("row", "raw_record")):
+        if row.get(name):
+            shown = row[name].decode("utf-8", "backslashreplace")
+            yield heading, f"({len(row[name])} bytes, masked)" if is_masked else repr(shown[:300])
+    if one.first:
+        yield "first", f"{record_text(one.first.record_id)}, {_fate(one.first)}"
+        yield "", (f"{one.first.file.source}/{one.first.file.name}, "
+                   f"line {one.first.record_id & 0xFFFFFFFF}")  # fmt: skip
+    if "tries" in row:
+        waits = clock.utc_text(row["suspended_utc_s"])
+        yield "waits", f"since {waits}, {count(row['tries'], 'retry').replace('retrys', 'retries')}"
+    yield "do", reason.advice
+    if reason.retryable:
+        yield "", f"`tollbook suspense retry {record_text(one.record_id)}`"
+
+
+# ---- how it was guided, and which rule held
+
+
+def _guided(
+    one: Explanation, found: Guidance, number: Callable[[Any], str], is_masked: bool
+) -> Iterator[Line]:
+    row, zone = one.row, one.data.workspace.operator.time_zone
+    paying = found.subscription
+    if paying:
+        yield "who", (f"{number(row['served_e164'])}: subscription {paying.subscription_id} of "
+                      f"account {paying.account_id}, {paying.status}"
+                      f"{_span(paying.valid_from_utc_s, paying.valid_to_utc_s, zone)}")  # fmt: skip
+    home = ""
+    if row["roaming"] == codes.ROAMINGS[codes.NATIONAL]:
+        home = f" (at home in {found.home.name})"
+    yield "served", f"{_place(found.served, is_masked)}; {_AT[row['roaming']]}{home}"
+    if row["other_zone"]:
+        of = f"{number(row['other_e164'])}: " if row["other_e164"] else ""
+        code = f"; access code {row['access_code']}" if row["access_code"] else ""
+        held = f"; held by {found.carrier}" if found.carrier else ""
+        yield "other", f"{of}{_place(found.other, is_masked)}{held}{code}"
+        yield "relation", row["relation"]
+
+
+def _span(since_utc_s: int, until_utc_s: int, zone: str) -> str:
+    since = "" if since_utc_s == OPEN_FROM else f" from {_moment(since_utc_s, zone)}"
+    return since + ("" if until_utc_s == OPEN_TO else f" until {_moment(until_utc_s, zone)}")
+
+
+def _moment(utc_s: int, zone: str) -> str:
+    """A local day, with its time where that is not midnight."""
+    return clock.local_text(utc_s, zone)[4:].removesuffix(" 00:00:00")
+
+
+def _place(place: Place, is_masked: bool) -> str:
+    if not place.zone:
+        return "nowhere"
+    # A prefix beside a masked number would give its hidden digits away.
+    key = "" if is_masked and place.by == "prefix" else f" {place.key}"
+    return f"{place.name} ({place.zone}), by {place.by}{key}"
+
+
+def _rule(one: Explanation, found: Trace, with_rules: bool) -> Iterator[Line]:
+    plan, version, rule = found.plan, found.version, found.rule
+    if plan is None or version is None:
+        yield "plan", f"{one.row['plan']}: no version in force"
+        return
+    yield "plan", f"{plan.plan_id} ({plan.name}), version {version.valid_from}, {_at(version.at)}"
+    if rule is None or one.facts is None:
+        yield "rule", f"none of {len(version.rules)} holds"
+        return
+    if with_rules:
+        for index, passed in enumerate(version.rules[: found.rule_index], start=1):
+            failed = next(c for c in conditions(passed.when, one.facts) if not c.holds)
+            yield ("rules" if index == 1 else ""), (
+                f"{index} ({_at(passed.at)}) does not hold: {failed.name} is "
+                f"{failed.found or 'none'}, not {' or '.join(failed.allowed)}")  # fmt: skip
+    yield "rule", (f"{found.rule_index + 1} of {len(version.rules)}, {_at(rule.at)}, "
+                   f"is the first that holds: {rule_text(rule, one)}")  # fmt: skip
+
+
+def rule_text(rule: Rule, one: Explanation) -> str:
+    """``service is voice, relation is toll``: what a rule asked for, in the record's words."""
+    if one.facts is None:
+        return ""
+    found = [f"{each.name} is {each.found or 'none'}" for each in conditions(rule.when, one.facts)]
+    return ", ".join(found) or "it has no conditions"
+
+
+def _at(position: Position) -> str:
+    return f"{position.file}:{position.line}"
+
+
+# ---- sums
+
+
+def _charge_steps(one: Explanation) -> Iterator[Step]:
+    found = one.trace
+    if found is None or found.version is None:
+        return
+    for component in found.components:
+        name = component_name(component)
+        steps = list(component_steps(component, name, found.version.time_zone))
+        yield (component.component, *steps[0][1:])
+        yield from steps[1:]
+    if not found.components:
+        yield "free", "the rule charges nothing", "", "", "", ""
+    stored = one.row["charge_micro"] == found.charge_micro
+    yield "total", "", "", "", _micro(found.charge_micro), _compared(one, stored)
+
+
+def _compared(one: Explanation, is_as_stored: bool) -> str:
+    found = f"as stored by run {one.run.run_number}" if is_as_stored else "NOT AS STORED"
+    return f"{one.data.workspace.operator.currency}, {found}"
+
+
+def component_name(component: Component) -> str:
+    """The rate, and the deck that named it if one did."""
+    if component.rate is None:
+        return "free"
+    return f"{component.rate.name} by {component.deck}" if component.deck else component.rate.name
+
+
+def component_steps(component: Component, name: str, zone: str) -> Iterator[Step]:
+    """How a component came about: increments, fee, sum, bounds, the one rounding."""
+    rate = component.rate
+    if rate is None:
+        yield _sum(name, Fraction(0))
+        return
+    if not component.segments:
+        most = quantity_text(rate.unit, rate.short_call)
+        why = f"{most} or less cost nothing" if component.is_short else "nothing was used"
+        yield _sum(f"{name}: {why}", Fraction(0))
+        return
+    for segment in component.segments:
+        yield ("", *_segment(segment, rate, name, zone), _nano(segment.amount_nano), "")
+    if rate.connect_nano:
+        yield _sum("connection fee", Fraction(rate.connect_nano))
+    if len(component.segments) > 1 or rate.connect_nano:
+        added = (segment.amount_nano for segment in component.segments)
+        yield _sum("together", sum(added, Fraction(rate.connect_nano)))
+    if component.bound:
+        yield _sum(f"{component.bound} of {name}", component.exact_nano)
+    is_named = (rate.digits, rate.mode) != (money.MICRO_DIGITS, money.ROUND_HALF_EVEN)
+    rounded_nano = Fraction(component.charge_micro * _NANO_A_MICRO)
+    if is_named or component.exact_nano != rounded_nano:
+        to = f"to {count(rate.digits, 'decimal')}"
+        yield _sum(f"rounded {_ROUNDING[rate.mode]} {to}", rounded_nano)
+
+
+def _sum(what: str, amount_nano: Fraction) -> Step:
+    return "", what, "", "", _nano(amount_nano), ""
+
+
+def _segment(segment: Segment, rate: Rate, name: str, zone: str) -> tuple[str, str, str]:
+    """What, how many at which price, and from when to when where that matters."""
+    tiers = rate.tiers if not segment.band else next(
+        band.tiers for band in rate.bands if band.name == segment.band
+    )  # fmt: skip
+    words = [name] + [segment.band] * bool(segment.band)
+    words += [f"tier {segment.tier}"] * (len(tiers) > 1)
+    times = ""
+    if rate.unit == "second" and (rate.bands or len(tiers) > 1):
+        since, until = (clock.local_text(moment, zone)[-8:]
+                        for moment in (segment.from_utc_s, segment.to_utc_s))  # fmt: skip
+        times = f"{since} .. {until}"
+    per = "" if segment.per == segment.increment else (
+        f" per {quantity_text(rate.unit, segment.per)}")  # fmt: skip
+    increment = quantity_text(rate.unit, segment.increment)
+    price = money.format_nano(segment.price_nano)
+    return " ".join(words), f"{segment.count:,} x {increment} at {price}{per}", times
+
+
+def quantity_text(unit: str, quantity: int) -> str:
+    """``60 s``, ``1 KiB``, ``2 events``."""
+    if unit == "event":
+        return count(quantity, "event")
+    if unit == "second":
+        return f"{quantity:,} s"
+    for name, size in _BYTES:
+        if quantity and quantity % size == 0:
+            return f"{quantity // size:,} {name}"
+    return f"{quantity:,} B"
+
+
+def _leg_steps(one: Explanation) -> Iterator[Step]:
+    for leg in one.legs:
+        yield from _leg(one, leg)
+
+
+def _leg(one: Explanation, leg: Leg) -> Iterator[Step]:
+    found, stored = leg.explained, leg.stored
+    if found is None or found.agreement is None or found.component is None:
+        yield _words(f"{leg.direction}: it is stored, but nothing in the snapshot makes it")
+        return
+    agreement = found.agreement
+    pays = f"we pay {found.carrier}" if leg.direction == "out" else f"{found.carrier} pays us"
+    of = ("group of the caller" if leg.direction == "in" else "group of the called")
+    yield _words(f"{pays}, over trunk {found.trunk}; {of}: {found.group or 'none'}")
+    month = f", statement of {stored['settle_period']}" if stored else ""
+    yield "", f"{_at(agreement.at)}, by the {agreement.clock} of the call{month}", "", "", "", ""
+    zone = one.data.workspace.operator.time_zone
+    *steps, last = component_steps(found.component, agreement.agreement, zone)
+    yield from steps
+    is_as_stored = stored is not None and stored["charge_micro"] == found.component.charge_micro
+    yield (*last[:5], _compared(one, is_as_stored))
+
+
+def _words(text: str) -> Step:
+    return "leg", text, "", "", "", ""
+
+
+def _micro(amount_micro: int) -> str:
+    return money.format_micro(amount_micro)
+
+
+def _nano(amount_nano: Fraction) -> str:
+    """An exact amount; one without an end is cut, and says so."""
+    digits = money.NANO_DIGITS
+    while digits < money.NANO_DIGITS + _REST_DIGITS and amount_nano.denominator != 1:
+        amount_nano, digits = amount_nano * 10, digits + 1
+    whole, rest = divmod(int(amount_nano), 10**digits)
+    fraction = f"{rest:0{digits}d}"
+    if amount_nano.denominator != 1:
+        return f"{whole}.{fraction[:_REST_DIGITS]}..."
+    return f"{whole}.{fraction.rstrip('0').ljust(2, '0')}"
+
+
+def aligned(steps: Sequence[Step]) -> list[str]:
+    """The steps below each other: columns of words, amounts by their decimal points."""
+    sums = [step for step in steps if step[4]]
+    widths = [max((len(step[column]) for step in sums), default=0) for column in (1, 2, 3)]
+    points = [step[4].partition(".") for step in steps]
+    whole = max((len(units) for units, _, _ in points), default=0)
+    places = max((1 + len(fraction) for _, _, fraction in points), default=0)
+    lines = []
+    for step, (units, point, fraction) in zip_longest(steps, points):
+        heading, *words, amount, remark = step
+        if not amount:
+            lines.append(_line(heading, words[0]))
+            continue
+        cells = [word.ljust(width) for word, width in zip(words, widths, strict=True)]
+        value = f"{units:>{whole}}{point}{fraction}".ljust(whole + places)
+        lines.append(_line(heading, f"{'  '.join(cells)}  {value}  {remark}").rstrip())
+    return lines

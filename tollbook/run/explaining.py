@@ -1,0 +1,266 @@
+"""Explaining a record: what became of it, looked up and priced again from its run's snapshot.
+
+Nothing here reads the working folders: what the run knew is in its snapshot. Whatever comes out
+differently from what the run stored is a ``Difference``, never passed over in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from rating import guide_trace, leg_trace, trace
+from rating.guide_trace import Ends, Guidance
+from rating.leg_trace import LegTrace
+from rating.trace import Facts, Trace
+from tariffs.compile_rates import Maxima
+from tariffs.model import When
+from tollbook import codes, reasons
+from tollbook.reasons import Reason
+from tollbook.run import data, records, snapshots
+from tollbook.run.catalogue import InputFile, Run
+from tollbook.run.data import Data
+from tollbook.run.records import Found
+from tollbook.run.session import Session
+
+RATED: Final = codes.DISPOSITIONS[codes.RATED]
+SUSPENDED: Final = codes.DISPOSITIONS[codes.SUSPENDED]
+_FACTS: Final = (
+    "service", "direction", "start_utc_s", "roaming", "relation", "other_zone", "access_code",
+    "duration_s", "up_bytes", "down_bytes", "event_count",
+)  # fmt: skip
+_CHARGE, _MICRO = "charge_", "_micro"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that the run stored and that does not follow from its snapshot."""
+
+    what: str
+    stored: str | int
+    explained: str | int
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One condition of a rule, the words that it allows, and the record's own word."""
+
+    name: str
+    allowed: tuple[str, ...]
+    found: str
+
+    @property
+    def holds(self) -> bool:
+        return self.found in self.allowed
+
+
+@dataclass(frozen=True)
+class Leg:
+    """A settlement leg as it is stored (None: it is not), and as it is explained (None: not)."""
+
+    direction: str
+    stored: Mapping[str, Any] | None
+    explained: LegTrace | None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What became of a record, and why.
+
+    fate: a word of ``codes.DISPOSITIONS``. reason: why it is not rated; None if it is. first: the
+    record that came before, for a duplicate. facts, guidance and trace: of rated records only.
+    stored_micro: the components' charges as stored, by name.
+    """
+
+    record_id: int
+    file: InputFile
+    run: Run
+    row: Mapping[str, Any]
+    data: Data
+    fate: str
+    reason: Reason | None = None
+    first: Explanation | None = None
+    facts: Facts | None = None
+    guidance: Guidance | None = None
+    trace: Trace | None = None
+    stored_micro: Mapping[str, int] = field(default_factory=dict)
+    legs: tuple[Leg, ...] = ()
+    differences: tuple[Difference, ...] = ()
+
+
+class Explainer:
+    """Explains records of a workspace; a snapshot is read once for all of its records."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._known: dict[str, Data] = {}
+
+    def explain(self, record_id: int) -> Explanation:
+        """What became of a record; raises NotFound if the workspace has never read it."""
+        found = records.find(self._session, record_id)
+        run = self._session.catalogue.run(found.run_number)
+        file = self._session.catalogue.file(record_id >> 32)
+        known = self._data(run.snapshot)
+        if found.dataset == "rated":
+            return _rated(Explanation(record_id, file, run, found.row, known, RATED),
+                          self._legs(found, record_id))  # fmt: skip
+        reason = reasons.BY_CODE[reasons.CODE[found.row["reason"]]]
+        fate = codes.DISPOSITIONS[reason.disposition]
+        first_id = found.row.get("first_record_id", 0)
+        first = self.explain(first_id) if first_id else None
+        shown = Explanation(record_id, file, run, found.row, known, fate, reason, first)
+        stored = self._legs(found, record_id) if reason.stage == "settle" else []
+        return _settled_only(shown, stored) if stored else shown
+
+    def _data(self, digest: str) -> Data:
+        if digest not in self._known:
+            self._known[digest] = data.load(snapshots.folder_of(self._session.lake, digest))
+        return self._known[digest]
+
+    def _legs(self, found: Found, record_id: int) -> list[dict[str, Any]]:
+        return records.rows_of(self._session, "legs", record_id, found.run_number)
+
+
+def facts_of(row: Mapping[str, Any]) -> Facts:
+    """What rating knew of a row of the lake's ``rated``."""
+    return Facts(
+        **{name: row[name] for name in _FACTS},
+        on_net=bool(row["flags"] & codes.FLAG_ON_NET),
+        special=bool(row["flags"] & codes.FLAG_SPECIAL),
+    )
+
+
+def conditions(when: When, facts: Facts) -> list[Condition]:
+    """The conditions that a rule names; it holds if all of them do."""
+    listed = (
+        ("service", when.service, facts.service),
+        ("direction", when.direction, facts.direction),
+        ("roaming", when.roaming, facts.roaming),
+        ("relation", when.relation, facts.relation),
+        ("to", when.to_zone, facts.other_zone),
+        ("on_net", _yes_no(when.on_net), _yes_no(facts.on_net)[0]),
+        ("special", _yes_no(when.special), _yes_no(facts.special)[0]),
+        ("access_code", when.access_code, facts.access_code),
+    )
+    return [Condition(name, allowed, found) for name, allowed, found in listed if allowed]
+
+
+def _yes_no(value: bool | None) -> tuple[str, ...]:
+    return () if value is None else ("yes" if value else "no",)
+
+
+def _rated(shown: Explanation, stored_legs: Sequence[Mapping[str, Any]]) -> Explanation:
+    row, known = shown.row, shown.data
+    facts = facts_of(row)
+    guidance = guide_trace.look_up(
+        known.workspace, known.network, known.customers,
+        Ends(row["start_utc_s"], row["served_e164"], row["other_e164"], row["special_number"],
+             row["network"], row["location"]),
+    )  # fmt: skip
+    limits = known.workspace.limits
+    maxima = Maxima(limits.duration_s, limits.volume_bytes)
+    traced = trace.price(known.book, row["plan"], facts, maxima)
+    stored_micro = {
+        name.removeprefix(_CHARGE).removesuffix(_MICRO): value
+        for name, value in row.items()
+        if name.startswith(_CHARGE) and name != _CHARGE.rstrip("_") + _MICRO
+    }
+    zone = row["served_zone" if facts.direction == leg_trace.IN else "other_zone"]
+    legs = _pair(stored_legs, leg_trace.legs_of(
+        known.network, known.agreements, facts, (row["trunk_in"], row["trunk_out"]),
+        leg_trace.group_of(known.network, zone),
+    ))  # fmt: skip
+    differences = [
+        *_guided_otherwise(row, guidance),
+        *_priced_otherwise(row, traced, stored_micro),
+        *_settled_otherwise(legs),
+    ]
+    return replace(
+        shown, facts=facts, guidance=guidance, trace=traced, stored_micro=stored_micro, legs=legs,
+        differences=tuple(differences),
+    )  # fmt: skip
+
+
+def _settled_only(shown: Explanation, stored_legs: Sequence[Mapping[str, Any]]) -> Explanation:
+    """A transit record: its legs, priced again for the settlement group that they name."""
+    row, known = shown.row, shown.data
+    facts = Facts(**{name: row[name] for name in _FACTS if name in row})
+    legs = _pair(stored_legs, leg_trace.legs_of(
+        known.network, known.agreements, facts, (row["trunk_in"], row["trunk_out"]),
+        stored_legs[0]["settlement_group"],
+    ))  # fmt: skip
+    return replace(shown, facts=facts, legs=legs, differences=tuple(_settled_otherwise(legs)))
+
+
+def _pair(
+    stored: Sequence[Mapping[str, Any]], explained: Sequence[LegTrace]
+) -> tuple[Leg, ...]:
+    """Legs of the same direction together; a record has at most one of each."""
+    by_direction = {leg["direction"]: leg for leg in stored}
+    traced = {leg.direction: leg for leg in explained}
+    return tuple(
+        Leg(direction, by_direction.get(direction), traced.get(direction))
+        for direction in codes.DIRECTIONS
+        if direction in by_direction or direction in traced
+    )
+
+
+def _guided_otherwise(row: Mapping[str, Any], guidance: Guidance) -> Iterator[Difference]:
+    paying = guidance.subscription
+    explained = {
+        "subscription_id": paying.subscription_id if paying else "",
+        "account_id": paying.account_id if paying else "",
+        "plan": paying.plan if paying else "",
+        "served_zone": guidance.served.zone,
+        "other_zone": guidance.other.zone,
+        "carrier": guidance.carrier,
+        "relation": guidance.relation,
+        "roaming": guidance.roaming,
+    }
+    for name, value in explained.items():
+        if row[name] != value:
+            yield Difference(name, row[name], value)
+
+
+def _priced_otherwise(
+    row: Mapping[str, Any], traced: Trace, stored_micro: Mapping[str, int]
+) -> Iterator[Difference]:
+    if traced.reason:
+        yield Difference("fate", RATED, f"{SUSPENDED}: {traced.reason}")
+    version = traced.version.valid_from.isoformat() if traced.version else ""
+    if row["version"] != version:
+        yield Difference("version", row["version"], version)
+    if row["rule"] != traced.rule_index:
+        yield Difference("rule", row["rule"] + 1, traced.rule_index + 1)
+    explained = dict.fromkeys(stored_micro, 0)
+    explained |= {one.component: one.charge_micro for one in traced.components}
+    for name, charge_micro in explained.items():
+        if stored_micro.get(name, 0) != charge_micro:
+            yield Difference(f"{name}_micro", stored_micro.get(name, 0), charge_micro)
+    if row["charge_micro"] != traced.charge_micro:
+        yield Difference("total_micro", row["charge_micro"], traced.charge_micro)
+
+
+def _settled_otherwise(legs: Sequence[Leg]) -> Iterator[Difference]:
+    for leg in legs:
+        stored, explained = _leg_facts(leg)
+        for name in stored | explained:
+            if stored.get(name) != explained.get(name):
+                yield Difference(f"leg {leg.direction}: {name}", stored.get(name, "no leg"),
+                                 explained.get(name, "no leg"))  # fmt: skip
+
+
+def _leg_facts(leg: Leg) -> tuple[dict[str, str | int], dict[str, str | int]]:
+    """What must be the same of a leg as stored and as explained."""
+    names = ("carrier", "trunk", "settlement_group", "agreement", "quantity", "billed_quantity",
+             "charge_micro")  # fmt: skip
+    stored = {name: leg.stored[name] for name in names} if leg.stored else {}
+    one = leg.explained
+    if one is None or one.agreement is None or one.component is None:
+        return stored, {}
+    explained = (
+        one.carrier, one.trunk, one.group, one.agreement.agreement, one.component.quantity,
+        one.billed_quantity, one.component.charge_micro,
+    )  # fmt: skip
+    return stored, dict(zip(names, explained, strict=True))
