@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,7 +33,9 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[object]], right: str = "") -> str:
+def table(
+    header: Sequence[str], rows: Sequence[Sequence[object]], right: Iterable[int | str] = ""
+) -> str:
     """Columns aligned with blanks; ``right`` names the numbers of columns that align right."""
     cells = [[str(cell) for cell in row] for row in [header, *rows]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]

@@ -27,7 +27,7 @@ COMMANDS: Final = {
     "tariff": ("tollbook.cli.tariff", "Check and try out a tariff book."),
     "runs": ("tollbook.cli.runs", "List the runs: nights, retries, bills, settlements."),
     "audit": ("tollbook.cli.audit", "Check that every record has one fate."),
-    "report": ("tollbook.cli.report", "Show the control report of a run."),
+    "report": ("tollbook.cli.report", "Write the report of a month, or show that of a run."),
 }
 REFUSED: Final = 1
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
