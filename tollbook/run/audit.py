@@ -2,7 +2,7 @@
 
 Three balances are drawn up again from what is stored: records by file (what was read = what has a
 fate, over all runs), lake files (bytes and rows as committed) and money (the rated rows of the lake
-= the control totals).
+= the control totals). The snapshots that runs refer to must be what their names say, too.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tollbook import codes
 from tollbook.money import exact_sum
-from tollbook.run import lake
+from tollbook.run import lake, snapshots
 from tollbook.run.catalogue import LakeFile
 from tollbook.run.session import Session
 
@@ -54,29 +55,36 @@ def audit(session: Session, checksums: bool = True) -> Audit:
     session.progress.start("audit", len(files))
     stored = 0
     for one in files:
-        findings += _lake_file(session, one, checksums)
-        if one.dataset == "rated" and (session.root / one.path).exists():
+        fault = _fault(session, one, checksums)
+        if fault:
+            findings.append(f"{one.path}: {fault}")
+        elif one.dataset == "rated":
             stored += _charge(session, one)
         session.progress.advance(1)
     if stored != money:
-        findings.append(f"money: {money} micro by the control totals, {stored} micro in the lake")
+        findings.append(
+            f"money: {money} micro by the control totals, {stored} micro in the lake's sound files"
+        )
     findings += _strangers(session, files)
+    findings += _snapshots(session, checksums)
     return Audit(len(inputs), sum(file.rows for file in inputs), dict(fates), money, len(files),
                  tuple(findings))  # fmt: skip
 
 
-def _lake_file(session: Session, file: LakeFile, checksums: bool) -> list[str]:
+def _fault(session: Session, file: LakeFile, checksums: bool) -> str:
+    """What is wrong with a file that a run has committed; empty: nothing."""
     path = session.root / file.path
     if not path.exists():
-        return [f"{file.path}: committed by run {file.run_number}, but the file is gone"]
-    if path.suffix != lake.SUFFIX and not checksums:
-        return []
-    found = []
-    if path.suffix == lake.SUFFIX and pq.read_metadata(path).num_rows != file.rows:
-        found.append(f"{file.path}: {pq.read_metadata(path).num_rows} rows, {file.rows} committed")
+        return f"committed by run {file.run_number}, but the file is gone"
     if checksums and _digest(path) != file.sha256:
-        found.append(f"{file.path}: the content is not what run {file.run_number} committed")
-    return found
+        return f"the content is not what run {file.run_number} committed"
+    if path.suffix != lake.SUFFIX:
+        return ""
+    try:
+        rows = pq.read_metadata(path).num_rows
+    except pa.ArrowInvalid:
+        return f"committed by run {file.run_number}, but this is no Parquet file"
+    return "" if rows == file.rows else f"{rows} rows, {file.rows} committed"
 
 
 def _digest(path: Path) -> str:
@@ -97,3 +105,15 @@ def _strangers(session: Session, files: list[LakeFile]) -> list[str]:
         for path in sorted(session.lake.rglob(f"*{lake.SUFFIX}"))
         if path not in known and "snapshots" not in path.parts
     ]
+
+
+def _snapshots(session: Session, checksums: bool) -> list[str]:
+    """Snapshots of runs that are gone or are not what their names say."""
+    found = []
+    for digest in sorted({run.snapshot for run in session.catalogue.runs()}):
+        folder = snapshots.folder_of(session.lake, digest)
+        if not folder.is_dir():
+            found.append(f"{folder}: runs refer to this snapshot, but it is gone")
+        elif checksums and snapshots.digest_of(folder) != digest:
+            found.append(f"{folder}: the content is not what the snapshot's name says")
+    return found

@@ -69,8 +69,9 @@ def run(session: Session, period: int, as_of_utc_s: int | None = None) -> Billed
             return summary(session, closed[period], again=True)
         now = int(time.time()) if as_of_utc_s is None else as_of_utc_s
         check_order(session, period, now, "bill", "rated")
-        snapshot = snapshots.take(session.root, session.lake)
-        data.load(snapshot.folder)
+        snapshot = snapshots.take_checked(
+            session.root, session.lake, lambda taken: data.load(taken.folder)
+        )
         planned = commit_plan(session, "bill", snapshot, now, period)
         return execute(session, planned)
 

@@ -148,7 +148,7 @@ def read_truth(path: Path) -> dict[tuple[str, str, int], tuple[str, str]]:
     """(source, file, row) -> (disposition, reason) of the rows that are not simply rated."""
     with path.open(encoding="utf-8", newline="") as handle:
         return {
-            (*row["file"].rsplit("/", 1), int(row["row"])): (row["disposition"], row["reason"])  # type: ignore[misc]
+            (*row["file"].rsplit("/", 1), int(row["row"])): (row["disposition"], row["reason"])
             for row in csv.DictReader(handle)
         }
 
@@ -165,7 +165,8 @@ def check_books(work: Session, nights: list[Outcome], billed: Billed, settled: S
         f"{name}: {left} and {right}"
         for name, left, right in (
             ("micro rated by the nights and in the lake",
-             sum(night.charge_micro for night in nights), billed.rated_micro + charge_of(work, other_rated)),
+             sum(night.charge_micro for night in nights),
+             billed.rated_micro + charge_of(work, other_rated)),
             ("records rated by the nights and in the lake",
              sum(night.dispositions["rated"] for night in nights), rows_of(rated)),
             ("micro due and the sum of its parts", billed.total_micro, due),

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from cdr.files import sha256
 from sqlalchemy import Connection
 
 from cdr import formats
+from cdr.files import sha256
 from tollbook.errors import BrokenFile, TollbookError
 from tollbook.run import commit, flow, work
 from tollbook.run.catalogue import InputFile, Run

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cdr.files import sha256
-
 from tollbook import codes, reasons
 from tollbook.run import plan, snapshots
 from tollbook.run.catalogue import Run, Total
@@ -47,23 +46,30 @@ def run(session: Session, as_of_utc_s: int | None = None) -> Outcome:
         catalogue = session.catalogue
         number = catalogue.next_run_number()
         found = plan.collect(catalogue, session.workspace, sha256, number)
-        refused = tuple((f"{file.source}/{file.name}", why) for file, why in found.refused)
+        snapshot = _checked(session) if found.new else None
         if found.refused:
             with catalogue.transaction() as link:
                 for file, why in found.refused:
                     catalogue.add_refusal(link, file, why)
-        told = Outcome(refused=refused, unmatched=tuple(found.unmatched),
-                       put_right=tuple(put_right))  # fmt: skip
-        if not found.new:
+        told = Outcome(
+            refused=tuple((f"{file.source}/{file.name}", why) for file, why in found.refused),
+            unmatched=tuple(found.unmatched), put_right=tuple(put_right),
+        )  # fmt: skip
+        if snapshot is None:
             return told
-        from tollbook.run import work
-
-        snapshot = snapshots.take(session.root, session.lake)
-        work.compiled(session, snapshot.digest)  # refuses before anything is planned
         now = int(time.time()) if as_of_utc_s is None else as_of_utc_s
         planned = commit_plan(session, "night", snapshot, now, files=found.new)
         done: Outcome = execute(session, planned)
         return merge(done, told)
+
+
+def _checked(session: Session) -> snapshots.Snapshot:
+    """Today's reference data; whatever is wrong with them is refused before anything is written."""
+    from tollbook.run import work
+
+    return snapshots.take_checked(
+        session.root, session.lake, lambda taken: work.compiled(session, taken.digest)
+    )
 
 
 def merge(done: Outcome, told: Outcome) -> Outcome:

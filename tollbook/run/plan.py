@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from tollbook.run.catalogue import Catalogue, InputFile
-from tollbook.workspace import Source, Workspace
+from tollbook.sources import Source
+from tollbook.workspace import Workspace
 
 # Names under which transfer programs write files that are still growing.
 UNFINISHED: Final = (".tmp", ".part", ".filepart", ".crdownload", ".swp", "~")

@@ -36,8 +36,9 @@ def run(session: Session, choice: Choice, as_of_utc_s: int | None = None) -> Out
     with writing(session):
         if not any(True for _ in _take(session, choice)):
             return Outcome()
-        snapshot = snapshots.take(session.root, session.lake)
-        work.compiled(session, snapshot.digest)
+        snapshot = snapshots.take_checked(
+            session.root, session.lake, lambda taken: work.compiled(session, taken.digest)
+        )
         now = int(time.time()) if as_of_utc_s is None else as_of_utc_s
         arguments = {
             "reason": choice.reason, "file_number": choice.file_number,

@@ -57,8 +57,9 @@ def run(session: Session, period: int, as_of_utc_s: int | None = None) -> Settle
             return summary(session, session.catalogue.run(closed[period]), again=True)
         now = int(time.time()) if as_of_utc_s is None else as_of_utc_s
         bills.check_order(session, period, now, "settle", "legs")
-        snapshot = snapshots.take(session.root, session.lake)
-        data.load(snapshot.folder)
+        snapshot = snapshots.take_checked(
+            session.root, session.lake, lambda taken: data.load(taken.folder)
+        )
         return execute(session, commit_plan(session, "settle", snapshot, now, period))
 
 

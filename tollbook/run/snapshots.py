@@ -11,9 +11,13 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from cdr.files import sha256
+from tollbook.errors import Refused
 
 TOP_FILES: Final = ("operator.yaml",)
 FOLDERS: Final = ("tariffs", "network", "customers", "layouts", "templates")
@@ -44,7 +48,6 @@ def take(root: Path, lake: Path) -> Snapshot:
     store = lake / "snapshots"
     objects = store / "objects"
     objects.mkdir(parents=True, exist_ok=True)
-    whole = hashlib.sha256()
     listed: list[tuple[Path, str]] = []
     size = 0
     for path in _sources(root):
@@ -52,14 +55,40 @@ def take(root: Path, lake: Path) -> Snapshot:
         name = hashlib.sha256(data).hexdigest()
         if not (objects / name).exists():
             _write_once(objects / name, data)
-        whole.update(f"{path.as_posix()}\0{name}\n".encode())
         listed.append((path, name))
         size += len(data)
-    digest = whole.hexdigest()
+    digest = _digest_of_list(listed)
     folder = store / digest
     if not folder.exists():
         _materialise(objects, folder, listed)
     return Snapshot(digest, folder, len(listed), size)
+
+
+def _digest_of_list(listed: Sequence[tuple[Path, str]]) -> str:
+    """A snapshot's name, from the names and digests of its files."""
+    lines = (f"{path.as_posix()}\0{name}\n" for path, name in listed)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def digest_of(folder: Path) -> str:
+    """The name that a snapshot's files should have given it."""
+    return _digest_of_list([(path, sha256(folder / path)) for path in _sources(folder)])
+
+
+def take_checked(root: Path, lake: Path, check: Callable[[Snapshot], object]) -> Snapshot:
+    """``take``; if ``check`` refuses what was taken, it leaves nothing behind in the lake."""
+    known = {path.name for path in (lake / "snapshots").glob("*")}
+    snapshot = take(root, lake)
+    try:
+        check(snapshot)
+    except Refused:
+        if snapshot.digest not in known:
+            shutil.rmtree(snapshot.folder)
+            for kept in (lake / "snapshots" / "objects").iterdir():
+                if kept.stat().st_nlink == 1:  # no other snapshot shares it
+                    kept.unlink()
+        raise
+    return snapshot
 
 
 def folder_of(lake: Path, digest: str) -> Path:
