@@ -12,6 +12,7 @@ import numpy as np
 
 from rating.guide_kernels import find_month
 from tariffs.price_kernels import (
+    TOO_LARGE,
     Clocks,
     Prices,
     finish_narrow,
@@ -23,9 +24,8 @@ from tollbook.jit import kernel
 
 OUT, IN, TRANSIT = 1, 2, 4  # tollbook.codes
 SERVICES = 7
-WAYS = 2  # outgoing and incoming
+OUTGOING, INCOMING, WAYS = 0, 1, 2
 BY_END = 1  # of an agreement's clock
-NO_LEG, UNPRICED, UNKNOWN_TRUNK = -1, -2, -3
 NO_ENTRY = -1
 
 # One entry a row of agreements.csv; half-open in time. zone: of the operator, in Clocks.
@@ -67,13 +67,23 @@ class Rows(NamedTuple):
     up_bytes: np.ndarray
     down_bytes: np.ndarray
     event_count: np.ndarray
-    trunk_in_index: np.ndarray
-    trunk_out_index: np.ndarray
     served_zone_index: np.ndarray
     other_zone_index: np.ndarray
     subscription_index: np.ndarray
-    trunk_in_offsets: np.ndarray  # int32, rows + 1: where the text of the trunk is empty
-    trunk_out_offsets: np.ndarray
+
+
+class Trunks(NamedTuple):
+    """The trunk column of one way; a text that is not empty with trunk -1 is unknown."""
+
+    trunk: np.ndarray  # int32
+    offsets: np.ndarray  # int32, rows + 1: of the text
+
+
+class Found(NamedTuple):
+    """What was found for each row: int32 [way, row], -1 where the row makes no leg that way."""
+
+    agreement: np.ndarray
+    group: np.ndarray  # -1: the destination has none
 
 
 class Legs(NamedTuple):
@@ -100,23 +110,65 @@ class Faults(NamedTuple):
     trunk_unknown: int
     charge_too_large: int
     carried_for_others: int
-    trunk_in_field: int
     trunk_out_field: int
+    trunk_in_field: int
 
 
 @kernel
-def find_agreement(tables: Agreements, at: int, start_utc_s: int, end_utc_s: int) -> int:
-    """The agreement in force by its own clock, or NO_ENTRY."""
-    place = tables.place[at]
+def find_agreement(
+    candidate: np.ndarray, agreements: np.ndarray, place: int, start_utc_s: int, end_utc_s: int
+) -> int:
+    """The first candidate in force by its own clock, or NO_ENTRY."""
     while True:
-        entry = tables.candidate[place]
+        entry = candidate[place]
         if entry == NO_ENTRY:
             return NO_ENTRY
-        agreement = tables.agreements[entry]
-        moment = end_utc_s if agreement["clock"] == BY_END else start_utc_s
-        if agreement["valid_from_utc_s"] <= moment < agreement["valid_to_utc_s"]:
+        moment = end_utc_s if agreements[entry]["clock"] == BY_END else start_utc_s
+        valid_from = agreements[entry]["valid_from_utc_s"]
+        if valid_from <= moment < agreements[entry]["valid_to_utc_s"]:
             return int(entry)
         place += 1
+
+
+@kernel
+def find_legs(
+    tables: Agreements, rows: Rows, trunks: Trunks, way: int, faults: Faults,
+    reason: np.ndarray, reason_field: np.ndarray, found: Found,
+) -> None:
+    """Agreement and destination group of all legs of one way, for rows without a reason.
+
+    way: OUTGOING or INCOMING. reason, reason_field: int16, updated where no leg can be made.
+    """  # fmt: skip
+    agreement, group_of = found.agreement[way], found.group[way]
+    for row in range(len(reason)):
+        agreement[row] = NO_ENTRY
+        direction = rows.direction[row]
+        if reason[row] != 0 or (direction != TRANSIT and (direction == IN) != (way == INCOMING)):
+            continue
+        trunk = trunks.trunk[row]
+        if trunk < 0:
+            if trunks.offsets[row + 1] > trunks.offsets[row]:
+                reason[row] = faults.trunk_unknown
+                reason_field[row] = faults.trunk_out_field
+                if way == INCOMING:
+                    reason_field[row] = faults.trunk_in_field
+            continue
+        carrier = int(tables.trunk_carrier[trunk])
+        if carrier == tables.own_carrier:
+            continue
+        zone = rows.other_zone_index[row]
+        if direction == IN:
+            zone = rows.served_zone_index[row]
+        group = int(tables.zone_group[zone]) if zone >= 0 else -1
+        at = (carrier * WAYS + way) * SERVICES + int(rows.service[row])
+        place = tables.place[at * (tables.group_count + 1) + group + 1]
+        start = rows.start_utc_s[row]
+        end = start + rows.duration_s[row]
+        entry = find_agreement(tables.candidate, tables.agreements, place, start, end)
+        if entry == NO_ENTRY:
+            reason[row] = faults.settlement_rate_missing
+        agreement[row] = entry
+        group_of[row] = group
 
 
 @kernel
@@ -133,104 +185,68 @@ def billed_quantity(prices: Prices, rate: int, quantity: int) -> int:
 
 
 @kernel
-def find_leg(tables: Agreements, rows: Rows, row: int, way: int) -> tuple[int, int, int]:
-    """Agreement of a row's outgoing (0) or incoming (1) leg, trunk and destination group.
-
-    Instead of an agreement: NO_LEG, UNPRICED or UNKNOWN_TRUNK.
-    """
-    index = rows.trunk_in_index if way else rows.trunk_out_index
-    offsets = rows.trunk_in_offsets if way else rows.trunk_out_offsets
-    trunk = int(index[row])
-    if trunk < 0:
-        return (UNKNOWN_TRUNK if offsets[row + 1] > offsets[row] else NO_LEG), -1, -1
-    carrier = int(tables.trunk_carrier[trunk])
-    if carrier == tables.own_carrier:
-        return NO_LEG, -1, -1
-    zone = rows.other_zone_index[row]
-    if rows.direction[row] == IN:
-        zone = rows.served_zone_index[row]
-    group = int(tables.zone_group[zone]) if zone >= 0 else -1
-    at = (carrier * WAYS + way) * SERVICES + int(rows.service[row])
-    at = at * (tables.group_count + 1) + group + 1
-    start = rows.start_utc_s[row]
-    entry = find_agreement(tables, at, start, start + rows.duration_s[row])
-    return (UNPRICED if entry < 0 else entry), trunk, group
-
-
-@kernel
-def write_leg(
-    tables: Agreements, rows: Rows, row: int, place: int, found: tuple[int, int, int], legs: Legs
-) -> bool:
-    """Write one leg, all but its way; False if its charge is beyond what is allowed."""
-    prices = tables.prices
-    entry, trunk, group = found
-    start = rows.start_utc_s[row]
-    quantity, apart = quantities(
-        prices.rates, entry, rows.duration_s[row], rows.up_bytes[row], rows.down_bytes[row],
-        rows.event_count[row],
-    )  # fmt: skip
-    rate = prices.rates[entry]
-    if quantity > rate["quantity_limit"]:
-        return False
-    if quantity <= 0:
-        charge = 0
-    elif quantity <= rate["narrow_quantity"]:
-        total = sum_narrow(prices, rate["only_band"], rate["first_increment"], quantity)
-        charge = finish_narrow(prices, entry, total)
-    else:
-        zone = tables.agreements[entry]["zone"]
-        charge = price_wide(prices, tables.clocks, entry, zone, start, quantity, apart)
-    moment = start
-    if tables.agreements[entry]["clock"] == BY_END:
-        moment += rows.duration_s[row]
-    period = tables.first_month + find_month(tables.month_start_utc_s, moment)
-    legs.record_id[place] = rows.record_id[row]
-    legs.agreement_index[place] = entry
-    legs.carrier_index[place] = tables.trunk_carrier[trunk]
-    legs.service[place] = rows.service[row]
-    legs.trunk_index[place] = trunk
-    legs.group_index[place] = group
-    legs.start_utc_s[place] = start
-    legs.settle_period[place] = max(period, tables.open_period)
-    legs.quantity[place] = quantity
-    legs.billed_quantity[place] = billed_quantity(prices, entry, quantity)
-    legs.charge_micro[place] = charge
-    return True
-
-
-@kernel
-def settle_rows(
-    tables: Agreements, rows: Rows, faults: Faults, reason: np.ndarray, reason_field: np.ndarray,
-    legs: Legs,
+def price_leg(
+    prices: Prices, clocks: Clocks, rate: int, zone: int, start_utc_s: int, quantity: int,
+    apart: int,
 ) -> int:
-    """Make the legs of all rows without a reason; returns how many there are.
+    """Charge of a leg in micro, or TOO_LARGE."""  # fmt: skip
+    if quantity > prices.rates[rate]["quantity_limit"]:
+        return TOO_LARGE
+    if quantity <= 0:
+        return 0
+    if quantity > prices.rates[rate]["narrow_quantity"]:
+        return price_wide(prices, clocks, rate, zone, start_utc_s, quantity, apart)
+    band, first = prices.rates[rate]["only_band"], prices.rates[rate]["first_increment"]
+    return finish_narrow(prices, rate, sum_narrow(prices, band, first, quantity))
 
-    reason, reason_field: int16, updated. A row for which any leg cannot be made makes none.
+
+@kernel
+def write_legs(
+    tables: Agreements, rows: Rows, trunk_index: tuple[np.ndarray, np.ndarray], found: Found,
+    faults: Faults, reason: np.ndarray, legs: Legs,
+) -> int:
+    """Price and write the legs of all rows without a reason; returns how many there are.
+
+    A row of which one leg cannot be made makes none. trunk_index: by way.
     """  # fmt: skip
-    count = 0
+    prices, agreements, count = tables.prices, tables.agreements, 0
     for row in range(len(reason)):
         if reason[row] != 0:
             continue
-        direction = rows.direction[row]
-        first_way = 1 if direction == IN else 0
-        last_way = 1 if direction in (IN, TRANSIT) else 0
-        made = 0
-        for way in range(first_way, last_way + 1):
-            found = find_leg(tables, rows, row, way)
-            if found[0] >= 0:
-                place = count + made
-                legs.direction[place] = IN if way else OUT
-                if write_leg(tables, rows, row, place, found, legs):
-                    made += 1
-                else:
-                    reason[row] = faults.charge_too_large
-            elif found[0] == UNPRICED:
-                reason[row] = faults.settlement_rate_missing
-            elif found[0] == UNKNOWN_TRUNK and reason[row] == 0:
-                reason[row] = faults.trunk_unknown
-                reason_field[row] = faults.trunk_in_field if way else faults.trunk_out_field
+        place, start = count, rows.start_utc_s[row]
+        for way in range(WAYS):
+            entry = int(found.agreement[way, row])
+            if entry == NO_ENTRY:
+                continue
+            quantity, apart = quantities(
+                prices.rates, entry, rows.duration_s[row], rows.up_bytes[row],
+                rows.down_bytes[row], rows.event_count[row],
+            )  # fmt: skip
+            zone = agreements[entry]["zone"]
+            charge = price_leg(prices, tables.clocks, entry, zone, start, quantity, apart)
+            if charge == TOO_LARGE:
+                reason[row] = faults.charge_too_large
+                break
+            moment = start
+            if agreements[entry]["clock"] == BY_END:
+                moment += rows.duration_s[row]
+            month = tables.first_month + find_month(tables.month_start_utc_s, moment)
+            trunk = trunk_index[way][row]
+            legs.record_id[place] = rows.record_id[row]
+            legs.agreement_index[place] = entry
+            legs.carrier_index[place] = tables.trunk_carrier[trunk]
+            legs.direction[place] = IN if way == INCOMING else OUT
+            legs.service[place] = rows.service[row]
+            legs.trunk_index[place] = trunk
+            legs.group_index[place] = found.group[way, row]
+            legs.start_utc_s[place] = start
+            legs.settle_period[place] = max(month, tables.open_period)
+            legs.quantity[place] = quantity
+            legs.billed_quantity[place] = billed_quantity(prices, entry, quantity)
+            legs.charge_micro[place] = charge
+            place += 1
         if reason[row] == 0:
-            count += made
-            if direction == TRANSIT and rows.subscription_index[row] < 0:
+            count = place
+            if rows.direction[row] == TRANSIT and rows.subscription_index[row] < 0:
                 reason[row] = faults.carried_for_others
     return count

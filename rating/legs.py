@@ -25,11 +25,11 @@ from tollbook.network import Network
 from tollbook.stage import StageResult, ints, text, with_columns
 from tollbook.text import Problems
 
-_FIELDS: Final = {"trunk_in_field": "trunk_in", "trunk_out_field": "trunk_out"}
-FAULTS: Final = kernels.Faults(*(
-    schemas.CDR.get_field_index(_FIELDS[name]) if name in _FIELDS else reasons.CODE[name]
-    for name in kernels.Faults._fields
-))  # fmt: skip
+_TRUNKS: Final = ("trunk_out", "trunk_in")  # by way
+_TRUNK_FIELDS: Final = tuple(schemas.CDR.get_field_index(name) for name in _TRUNKS)
+FAULTS: Final = kernels.Faults(
+    *(reasons.CODE[name] for name in kernels.Faults._fields[:-2]), *_TRUNK_FIELDS
+)
 
 
 @dataclass(frozen=True)
@@ -111,17 +111,19 @@ def settle(
     totals: legs; taken_back_micro, the charges of rows that were rated and are suspended here.
     """
     schemas.check(batch, schemas.RATED, "settle")
-    rows = kernels.Rows(
-        *(ints(batch, name) for name in kernels.Rows._fields[:-2]),
-        *(text(batch, name).offsets for name in ("trunk_in", "trunk_out")),
-    )
+    rows = kernels.Rows(*(ints(batch, name) for name in kernels.Rows._fields))
+    trunks = (ints(batch, "trunk_out_index"), ints(batch, "trunk_in_index"))
     reason = ints(batch, "reason").copy()
     field = ints(batch, "reason_field").copy()
+    found = kernels.Found(*np.empty((2, kernels.WAYS, batch.num_rows), np.int32))
+    for way, (name, index) in enumerate(zip(_TRUNKS, trunks, strict=True)):
+        column = kernels.Trunks(index, text(batch, name).offsets)
+        kernels.find_legs(compiled.tables, rows, column, way, FAULTS, reason, field, found)
     legs = kernels.Legs(*(
         np.empty(2 * batch.num_rows, schemas.LEG.field(name).type.to_pandas_dtype())
         for name in kernels.Legs._fields
     ))  # fmt: skip
-    count = kernels.settle_rows(compiled.tables, rows, FAULTS, reason, field, legs)
+    count = kernels.write_legs(compiled.tables, rows, trunks, found, FAULTS, reason, legs)
     new = {"reason": reason, "reason_field": field}
     held = (reason != ints(batch, "reason")) & (reason != FAULTS.carried_for_others)
     taken_back = money.exact_sum(ints(batch, "charge_micro")[held])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import example, given, reject
 from hypothesis import strategies as st
 from rating_helpers import rate_facts
 
-from rating import leg_kernels, rate_kernels
+from rating import leg_kernels, rate_kernels, trace
 from rating.trace import Facts
 from tariffs import exact_kernels, price_kernels, rule_kernels
 from tariffs.compile_rates import Maxima
@@ -98,6 +99,14 @@ def test_rows_that_rating_passes_by() -> None:
     assert [row.rule_index for row in rows] == [-1, 0, -1, -1]
 
 
+def test_the_limit_of_one_charge() -> None:
+    rules = (Rule(When(), (Charge("airtime", "local"),)),)
+    compiled = compiled_of(book_of(version_of(rules, LOCAL, charge_limit_micro=800_000)))
+    facts = [Facts("voice", "out", START, duration_s=used) for used in (120, 121)]
+    rows = rate_facts(facts, [0, 0], compiled)
+    assert [(row.reason, row.total) for row in rows] == [("", 800_000), ("charge_too_large", 0)]
+
+
 # The proof against overflow: increments so long that the naive twin can count them.
 
 BIG = st.sampled_from([2**28, 2**30 - 1, 2**33, 2**39 - 7, 2**40])
@@ -115,6 +124,13 @@ def big_rates(draw: st.DrawFn) -> Rate:
     )  # fmt: skip
 
 
+def sum_of(rate: Rate, fact: Facts) -> Fraction:
+    """All increments and the connection fee, in units of the rate's last digit."""
+    segments = trace.price_rate(replace(rate, maximum_nano=0), fact, "UTC").segments
+    nano = rate.connect_nano + sum((one.amount_nano for one in segments), Fraction(0))
+    return nano / 10 ** (money.NANO_DIGITS - rate.digits)
+
+
 @given(big_rates(), st.data())
 def test_sums_are_exact_up_to_the_declared_maximum(rate: Rate, data: Any) -> None:
     maxima = Maxima(volume_bytes=data.draw(st.integers(2**28, 2**40)))
@@ -124,7 +140,8 @@ def test_sums_are_exact_up_to_the_declared_maximum(rate: Rate, data: Any) -> Non
         compiled = compiled_of(book, maxima)
     except Refused:
         reject()
-    narrow = int(compiled.tables.prices.rates["narrow_quantity"][0])
+    rates = compiled.tables.prices.rates
+    narrow = int(rates["narrow_quantity"][0])
     edges = [narrow - 1, narrow, narrow + 1, maxima.volume_bytes, maxima.volume_bytes + 1]
     chosen = [edge for edge in edges if 0 <= edge <= maxima.volume_bytes + 1]
     facts = [
@@ -134,6 +151,8 @@ def test_sums_are_exact_up_to_the_declared_maximum(rate: Rate, data: Any) -> Non
     for fact, row in zip(facts, rate_facts(facts, [0] * len(facts), compiled), strict=True):
         naive = reference.rate(book, "p", fact, maxima)
         assert (row.reason, row.total) == (naive.reason, naive.total)
+        if fact.up_bytes + fact.down_bytes <= narrow:
+            assert sum_of(rate, fact) * int(rates["denominator_low"][0]) < 2**62
 
 
 WIDE = st.integers(0, 2**123 - 1) | st.integers(0, 2**64) | st.integers(0, 10)
