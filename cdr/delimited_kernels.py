@@ -11,7 +11,9 @@ import numpy as np
 from cdr import field_kernels as f
 from cdr import spec_kernels as k
 from cdr import time_kernels as t
-from cdr.record_kernels import judge_rows, plain_rows, quoted_rows
+from cdr.plain_kernels import plain_rows
+from cdr.quoted_kernels import quoted_rows
+from cdr.record_kernels import judge_rows
 from tollbook.jit import kernel
 
 
@@ -28,7 +30,6 @@ def decode_rows(
     state, is_quoted = s.state, block[k.IS_QUOTED] != 0
     state[:] = 0
     state[k.STATE_ID] = block[k.FIRST_ID]
-    s.mask[:] = 0
     s.known[:] = 0
     out.totals[:] = 0
     source, first_row = s.row if is_quoted else data, np.int64(0)
@@ -42,7 +43,7 @@ def decode_rows(
         for i in range(len(spec.ops)):
             op = spec.ops[i]
             kind = op[k.OP_KIND]
-            longest = f.locate(source, op, first_row, trims, spec, s, out.numbers)
+            longest = f.locate(source, op, first_row, trims, spec, s, out)
             if kind == k.KIND_TEXT:
                 encoding = spec.settings[k.ENCODING]
                 f.read_text(source, op, first_row, block[k.IS_CHECKED] != 0, encoding, s, out)

@@ -24,6 +24,7 @@ from cdr.layout_fields import (
     WORD,
 )  # fmt: skip
 from cdr.layout_types import ROW_BYTES_MAX, Column, Layout
+from cdr.layout_words import Words
 from tollbook import clock, reasons, schemas
 
 ENCODING_CODE: Final = {"utf-8": k.UTF8, "latin-1": k.LATIN1, "ascii": k.ASCII}
@@ -34,13 +35,14 @@ _KIND: Final = {
     TEXT: k.KIND_TEXT, NUMBER: k.KIND_NUMBER, INTEGER: k.KIND_QUANTITY, DECIMAL: k.KIND_DECIMAL,
     IMSI: k.KIND_QUANTITY, IMEI: k.KIND_QUANTITY, WORD: k.KIND_WORD, CONDITION: k.KIND_WORD,
 }  # fmt: skip
-# The rows of Output.numbers that hold columns of schemas.CDR.
+# The rows of Output.numbers and Output.codes that hold columns of schemas.CDR.
 NUMBER_SLOT: Final = {
-    "service": k.SERVICE, "direction": k.DIRECTION, "imsi": k.IMSI, "imei": k.IMEI,
+    "imsi": k.IMSI, "imei": k.IMEI,
     "start_utc_s": k.START, "duration_s": k.DURATION, "up_bytes": k.UP_BYTES,
     "down_bytes": k.DOWN_BYTES, "event_count": k.EVENTS, "sequence": k.SEQUENCE,
     "cause": k.CAUSE, "upstream_charge_micro": k.CHARGE,
 }  # fmt: skip
+CODE_SLOT: Final = {"service": k.SERVICE, "direction": k.DIRECTION}
 _DIGITS: Final = {IMSI: (6, 15, "imsi_malformed"), IMEI: (14, 16, "imei_malformed")}
 _UNKNOWN: Final = {"service": "service_unknown", "direction": "direction_unknown"}
 
@@ -57,13 +59,13 @@ class Resolved:
 class Compiled:
     """A layout as the kernels read it, and which columns of ``schemas.CDR`` they then fill.
 
-    texts: the utf8 columns, in the order of ``Output.texts``; numbers: column -> row of
-    ``Output.numbers``; width: the most columns that a row may have.
+    texts: the utf8 columns, in the order of ``Output.texts``; columns: the others; width: the most
+    columns that a row may have.
     """
 
     spec: k.Spec
     texts: tuple[str, ...]
-    numbers: dict[str, int]
+    columns: frozenset[str]
     width: int
 
 
@@ -85,7 +87,8 @@ def compile_layout(
     builder = _Builder(zones)
     for item in sorted(resolved, key=_order):
         builder.add(item)
-    return Compiled(builder.spec(layout, widths), tuple(builder.texts), builder.numbers, widths[1])
+    return Compiled(builder.spec(layout, widths), tuple(builder.texts), frozenset(builder.columns),
+                    widths[1])
 
 
 def record_spec(layout: Layout) -> k.Spec:
@@ -107,18 +110,18 @@ def _order(item: Resolved) -> tuple[int, int]:
 
 
 class _Builder:
-    """Collects words, zones and formats while ops are added."""
+    """Collects zones and formats while ops are added."""
 
     def __init__(self, zones: dict[str, str]) -> None:
         self.zones = zones
         self.ops: list[list[int]] = []
-        self.words: list[tuple[bytes, int]] = []
+        self.words = Words()
         self.items: list[tuple[int, int]] = []
         self.since: list[np.ndarray] = []
         self.offsets: list[np.ndarray] = []
         self.day_zone = ""
         self.texts: list[str] = []
-        self.numbers: dict[str, int] = {}
+        self.columns: set[str] = set()
 
     def add(self, item: Resolved) -> None:
         column = item.column
@@ -127,12 +130,16 @@ class _Builder:
         op[k.OP_KIND], op[k.OP_COLUMN] = _kind(column), item.position
         op[k.OP_FIELD] = _POSITION.get(target, -1)
         op[k.OP_REQUIRED], op[k.OP_MAX_BYTES] = int(column.required), column.max_bytes
-        op[k.OP_NULL_FIRST], op[k.OP_NULL_COUNT] = self._add_words([(n, 0) for n in column.nulls])
+        op[k.OP_NULLS] = self.words.add([(null, 0) for null in column.nulls])
         if column.type in (TEXT, NUMBER):
             op[k.OP_SLOT] = len(self.texts)
             self.texts.append(target)
+        elif column.type == WORD:
+            op[k.OP_SLOT] = CODE_SLOT[target]
+            self.columns.add(target)
         elif column.type != CONDITION:
-            op[k.OP_SLOT] = self.numbers[target] = NUMBER_SLOT[target]
+            op[k.OP_SLOT] = NUMBER_SLOT[target]
+            self.columns.add(target)
         if column.type == CONDITION:  # what decides about a row is compared, however long it is
             op[k.OP_MAX_BYTES] = ROW_BYTES_MAX
         op[k.OP_A :] = self._parameters(column)
@@ -150,12 +157,12 @@ class _Builder:
             return [1, 1, k.ROUND_NEVER, INT64_MAX, low, high, reasons.CODE[name]]
         if column.type == TIME:
             return self._time(column)
-        first, count = self._add_words(list(column.words))
+        group = self.words.add(list(column.words))
         if column.type == WORD:
-            return [first, count, reasons.CODE[_UNKNOWN[column.field]], k.RULE_CODE, 0, 0, 0]
+            return [group, 0, reasons.CODE[_UNKNOWN[column.field]], k.RULE_CODE, 0, 0, 0]
         if column.type == CONDITION:
             rule = k.RULE_UNLESS if column.unless else k.RULE_EQUALS
-            return [first, count, reasons.CODE[CONDITION_REASON[column.field]], rule, 0, 0, 0]
+            return [group, 0, reasons.CODE[CONDITION_REASON[column.field]], rule, 0, 0, 0]
         return [0] * 7
 
     def _time(self, column: Column) -> list[int]:
@@ -185,17 +192,7 @@ class _Builder:
         self.items.extend(layout_time.parse(text))
         return 0, first, len(self.items) - first
 
-    def _add_words(self, words: list[tuple[bytes, int]]) -> tuple[int, int]:
-        first = len(self.words)
-        self.words.extend(words)
-        return first, len(words)
-
     def spec(self, layout: Layout, widths: tuple[int, int]) -> k.Spec:
-        lengths = [len(word) for word, _ in self.words]
-        begins = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))[:-1]
-        table = [[n, code, int(begin)] for n, (_, code), begin in
-                 zip(lengths, self.words, begins, strict=True)]
-        heads = [int.from_bytes(word[:8], "little") for word, _ in self.words]
         numbers = np.zeros(256, np.uint8)
         numbers[list(NUMBER_SIGNS)] = 1
         numbers[[c for c in range(128) if chr(c).isalnum()]] = 1
@@ -203,9 +200,11 @@ class _Builder:
             settings=settings_of(layout, *widths),
             ops=np.array(self.ops, np.int64).reshape(-1, k.OP_SIZE),
             comment=np.frombuffer(layout.comment, np.uint8).copy(),
-            words=np.array(table, np.int64).reshape(-1, 3),
-            words_head=np.array(heads, np.uint64),
-            pool=np.frombuffer(b"".join(w for w, _ in self.words) + bytes(8), np.uint8).copy(),
+            groups=np.array(self.words.groups, np.uint64).reshape(-1, 3),
+            slots=np.array(self.words.slots, np.int32),
+            words=np.array(self.words.rows, np.int64).reshape(-1, 4),
+            heads=np.array(self.words.heads, np.uint64),
+            pool=np.frombuffer(self.words.pool + bytes(8), np.uint8).copy(),
             zone_since=np.concatenate([np.zeros(0, np.int64), *self.since]),
             zone_offset=np.concatenate([np.zeros(0, np.int64), *self.offsets]),
             items=np.array(self.items, np.int64).reshape(-1, 2),

@@ -6,98 +6,116 @@ one value a row and notes faults; the first fault of a row stays.
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from cdr import bytes_kernels as b
 from cdr import spec_kernels as k
-from cdr.spec_kernels import Int
+from cdr.spec_kernels import Int, Word
 from tollbook.jit import inner
 
 MINUS, POINT, ZERO = 45, 46, 48
+LENGTH_MIX: Final = b.U(k.LENGTH_MIX)
 
 
 @inner
-def note(
-    op: np.ndarray, r: Int, row: Int, reason: Int, raw: np.ndarray, numbers: np.ndarray
-) -> None:
+def note(op: np.ndarray, r: Int, row: Int, reason: Int, raw: np.ndarray, out: k.Output) -> None:
     """The row is bad for this reason, at this op's field, unless it was bad before."""
-    if numbers[k.REASON, row] == 0:
+    if out.verdicts[k.REASON, row] == 0:
         column = op[k.OP_COLUMN]
-        numbers[k.REASON, row] = reason
-        numbers[k.REASON_FIELD, row] = op[k.OP_FIELD]
-        numbers[k.FAULT_BEGIN, row] = raw[column, r] + 1
-        numbers[k.FAULT_LENGTH, row] = raw[column + 1, r] - raw[column, r] - 1
+        out.verdicts[k.REASON, row] = reason
+        out.verdicts[k.REASON_FIELD, row] = op[k.OP_FIELD]
+        out.numbers[k.FAULT_BEGIN, row] = raw[r, column] + 1
+        out.numbers[k.FAULT_LENGTH, row] = raw[r, column + 1] - raw[r, column] - 1
 
 
 @inner
-def find_word(
-    source: np.ndarray, at: Int, length: Int, first: Int, end: Int, words: np.ndarray,
-    heads: np.ndarray, pool: np.ndarray,
-) -> Int:  # fmt: skip
-    """Place in the table of the word that the field is, from ``first`` to before ``end``; or -1.
+def head_of(source: np.ndarray, at: Int, length: Int) -> Word:
+    """The first eight bytes of a field as a word, zeros behind a shorter one."""
+    half = b.U(8 - min(length, 8)) << b.S2  # half the bits to clear: 64 at once are undefined
+    return b.load8(source, at) & ((b.ALL_ONES >> half) >> half)
 
-    Looks at every word without a branch on the way: which one it is cannot be foretold.
+
+@inner
+def follow(source: np.ndarray, at: Int, length: Int, word: Int, spec: k.Spec) -> Int:
+    """The word of a chain that a field of more than eight bytes is, from ``word`` on; or -1."""
+    while word >= 0:
+        begin, differs = spec.words[word, k.WORD_BEGIN], 0
+        for i in range(8, length):
+            differs |= source[at + i] ^ spec.pool[begin + i]
+        if differs == 0:
+            break
+        word = spec.words[word, k.WORD_NEXT]
+    return word
+
+
+@inner
+def find_words(source: np.ndarray, group: Int, spec: k.Spec, s: k.Scratch) -> None:
+    """The word of a group that each located field is, to ``s.word``; -1 where it is none.
+
+    One look by a hash without collisions: which word comes cannot be foretold, and a wrongly
+    foretold branch costs more than the hash.
     """
-    head = b.NO_BITS
-    found: Int = np.int64(-1)
-    if length > 0:
-        head = b.load8(source, at) & (b.ALL_ONES >> (b.U(8 - min(length, 8)) << b.S3))
-    for word in range(first, end):
-        found = word if (heads[word] == head) & (words[word, 0] == length) else found
-    if length <= 8 or found < 0:
-        return found
-    for word in range(first, end):
-        begin, same = words[word, 2], words[word, 0] == length
-        for i in range(length if same else 0):
-            same = same and source[at + i] == pool[begin + i]
-        if same:
-            return word
-    return -1
+    low, lengths, found, slots, heads = s.low, s.length, s.word, spec.slots, spec.heads
+    words, first = spec.words, spec.groups[group, k.GROUP_SLOT]
+    shift, multiplier = spec.groups[group, k.GROUP_SHIFT], spec.groups[group, k.GROUP_MULTIPLIER]
+    for r in range(s.state[k.STATE_COUNT]):
+        at, length = np.int64(low[r]), np.int64(lengths[r])
+        head = head_of(source, at, length)
+        mixed = (head ^ (b.U(length) * LENGTH_MIX)) * multiplier
+        word = np.int64(slots[first + (mixed >> shift)])
+        is_same = word >= 0 and heads[word] == head and words[word, k.WORD_LENGTH] == length
+        found[r] = word if is_same else -1
+        if is_same and length > 8:
+            found[r] = follow(source, at, length, word, spec)
+
+
+@inner
+def trim(source: np.ndarray, s: k.Scratch) -> None:
+    """Takes blanks and tabs off both ends of the located fields."""
+    lows, lengths = s.low, s.length
+    for r in range(s.state[k.STATE_COUNT]):
+        low, end = lows[r], lows[r] + lengths[r]
+        while low < end and (source[low] == 32 or source[low] == 9):
+            low += 1
+        while end > low and (source[end - 1] == 32 or source[end - 1] == 9):
+            end -= 1
+        lows[r], lengths[r] = low, end - low
 
 
 @inner
 def locate(
     source: np.ndarray, op: np.ndarray, first_row: Int, trims: bool, spec: k.Spec, s: k.Scratch,
-    numbers: np.ndarray,
+    out: k.Output,
 ) -> Int:  # fmt: skip
     """Finds the op's field in every row; one that is empty, null or at fault has length 0.
 
     Returns the length of the longest field that was there.
     """
     count, lows, lengths, column = s.state[k.STATE_COUNT], s.low, s.length, op[k.OP_COLUMN]
-    before, behind = s.bounds[column], s.bounds[column + 1]
+    bounds, found, most, is_required = s.bounds, s.word, op[k.OP_MAX_BYTES], op[k.OP_REQUIRED] != 0
     longest, shortest = np.int32(0), np.int32(1)
     for r in range(count):
-        begin = before[r] + np.int32(1)
-        size = behind[r] - begin
+        begin = bounds[r, column] + np.int32(1)
+        size = bounds[r, column + 1] - begin
         lows[r], lengths[r] = begin, size
         longest, shortest = max(longest, size), min(shortest, size)
-    most, nulls, is_required = op[k.OP_MAX_BYTES], op[k.OP_NULL_COUNT], op[k.OP_REQUIRED] != 0
-    if not trims and longest <= most and nulls == 0 and (shortest > 0 or not is_required):
+    if trims:
+        trim(source, s)
+    nulls = op[k.OP_NULLS]
+    if nulls > 0:
+        find_words(source, nulls, spec, s)
+    elif not trims and longest <= most and (shortest > 0 or not is_required):
         return longest
-    first, words, heads, pool = op[k.OP_NULL_FIRST], spec.words, spec.words_head, spec.pool
     for r in range(count):
-        low: Int = np.int64(lows[r])
-        length: Int = np.int64(lengths[r])
-        if trims:
-            while length > 0 and (source[low] == 32 or source[low] == 9):
-                low += 1
-                length -= 1
-            while length > 0 and (source[low + length - 1] == 32 or source[low + length - 1] == 9):
-                length -= 1
-            lows[r], lengths[r] = low, length
-        if length > most:
-            note(op, r, first_row + r, k.FIELD_TOO_LONG, s.raw, numbers)
+        if lengths[r] > most:
+            note(op, r, first_row + r, k.FIELD_TOO_LONG, s.raw, out)
             lengths[r] = 0
-            continue
-        null = -1
-        if length > 0 and nulls > 0:
-            null = find_word(source, low, length, first, first + nulls, words, heads, pool)
-        if null >= 0:
-            length = 0
+        elif lengths[r] == 0 or (nulls > 0 and found[r] >= 0):
             lengths[r] = 0
-        if length == 0 and is_required:
-            note(op, r, first_row + r, k.FIELD_MISSING, s.raw, numbers)
+            if is_required:
+                note(op, r, first_row + r, k.FIELD_MISSING, s.raw, out)
     return longest
 
 
@@ -108,7 +126,7 @@ def read_text(
 ) -> None:  # fmt: skip
     """Fields as UTF-8; ``is_checked``: the block holds bytes that may not be stored as they are."""
     offsets, target = out.offsets[op[k.OP_SLOT]], out.texts[op[k.OP_SLOT]]
-    low, lengths, raw, numbers = s.low, s.length, s.raw, out.numbers
+    low, lengths, raw = s.low, s.length, s.raw
     to = np.int64(offsets[first_row])
     for r in range(s.state[k.STATE_COUNT]):
         at: Int = np.int64(low[r])
@@ -117,7 +135,7 @@ def read_text(
             length = b.copy_checked(source, at, length, target, to, encoding)
             if length < 0:
                 reason = k.TEXT_NOT_UTF8 if length == -1 else k.TEXT_CONTROL_CHARACTER
-                note(op, r, first_row + r, reason, raw, numbers)
+                note(op, r, first_row + r, reason, raw, out)
                 length = 0
         else:
             done = 0
@@ -143,7 +161,7 @@ def read_number(
 ) -> None:
     """Telephone numbers as text: eight digits at a time, other signs by table."""
     offsets, target = out.offsets[op[k.OP_SLOT]], out.texts[op[k.OP_SLOT]]
-    low, lengths, raw, numbers = s.low, s.length, s.raw, out.numbers
+    low, lengths, raw = s.low, s.length, s.raw
     to, allowed = np.int64(offsets[first_row]), spec.number_bytes
     for r in range(s.state[k.STATE_COUNT]):
         at: Int = np.int64(low[r])
@@ -157,7 +175,7 @@ def read_number(
             behind = done - length if done > length else 0
             other |= b.not_digits(word) << (b.U(behind) << b.S3)
         if other != b.NO_BITS and not is_number(source, at, length, allowed):
-            note(op, r, first_row + r, k.NUMBER_MALFORMED, raw, numbers)
+            note(op, r, first_row + r, k.NUMBER_MALFORMED, raw, out)
             length = 0
         to += length
         offsets[first_row + r + 1] = to
@@ -243,7 +261,7 @@ def read_quantity(
     is_simple = longest <= 8 and longest <= most and fewest <= 1 and not is_decimal
     if is_simple and times == per and read_short(source, first_row, s, target):
         return
-    low, lengths, raw, numbers = s.low, s.length, s.raw, out.numbers
+    low, lengths, raw = s.low, s.length, s.raw
     for r in range(s.state[k.STATE_COUNT]):
         at, length = np.int64(low[r]), np.int64(lengths[r])
         value = 0
@@ -262,7 +280,7 @@ def read_quantity(
                     value *= times
             if value < 0:
                 reason = op[k.OP_G] if value == -1 else k.INTEGER_OUT_OF_RANGE
-                note(op, r, first_row + r, reason, raw, numbers)
+                note(op, r, first_row + r, reason, raw, out)
                 value = 0
         target[first_row + r] = value
 
@@ -272,16 +290,16 @@ def read_word(
     source: np.ndarray, op: np.ndarray, first_row: Int, spec: k.Spec, s: k.Scratch, out: k.Output
 ) -> None:
     """Words of a closed list -> their codes; or the rows to keep, by what the list says of them."""
-    first, end, rule = op[k.OP_A], op[k.OP_A] + op[k.OP_B], op[k.OP_D]
-    words, heads, pool = spec.words, spec.words_head, spec.pool
-    low, lengths, raw, numbers = s.low, s.length, s.raw, out.numbers
+    rule, lengths, raw, words, found = op[k.OP_D], s.length, s.raw, spec.words, s.word
+    find_words(source, op[k.OP_A], spec, s)
+    if rule == k.RULE_CODE:
+        codes = out.codes[op[k.OP_SLOT]]
+        for r in range(s.state[k.STATE_COUNT]):
+            word = found[r]
+            codes[first_row + r] = words[word, k.WORD_CODE] if word >= 0 else 0
+            if word < 0 and lengths[r] > 0:
+                note(op, r, first_row + r, op[k.OP_C], raw, out)
+        return
     for r in range(s.state[k.STATE_COUNT]):
-        at, length, row = np.int64(low[r]), np.int64(lengths[r]), first_row + r
-        word = -1
-        if length > 0 or rule != k.RULE_CODE:
-            word = find_word(source, at, length, first, end, words, heads, pool)
-        if rule == k.RULE_CODE:
-            numbers[op[k.OP_SLOT], row] = words[word, 1] if word >= 0 else 0
-        is_fault = word >= 0 if rule == k.RULE_UNLESS else word < 0
-        if is_fault and (length > 0 or rule != k.RULE_CODE):
-            note(op, r, row, op[k.OP_C], raw, numbers)
+        if (found[r] >= 0) == (rule == k.RULE_UNLESS):
+            note(op, r, first_row + r, op[k.OP_C], raw, out)

@@ -20,16 +20,21 @@ SETTINGS_COUNT: Final = 8
 UTF8, LATIN1, ASCII = 0, 1, 2
 
 # Columns of Spec.ops: what every op has, and A..G, whose meaning depends on the kind.
-(OP_KIND, OP_COLUMN, OP_SLOT, OP_FIELD, OP_REQUIRED, OP_MAX_BYTES, OP_NULL_FIRST, OP_NULL_COUNT,
- OP_A, OP_B, OP_C, OP_D, OP_E, OP_F, OP_G) = range(15)  # fmt: skip
-OP_SIZE: Final = 15
+(OP_KIND, OP_COLUMN, OP_SLOT, OP_FIELD, OP_REQUIRED, OP_MAX_BYTES, OP_NULLS, OP_A, OP_B, OP_C, OP_D,
+ OP_E, OP_F, OP_G) = range(14)  # fmt: skip
+OP_SIZE: Final = 14
+
+# Places found at a time, and the room for them: a row's may wait for its line end.
+MARK_WORDS: Final = 512
+ENDS_COUNT: Final = 4 * MARK_WORDS * 64
+ENDS_STEP: Final = 8  # ends are copied so many at a time, whether there are so many or not
 
 # Op kinds, with the meaning of A..G.
 KIND_TEXT: Final = 0
 KIND_NUMBER: Final = 1  # a telephone number, kept as text
 KIND_QUANTITY: Final = 2  # A times, B per, C rounding, D largest, E fewest bytes, F most, G reason
 KIND_DECIMAL: Final = 3  # the same; B is 1
-KIND_WORD: Final = 4  # A first word, B words, C reason, D rule
+KIND_WORD: Final = 4  # A group of words, B -, C reason, D rule
 KIND_TIME_FIXED: Final = 5  # A format, B separator, C -, D first of zone, E its size
 KIND_TIME: Final = 6  # A -, B first item, C items, D first of zone, E its size, F part
 
@@ -38,17 +43,24 @@ ROUND_UP, ROUND_NEAREST, ROUND_DOWN, ROUND_NEVER = range(4)
 RULE_CODE, RULE_EQUALS, RULE_UNLESS = range(3)
 # Times in fixed places: local; with an offset; as ISO 8601 has it, with a fraction and an offset.
 FORMAT_LOCAL, FORMAT_OFFSET, FORMAT_ISO = range(3)
+# A group of words: its first slot; how far a hash is shifted down; what it is multiplied with, so
+# that all words of the group have slots of their own (but for those of one length and one head).
+GROUP_SLOT, GROUP_SHIFT, GROUP_MULTIPLIER = range(3)
+WORD_LENGTH, WORD_CODE, WORD_BEGIN, WORD_NEXT = range(4)
+LENGTH_MIX: Final = 0x9E3779B97F4A7C15  # makes the length a part of the hash
 # Parts of times: a day whose clock follows, a whole time, a clock whose day came before.
 PART_DAY, PART_WHOLE, PART_CLOCK = range(3)
 # Codes of items of other formats; cdr.layout_time makes them, a test compares the two.
 (ITEM_LITERAL, ITEM_YEAR, ITEM_MONTH, ITEM_DAY, ITEM_HOUR, ITEM_MINUTE, ITEM_SECOND, ITEM_FRACTION,
  ITEM_OFFSET, ITEM_EPOCH_S, ITEM_EPOCH_MS) = range(11)  # fmt: skip
 
-# Rows of Output.numbers.
-(RECORD_ID, BYTE_OFFSET, BYTE_LENGTH, REASON, REASON_FIELD, FAULT_BEGIN, FAULT_LENGTH, FLAGS,
- SERVICE, DIRECTION, IMSI, IMEI, START, UTC_OFFSET, DURATION, UP_BYTES, DOWN_BYTES, EVENTS,
- SEQUENCE, CAUSE, CHARGE) = range(21)  # fmt: skip
-NUMBERS_COUNT: Final = 21
+# Rows of the arrays of Output.
+(RECORD_ID, BYTE_OFFSET, FAULT_BEGIN, FAULT_LENGTH, IMSI, IMEI, START, DURATION, UP_BYTES,
+ DOWN_BYTES, EVENTS, SEQUENCE, CAUSE, CHARGE) = range(14)  # fmt: skip
+NUMBERS_COUNT: Final = 14
+BYTE_LENGTH, UTC_OFFSET, FLAGS = range(3)
+REASON, REASON_FIELD = range(2)
+SERVICE, DIRECTION = range(2)
 
 # Fields of the array that describes a block.
 SIZE, BLOCK_OFFSET, FIRST_ID, IS_QUOTED, IS_CHECKED = range(5)
@@ -63,8 +75,10 @@ TEXT_CONTROL_CHARACTER = 18
 FLAG_AMBIGUOUS_CLOCK = 8
 
 
-# Scratch.state: place in the block, identifier of its line, row of the output, rows in the window
-STATE_POSITION, STATE_ID, STATE_ROW, STATE_COUNT = range(4)
+# Scratch.state: place in the block, identifier of its line, row of the output, rows in the window;
+# entries of ``ends`` and ``feeds`` that were used and that are there, words that were searched.
+(STATE_POSITION, STATE_ID, STATE_ROW, STATE_COUNT, STATE_USED, STATE_ENDS, STATE_USED_FEEDS,
+ STATE_FEEDS, STATE_WORD) = range(9)  # fmt: skip
 # Scratch.rows: place of the record and of its end, its columns, its identifier, its reason
 ROW_BEGIN, ROW_END, ROW_WIDTH, ROW_ID, ROW_REASON = range(5)
 
@@ -75,8 +89,10 @@ class Spec(NamedTuple):
     settings: np.ndarray  # int64 [SETTINGS_COUNT]
     ops: np.ndarray  # int64 [ops, OP_SIZE]; conditions first, a later fault never hides an earlier
     comment: np.ndarray  # uint8: the prefix of comment lines
-    words: np.ndarray  # int64 [words, 3]: length, code, first byte in pool
-    words_head: np.ndarray  # uint64 [words]: the first eight bytes, little endian
+    groups: np.ndarray  # uint64 [groups, 3]: GROUP_SLOT .. GROUP_MULTIPLIER; group 0 is empty
+    slots: np.ndarray  # int32: the word at a slot of a group, or -1
+    words: np.ndarray  # int64 [words, 4]: WORD_LENGTH .. WORD_NEXT
+    heads: np.ndarray  # uint64 [words]: the first eight bytes, little endian
     pool: np.ndarray  # uint8: all words, padded
     zone_since: np.ndarray  # int64: the zones' tables one behind the other
     zone_offset: np.ndarray  # int64
@@ -87,27 +103,32 @@ class Spec(NamedTuple):
 class Scratch(NamedTuple):
     """Working memory of one call: a window of rows, column by column.
 
-    Field c of a row lies at ``bounds[c] + 1`` and before ``bounds[c + 1]``.
+    Field c of row r lies at ``bounds[r, c] + 1`` and before ``bounds[r, c + 1]``.
     """
 
-    bounds: np.ndarray  # int32 [columns + 1, window]: ends of fields, in the block or in ``row``
+    bounds: np.ndarray  # int32 [window, columns + 1 and more]: ends of fields, in block or ``row``
     raw: np.ndarray  # int32, the same shape: ends of fields in the block (plain: the same memory)
     rows: np.ndarray  # int64 [5, window]: ROW_BEGIN .. ROW_REASON of each row
     row: np.ndarray  # uint8: fields of the window without quotes and escapes
     low: np.ndarray  # int32 [window]: first byte of the field that an op reads
     length: np.ndarray  # int32 [window]: its bytes; 0: no value
+    word: np.ndarray  # int32 [window]: the word that the field is, or -1
     days: np.ndarray  # int64 [window]: day numbers, where two columns make a time
     known: np.ndarray  # int64 [3]: a span of local times that has one offset, and the offset
-    marks_bytes: np.ndarray  # uint8: one bit for each byte, set at delimiters and line ends
-    marks: np.ndarray  # uint64: the same memory
-    state: np.ndarray  # int64 [4]: STATE_POSITION .. STATE_COUNT
-    mask: np.ndarray  # uint64 [2]: marks not yet used, and the index of the next word of marks
+    marks: np.ndarray  # uint8 [2, MARK_WORDS * 8]: a bit for each byte: it ends a field, or a line
+    mark_words: np.ndarray  # uint64 [2, MARK_WORDS]: the same memory
+    ends: np.ndarray  # int32 [ENDS_COUNT]: places of the delimiters and line feeds that come next
+    feeds: np.ndarray  # int32 [ENDS_COUNT]: places of the line feeds among them
+    state: np.ndarray  # int64 [9]: STATE_POSITION .. STATE_WORD
 
 
 class Output(NamedTuple):
     """What a call fills; same index = same row."""
 
-    numbers: np.ndarray  # int64 [NUMBERS_COUNT, rows]
+    numbers: np.ndarray  # int64 [NUMBERS_COUNT, rows]; faults only where there is one
+    smalls: np.ndarray  # int32 [3, rows]
+    verdicts: np.ndarray  # int16 [2, rows]
+    codes: np.ndarray  # int8 [2, rows]
     offsets: np.ndarray  # int32 [texts, rows + 1]
     texts: np.ndarray  # uint8 [texts, bytes]
     totals: np.ndarray  # int64 [3]

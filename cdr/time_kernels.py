@@ -130,7 +130,7 @@ def zone_place(utc_s: Int, since: np.ndarray, first: Int, count: Int) -> Int:
 
 @inner
 def settle_time(
-    op: np.ndarray, r: Int, row: Int, local_s: Int, spec: k.Spec, s: k.Scratch, numbers: np.ndarray
+    op: np.ndarray, r: Int, row: Int, local_s: Int, spec: k.Spec, s: k.Scratch, out: k.Output
 ) -> None:
     """Writes a start that was read as local time: the zone's table decides what it is in UTC.
 
@@ -151,13 +151,13 @@ def settle_time(
                 known[2] = offset
         place += 1
     if hits == 0:
-        note(op, r, row, k.TIME_NOT_ON_CLOCK, s.raw, numbers)
+        note(op, r, row, k.TIME_NOT_ON_CLOCK, s.raw, out)
     elif local_s < found or local_s - found > LAST_UTC_S:
-        note(op, r, row, k.TIME_MALFORMED, s.raw, numbers)
+        note(op, r, row, k.TIME_MALFORMED, s.raw, out)
     else:
-        numbers[k.START, row], numbers[k.UTC_OFFSET, row] = local_s - found, found
+        out.numbers[k.START, row], out.smalls[k.UTC_OFFSET, row] = local_s - found, found
         if hits > 1:
-            numbers[k.FLAGS, row] |= k.FLAG_AMBIGUOUS_CLOCK
+            out.smalls[k.FLAGS, row] |= k.FLAG_AMBIGUOUS_CLOCK
 
 
 @inner
@@ -167,10 +167,11 @@ def read_fixed(
     """``2003-06-10T06:59:50``, local or with an offset; what the row before had is remembered."""
     form, sign, offset = op[k.OP_A], op[k.OP_B], NONE
     last_head, last_two, last_tail, day = b.NO_BITS, b.NO_BITS, b.NO_BITS, -1
-    low, lengths, raw, numbers, known = s.low, s.length, s.raw, out.numbers, s.known
+    low, lengths, raw, known = s.low, s.length, s.raw, s.known
+    starts, offsets = out.numbers[k.START], out.smalls[k.UTC_OFFSET]
     for r in range(s.state[k.STATE_COUNT]):
         at, length, row = np.int64(low[r]), np.int64(lengths[r]), first_row + r
-        numbers[k.START, row], numbers[k.UTC_OFFSET, row] = 0, 0
+        starts[row], offsets[row] = 0, 0
         if length == 0:
             continue
         second, is_whole = -1, False
@@ -191,18 +192,18 @@ def read_fixed(
                     last_tail = tail & SIX_BYTES if length == 25 else b.NO_BITS
                 is_whole = offset != NONE
         if day < 0 or second < 0 or not is_whole:
-            note(op, r, row, k.TIME_MALFORMED, raw, numbers)
+            note(op, r, row, k.TIME_MALFORMED, raw, out)
             continue
         local_s = day * DAY_S + second
         if form == k.FORMAT_LOCAL:
             if not known[0] <= local_s < known[1]:
-                settle_time(op, r, row, local_s, spec, s, numbers)
+                settle_time(op, r, row, local_s, spec, s, out)
                 continue
             offset = known[2]
         if 0 <= local_s - offset <= LAST_UTC_S:
-            numbers[k.START, row], numbers[k.UTC_OFFSET, row] = local_s - offset, offset
+            starts[row], offsets[row] = local_s - offset, offset
         else:
-            note(op, r, row, k.TIME_MALFORMED, raw, numbers)
+            note(op, r, row, k.TIME_MALFORMED, raw, out)
 
 
 @inner
@@ -266,13 +267,14 @@ def read_time(
     source: np.ndarray, op: np.ndarray, first_row: Int, spec: k.Spec, s: k.Scratch, out: k.Output
 ) -> None:
     """Times of any other format; a day and a clock in two columns meet at the op of the clock."""
-    low, lengths, raw, numbers = s.low, s.length, s.raw, out.numbers
+    low, lengths, raw = s.low, s.length, s.raw
+    starts, offsets = out.numbers[k.START], out.smalls[k.UTC_OFFSET]
     code, part = spec.items[op[k.OP_B], 0], op[k.OP_F]
     absent: Int = np.int64(-1)
     none: Int = np.int64(NONE)
     for r in range(s.state[k.STATE_COUNT]):
         at, length, row = np.int64(low[r]), np.int64(lengths[r]), first_row + r
-        numbers[k.START, row], numbers[k.UTC_OFFSET, row] = 0, 0
+        starts[row], offsets[row] = 0, 0
         day, second, offset = absent, absent, none
         if length > 0 and code >= k.ITEM_EPOCH_S:
             second = read_epoch(source, at, length, code)
@@ -285,7 +287,7 @@ def read_time(
             day, second, offset = read_items(source, at, at + length, op, spec.items)
         is_day_bad = day < 0 and part != k.PART_CLOCK
         if length > 0 and (is_day_bad or second == -2):
-            note(op, r, row, k.TIME_MALFORMED, raw, numbers)
+            note(op, r, row, k.TIME_MALFORMED, raw, out)
         if part == k.PART_DAY:
             s.days[r] = day
             continue
@@ -295,8 +297,8 @@ def read_time(
         if day < 0:
             continue
         if offset == NONE:
-            settle_time(op, r, row, local_s, spec, s, numbers)
+            settle_time(op, r, row, local_s, spec, s, out)
         elif 0 <= local_s - offset <= LAST_UTC_S:
-            numbers[k.START, row], numbers[k.UTC_OFFSET, row] = local_s - offset, offset
+            starts[row], offsets[row] = local_s - offset, offset
         else:
-            note(op, r, row, k.TIME_MALFORMED, raw, numbers)
+            note(op, r, row, k.TIME_MALFORMED, raw, out)
