@@ -120,19 +120,20 @@ def _why(one: Explanation, number: Callable[[Any], str], is_masked: bool) -> Ite
     row, reason = one.row, one.reason
     if reason is None:
         return
-    field = f", by the field {row['field']}" if row.get("field") else ""
-    yield "why", f"{reason.name.replace('_', ' ')}: found by the stage {reason.stage}{field}"
+    field = f" in the field {row['field']}" if row.get("field") else ""
+    yield "why", f"{reason.name.replace('_', ' ')}, found by the stage {reason.stage}{field}"
     for heading, name in (("found", "raw_value"), ("row", "raw_record")):
         if row.get(name):
             shown = row[name].decode("utf-8", "backslashreplace")
             yield heading, f"({len(row[name])} bytes, masked)" if is_masked else repr(shown[:300])
     if one.first:
-        yield "first", f"{record_text(one.first.record_id)}, {_fate(one.first)}"
-        yield "", (f"{one.first.file.source}/{one.first.file.name}, "
-                   f"line {one.first.record_id & 0xFFFFFFFF}")  # fmt: skip
+        first, currency = one.first, one.data.workspace.operator.currency
+        charged = f": {_micro(first.row['charge_micro'])} {currency}" if first.trace else ""
+        yield "first", f"{record_text(first.record_id)}, {_fate(first)}{charged}"
+        yield "", f"{first.file.source}/{first.file.name}, line {first.record_id & 0xFFFFFFFF}"
     if "tries" in row:
         waits = clock.utc_text(row["suspended_utc_s"])
-        yield "waits", f"since {waits}, {count(row['tries'], 'retry').replace('retrys', 'retries')}"
+        yield "waits", f"since {waits}, tried again {count(row['tries'], 'time')}"
     yield "do", reason.advice
     if reason.retryable:
         yield "", f"`tollbook suspense retry {record_text(one.record_id)}`"
@@ -315,8 +316,8 @@ def _leg(one: Explanation, leg: Leg) -> Iterator[Step]:
         return
     agreement = found.agreement
     pays = f"we pay {found.carrier}" if leg.direction == "out" else f"{found.carrier} pays us"
-    of = ("group of the caller" if leg.direction == "in" else "group of the called")
-    yield _words(f"{pays}, over trunk {found.trunk}; {of}: {found.group or 'none'}")
+    group = f"settlement group {found.group}" if found.group else "no settlement group"
+    yield _words(f"{pays}, over trunk {found.trunk}; it ends in {group}")
     month = f", statement of {stored['settle_period']}" if stored else ""
     yield "", f"{_at(agreement.at)}, by the {agreement.clock} of the call{month}", "", "", "", ""
     zone = one.data.workspace.operator.time_zone
