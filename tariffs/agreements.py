@@ -29,7 +29,7 @@ class Agreement:
     """One row: what one carrier pays another for one kind of traffic over a span of time.
 
     direction: "out" (we pay the carrier) or "in" (the carrier pays us). group: settlement group
-    of the destination (out) or the origin (in); ANY_GROUP holds where no row names the group.
+    of the zone where the call ends; ANY_GROUP holds where no row names the group.
     price_nano per ``per`` base units of ``unit``; quantities round up to ``increment``, the first
     one to ``first_increment`` where that is not 0. digits, mode: the one rounding of the charge.
     clock: whether the start or the end of the call decides validity and period.
