@@ -284,7 +284,7 @@ def _rejected(block: Block, out: k.Output, rows: int) -> pa.RecordBatch | None:
         [
             stage.int_array(out.numbers[k.RECORD_ID, at]),
             _pieces(block.data, out.numbers[k.FAULT_BEGIN, at], out.numbers[k.FAULT_LENGTH, at]),
-            _pieces(block.data, begins, out.numbers[k.BYTE_LENGTH, at]),
+            _pieces(block.data, begins, out.smalls[k.BYTE_LENGTH, at]),
         ],
         schema=schemas.REJECTED,
     )
