@@ -24,7 +24,9 @@ FIRST_DAY = date(2003, 6, 3)
 ZONE = "Asia/Shanghai"
 
 
-def make(root: Path, records: int, nights: int, subscribers: int = 200, seed: int = 7) -> SynthReport:
+def make(
+    root: Path, records: int, nights: int, subscribers: int = 200, seed: int = 7
+) -> SynthReport:
     """A sample workspace in ``root`` and its nights' files in ``root/delivery``."""
     sample.write_sample(root, subscribers, seed)
     space, net, people = workspace.load_all(root)
@@ -49,7 +51,10 @@ def run(root: Path, as_of_utc_s: int, threads: int = 2) -> Outcome:
     """One night in this process."""
     work = session.open_session(root)
     work.threads = threads
-    return nightly.run(work, as_of_utc_s)
+    try:
+        return nightly.run(work, as_of_utc_s)
+    finally:
+        work.catalogue.engine.dispose()
 
 
 def run_apart(root: Path, as_of_utc_s: int, before: str = "", **environment: str) -> int:
@@ -95,3 +100,8 @@ def books(root: Path) -> dict[str, list[dict[str, Any]]]:
             found[table.name] = [row for row in rows if row.get("name") != "epoch"]
     work.catalogue.engine.dispose()
     return found
+
+
+def copy(root: Path, folder: Path) -> Path:
+    """A copy of a workspace, with the times of its files."""
+    return Path(shutil.copytree(root, folder / root.name))

@@ -41,14 +41,16 @@ def command(context: click.Context, folder: Path, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("run_number", type=int)
+@click.option("-C", "--workspace", "named", type=click.Path(file_okay=False, path_type=Path),
+              help="The operator's folder, unless it was named before `cancel`.")
+@click.argument("run_number", type=click.IntRange(1))
 @click.pass_obj
-def cancel(folder: Path, run_number: int) -> None:
+def cancel(folder: Path, named: Path | None, run_number: int) -> None:
     """Give up the plan of a run that was interrupted; its files are new again."""
     from tollbook.errors import TollbookError
     from tollbook.run.session import open_session, put_right
 
-    work = open_session(folder)
+    work = open_session(named or folder)
     with work.catalogue.writer():
         put_right(work)
         run = work.catalogue.run(run_number)

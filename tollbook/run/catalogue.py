@@ -186,8 +186,9 @@ class Catalogue:
         )
 
     def cancel(self, link: Connection, run_number: int) -> None:
-        """Forget a planned run; its files are new again."""
+        """Forget a planned run; its files are new again, and so is what seemed copied from them."""
         link.execute(delete(FILES).where(FILES.c.run_number == run_number))
+        link.execute(delete(REFUSALS))  # what is still to be refused will be found again
         link.execute(delete(RUNS).where(RUNS.c.run_number == run_number))
 
     # ---- files from the network

@@ -34,7 +34,10 @@ class Collected:
 
 @dataclass(frozen=True)
 class _Known:
-    """What the catalogue knows of the inbox."""
+    """What the catalogue knows of the inbox.
+
+    by_hash: files that gave records; a header without any is the same in every quiet hour.
+    """
 
     by_name: dict[tuple[str, str], InputFile]
     by_hash: dict[str, InputFile]
@@ -48,7 +51,7 @@ def collect(
     files = catalogue.files()
     known = _Known(
         {(file.source, file.name): file for file in files},
-        {file.sha256: file for file in files if not file.refused},
+        {file.sha256: file for file in files if file.rows},
         catalogue.refusals(),
     )
     found = Collected()
