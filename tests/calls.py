@@ -15,7 +15,7 @@ import duckdb
 import nights
 
 from tollbook import sample
-from tollbook.run import session
+from tollbook.run import audit, session
 
 ANN, BOB, CAT = "+8613010000001", "+8613010000002", "+8613010000003"
 NOBODY = "+8613010000099"  # an own number that no customer has
@@ -98,6 +98,14 @@ def moment(local: str) -> int:
 def run(root: Path, as_of: str = MORNING, threads: int = 2) -> nights.Outcome:
     """One night."""
     return nights.run(root, moment(as_of), threads)
+
+
+def audited(root: Path) -> None:
+    """The books of the workspace close."""
+    work = session.open_session(root)
+    found = audit.audit(work)
+    work.catalogue.engine.dispose()
+    assert found.findings == ()
 
 
 @dataclass
