@@ -27,7 +27,8 @@ from tollbook.stage import ints
 from tollbook.text import Problems
 
 ROWS_MAX: Final = 2_000_000
-BATCH_ROWS: Final = 131_072  # as the night rates them
+BATCH_ROWS: Final = 131_072  # as the night rates them; fewer where cores would run out of work
+BATCHES: Final = 16
 COMPONENTS: Final = (1, 3)
 ZONE: Final = "Asia/Shanghai"
 
@@ -112,10 +113,11 @@ def _batches(
     pieces: Iterator[tuple[pa.RecordBatch, pa.RecordBatch]],
 ) -> tuple[tuple[pa.RecordBatch, ...], tuple[pa.RecordBatch, ...]]:
     found = list(pieces)
+    rows = min(BATCH_ROWS, sum(usage.num_rows for _, usage in found) // BATCHES + 1)
     batches = []
     for side, schema in ((0, schemas.NORMALISED), (1, schemas.USAGE)):
         table = pa.Table.from_batches([piece[side] for piece in found], schema=schema)
-        whole = table.combine_chunks().to_batches(max_chunksize=BATCH_ROWS)
+        whole = table.combine_chunks().to_batches(max_chunksize=rows)
         # Filtering leaves columns that say they could hold nulls; the stages' schemas say no.
         batches.append(tuple(pa.RecordBatch.from_arrays(b.columns, schema=schema) for b in whole))
     return batches[0], batches[1]

@@ -42,7 +42,7 @@ def _figures(made: Calls, components: int, options: Options) -> list[Figure]:
         lambda: peers_rating.rate_guided(made.frame, made.tables, components),
         lambda: rated_micro(made, components, cores, guiding=True),
         lambda: peers_rating.guide_and_rate(_raw(made.frame), made.tables, components),
-    ), max(5, options.repeat))  # fmt: skip
+    ), options.repeat)  # fmt: skip
     least, aim = ONE_CORE[components]
     ratio_least, ratio_aim = AGAINST_POLARS[components]
     what = f"{word} component{'s' if components > 1 else ''}"

@@ -12,9 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Final
 
-ROOT = Path(__file__).parents[1]
+ROOT: Final = Path(__file__).parents[1]
+ENOUGH_S: Final = 5  # works that take less in all are repeated
+ROUNDS_MAX: Final = 15
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,13 @@ def seconds_of(work: Callable[[], Any]) -> float:
 
 def in_turns(works: Sequence[Callable[[], Any]], repeat: int) -> list[float]:
     """Median seconds of each, taken in turns (A B A B ...), so that a slow moment of the machine
-    falls on all of them. What must be warm is warmed up by the caller, which checks results."""
+    falls on all of them. Short works are run more often than ``repeat``. What must be warm is
+    warmed up by the caller, which checks results."""
     taken: list[list[float]] = [[] for _ in works]
-    for _ in range(repeat):
+    began = time.perf_counter()
+    while len(taken[0]) < repeat or (
+        len(taken[0]) < ROUNDS_MAX and time.perf_counter() - began < ENOUGH_S
+    ):
         for index, work in enumerate(works):
             taken[index].append(seconds_of(work))
     return [median(times) for times in taken]
