@@ -2,9 +2,9 @@
 
 A chunk's rows are put into bucket order once; columns are kept as narrowly as their values allow
 (a column that is the same in all rows of the chunk is kept as one number), and chunks beyond the
-memory budget go to a spill file. A text that an index of the same row names as well (``implied``)
-comes out empty: whoever needs it takes the name. What comes out depends on neither the budget nor the order in
-which threads finish: pieces are always joined in the order of (file number, chunk).
+memory budget go to a spill file. A text that an index of the same row names as well is ``implied``:
+it comes out empty, and whoever needs it takes the name. What comes out depends on neither the budget
+nor the order in which threads finish: pieces are joined in the order of (file number, chunk).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from tollbook.run.exchange_kernels import (
     gather_bytes,
     gather_from,
     gather_offsets,
+    kept_range,
 )
 from tollbook.stage import TextColumn, int_array, ints, text_array, text_of
 
@@ -130,8 +131,10 @@ class Exchange:
         kept = int(starts[self.buckets])
         left_out = take(batch, order[kept:]) if kept < len(order) else None
         order = order[:kept]
+        inside = bucket < self.buckets
         columns = tuple(
-            _scatter(self._slim(batch, place), order) for place in range(batch.num_columns)
+            _scatter(self._slim(batch, place, inside), order, bucket, self.buckets)
+            for place in range(batch.num_columns)
         )
         size = sum(map(_held, columns))
         with self._lock:
@@ -204,7 +207,7 @@ class Exchange:
 
     # ---- inside
 
-    def _slim(self, batch: pa.RecordBatch, place: int) -> pa.Array:
+    def _slim(self, batch: pa.RecordBatch, place: int, inside: np.ndarray) -> pa.Array:
         """A column as it is kept: without the texts that an index implies."""
         column, index = batch.column(place), self._implied.get(self.schema.field(place).name)
         if index is None:
@@ -212,7 +215,9 @@ class Exchange:
         texts = text_of(column)
         offsets = np.empty(len(column) + 1, np.int32)
         data = np.empty(int(texts.offsets[-1] - texts.offsets[0]), np.uint8)
-        size = drop_implied(texts.offsets, texts.data, ints(batch, index), offsets, data)
+        size = drop_implied(
+            texts.offsets, texts.data, ints(batch, index), inside, offsets, data
+        )
         return text_array(offsets, data[:size], column.type)
 
     def _spill(self, column: _Ints | _Texts) -> _Ints | _Texts:
@@ -286,7 +291,9 @@ class Exchange:
         return text_array(offsets, joined, field.type)
 
 
-def _scatter(column: pa.Array, order: np.ndarray) -> _Ints | _Texts:
+def _scatter(
+    column: pa.Array, order: np.ndarray, bucket: np.ndarray, buckets: int
+) -> _Ints | _Texts:
     """A column in the order of buckets, as narrow as its values allow."""
     if not pa.types.is_integer(column.type):
         texts = text_of(column)
@@ -297,7 +304,9 @@ def _scatter(column: pa.Array, order: np.ndarray) -> _Ints | _Texts:
     values = column.to_numpy(zero_copy_only=True)
     if len(order) == 0:
         return _Ints(0, None)
-    low, high = int(values.min()), int(values.max())
+    found = np.empty(2, np.int64)
+    kept_range(values, bucket, buckets, found)
+    low, high = int(found[0]), int(found[1])
     if low == high:
         return _Ints(low, None)
     kind, base = values.dtype, 0

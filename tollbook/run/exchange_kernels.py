@@ -67,15 +67,31 @@ def gather_bytes(
 
 
 @kernel
+def kept_range(values: np.ndarray, bucket: np.ndarray, buckets: int, found: np.ndarray) -> None:
+    """Least and greatest value (found: int64[2]) of the rows whose bucket is below ``buckets``."""
+    low, high = np.int64(2**62), np.int64(-(2**62))
+    for row in range(len(values)):
+        if bucket[row] < buckets:
+            value = np.int64(values[row])
+            low = min(low, value)
+            high = max(high, value)
+    found[0] = low
+    found[1] = high
+
+
+@kernel
 def drop_implied(
-    offsets: np.ndarray, data: np.ndarray, index: np.ndarray, out_offsets: np.ndarray,
-    out_data: np.ndarray,
+    offsets: np.ndarray, data: np.ndarray, index: np.ndarray, needed: np.ndarray,
+    out_offsets: np.ndarray, out_data: np.ndarray,
 ) -> int:  # fmt: skip
-    """Texts without those that an index (not negative) names as well; returns the bytes left."""
+    """Texts of the needed rows without those that an index (not negative) names as well.
+
+    needed: bool. Returns the number of bytes that are left.
+    """
     total = np.int64(0)
     out_offsets[0] = 0
     for row in range(len(index)):
-        if index[row] < 0:
+        if index[row] < 0 and needed[row]:
             for position in range(offsets[row], offsets[row + 1]):
                 out_data[total] = data[position]
                 total += 1

@@ -4,8 +4,7 @@
    bucket order; the keys of its duplicates go into partitions by hash.
 2. ``find_duplicates``: each group of partitions is compared with itself and with the index of the
    days that it touches.
-3. ``rate_and_write``: each part collects its buckets, sorts them by account and start, rates,
-   settles and writes.
+3. ``rate_and_write``: each part collects its buckets, rates, settles and writes.
 
 Every result is joined in an order that the data give, so the number of threads changes nothing.
 """
@@ -27,9 +26,9 @@ from rating import duplicates
 from rating.reference import Reference
 from tollbook import schemas
 from tollbook.errors import BrokenFile
-from tollbook.run import index, parts
-from tollbook.run.exchange import ChunkKey, Exchange, take
-from tollbook.run.parts import Part, Target, Written
+from tollbook.run import index
+from tollbook.run.exchange import ChunkKey, Exchange
+from tollbook.run.parts import Others, Part, Target, Written
 from tollbook.run.pile import Pile
 from tollbook.run.pipeline import BY_NAME
 from tollbook.run.progress import Progress
@@ -38,7 +37,7 @@ from tollbook.stage import StageResult, ints
 
 BUCKETS: Final = 256
 PARTITIONS: Final = 64
-MEMORY_BYTES: Final = 900 * 2**20  # rows held between the phases; what is beyond goes to disk
+MEMORY_BYTES: Final = 1600 * 2**20  # rows held between the phases; what is beyond goes to disk
 ROWS_A_TASK: Final = 131_072
 TASKS_A_PART: Final = 4
 KEYS_A_GROUP: Final = 262_144
@@ -203,7 +202,6 @@ def _rate_span(
     if batch.num_rows == 0:
         return
     batch = duplicates.mark(batch, found[0])
-    batch = take(batch, parts.account_order(batch))
     rated = BY_NAME["rate"](batch, flow.tariffs.book, None)
     settled = BY_NAME["settle"](rated.batch, flow.tariffs.agreements, None)
     schemas.check(settled.batch, schemas.RATED, "settle")
@@ -229,9 +227,10 @@ def _first_ids(batch: pa.RecordBatch, found: tuple[np.ndarray, np.ndarray]) -> n
     return out
 
 
-def _tries(flow: Flow, batch: pa.RecordBatch) -> np.ndarray | None:
+def _tries(flow: Flow, batch: pa.RecordBatch) -> np.ndarray:
+    """How often each record was tried before."""
     if not flow.tries:
-        return None
+        return np.zeros(batch.num_rows, np.int8)
     earlier = [flow.tries.get(record, 0) for record in ints(batch, "record_id").tolist()]
     return np.array(earlier, np.int8)
 
@@ -241,7 +240,7 @@ def _write_pile(flow: Flow) -> Written:
     part = Part(flow.target, 0, flow.tally)
     for batch, rejected in flow.pile.pieces():
         nothing = np.zeros(batch.num_rows, np.int64)
-        part.write_others(batch, rejected, _tries(flow, batch), nothing)
+        part.write_others(Others(batch, _tries(flow, batch), nothing, rejected))
     return part.close()
 
 

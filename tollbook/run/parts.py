@@ -6,7 +6,6 @@ which part depends on the rows alone, never on threads. A part is written by one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from tollbook.run.lake_columns import Names
 from tollbook.run.totals import Tally
 from tollbook.stage import ints
 
-Stages = Mapping[str, Callable[..., object]]
+OTHERS_A_GROUP = 65_536  # rows with a reason that are held before they are written
 
 
 @dataclass(frozen=True)
@@ -46,15 +45,47 @@ class Written:
     rated_rows: int = 0
 
 
+@dataclass(frozen=True)
+class Others:
+    """Rows that have a reason (schemas.USAGE or more).
+
+    tries: int8, how often each was tried before. first_ids: int64, for duplicates the record that
+    came first, else 0. rejected: bytes of rows that could not be decoded (schemas.REJECTED).
+    """
+
+    batch: pa.RecordBatch
+    tries: np.ndarray
+    first_ids: np.ndarray
+    rejected: pa.RecordBatch | None = None
+
+
+def join(parts: list[Others]) -> Others:
+    """The rows of several pieces, in their order."""
+    if len(parts) == 1:
+        return parts[0]
+    names = schemas.USAGE.names
+    batches = [one.batch.select(names) for one in parts]
+    rejected = [one.rejected for one in parts if one.rejected is not None]
+    return Others(
+        pa.concat_batches(batches),
+        np.concatenate([one.tries for one in parts]),
+        np.concatenate([one.first_ids for one in parts]),
+        pa.concat_batches(rejected) if rejected else None,
+    )  # fmt: skip
+
+
 class Part:
     """The lake files of one part, opened when their first row comes."""
 
     def __init__(self, target: Target, number: int, tally: Tally) -> None:
         self._target, self._number, self._tally = target, number, tally
         self._writers: dict[tuple[str, int], lake.Writer] = {}
+        self._others: list[Others] = []
         self.written = Written()
 
     def close(self) -> Written:
+        if self._others:
+            self._write_others(join(self._others))
         for key in sorted(self._writers):
             self.written.files.append(self._writers[key].close())
         return self.written
@@ -88,34 +119,33 @@ class Part:
         for period, rows in by_month(legs, "settle_period"):
             self._write("legs", period, lake_columns.legs_table(rows, names, own))
 
-    def write_others(
-        self,
-        batch: pa.RecordBatch,
-        rejected: pa.RecordBatch | None,
-        tries: np.ndarray | None,
-        first_ids: np.ndarray,
-    ) -> None:
+    def write_others(self, others: Others) -> None:
         """Rows that have a reason: suspense, or what is never charged.
 
-        tries: int8 for each row (None: first try). first_ids: int64, for duplicates the record that
-        came first, else 0.
+        They are few in each range of buckets, so they are written together when the part ends.
         """
-        self._tally.add(batch)
-        code = ints(batch, "reason")
-        waiting = suspended(code)
-        tries = np.zeros(batch.num_rows, np.int8) if tries is None else tries
+        self._tally.add(others.batch)
+        self._others.append(others)
+        if sum(one.batch.num_rows for one in self._others) >= OTHERS_A_GROUP:
+            self._write_others(join(self._others))
+            self._others = []
+
+    def _write_others(self, others: Others) -> None:
+        batch = others.batch
+        waiting = suspended(ints(batch, "reason"))
         for mask, dataset in ((waiting, "suspense"), (~waiting, "uncharged")):
             chosen = np.flatnonzero(mask).astype(np.int32)
             if not len(chosen):
                 continue
             rows = take(batch, chosen)
             if dataset == "suspense":
-                raw = raw_of(ints(rows, "record_id"), rejected)
+                raw = raw_of(ints(rows, "record_id"), others.rejected)
                 table = lake_columns.suspense_table(
-                    rows, self._target.names, raw, tries[chosen], self._target.as_of_utc_s
+                    rows, self._target.names, raw, others.tries[chosen], self._target.as_of_utc_s
                 )
             else:
-                table = lake_columns.uncharged_table(rows, self._target.names, first_ids[chosen])
+                firsts = others.first_ids[chosen]
+                table = lake_columns.uncharged_table(rows, self._target.names, firsts)
             self._write(dataset, 0, table)
 
 
@@ -160,53 +190,21 @@ def by_month(batch: pa.RecordBatch, column: str) -> list[tuple[int, pa.RecordBat
     ]
 
 
-def account_order(batch: pa.RecordBatch) -> np.ndarray:
-    """Rows that go on, by (account, start, hash, record id); rejected rows behind them.
-
-    Returns int32 row numbers. The order within an account is the one that rating with memory
-    needs: it does not depend on how records were cut into files.
-    """
-    account = ints(batch, "account_index").astype(np.int64)
-    start = ints(batch, "start_utc_s")
-    held = ints(batch, "reason") != 0
-    key = ((account + 1) << 33) + (start - start.min() if len(start) else start)
-    key[held] = np.iinfo(np.int64).max
-    order = np.argsort(key)
-    ordered = key[order]
-    same = ordered[1:] == ordered[:-1]
-    if same.any():
-        edge = np.flatnonzero(np.concatenate(([False], same)) | np.concatenate((same, [False])))
-        rows = order[edge]
-        ranked = np.lexsort((
-            ints(batch, "record_id")[rows], ints(batch, "dedupe_hash")[rows], key[rows],
-        ))  # fmt: skip
-        order[edge] = rows[ranked]
-    return order.astype(np.int32)
-
-
 def write_part(
     part: Part,
     batch: pa.RecordBatch,
     legs: pa.RecordBatch | None,
-    tries: np.ndarray | None,
+    tries: np.ndarray,
     first_ids: np.ndarray,
 ) -> None:
-    """Write one bucket range that has been through rate and settle (schemas.RATED).
-
-    Rows without a reason come first, but for those that rate or settle rejected.
-    """
-    reason = ints(batch, "reason")
-    good = reason == 0
-    count = int(good.sum())
-    if count == len(reason):
+    """Write one bucket range that has been through rate and settle (schemas.RATED)."""
+    good = ints(batch, "reason") == 0
+    if good.all():
         part.write_rated(batch)
-    elif good[:count].all():
-        part.write_rated(batch.slice(0, count))
-    else:
-        part.write_rated(take(batch, np.flatnonzero(good).astype(np.int32)))
+    else:  # the few rows without a charge are left out in runs, not row by row
+        part.write_rated(batch.filter(pa.array(good)))
     if legs is not None and legs.num_rows:
         part.write_legs(legs)
-    if count < len(reason):
-        others = np.flatnonzero(~good).astype(np.int32)
-        chosen = None if tries is None else tries[others]
-        part.write_others(take(batch, others), None, chosen, first_ids[others])
+    others = np.flatnonzero(~good).astype(np.int32)
+    if len(others):
+        part.write_others(Others(take(batch, others), tries[others], first_ids[others]))

@@ -15,7 +15,7 @@ from tariffs import compiler
 from tariffs.agreements import Agreement
 from tariffs.compile_rates import Maxima
 from tollbook.money import format_nano
-from tollbook.run import crash, data, flow, index, snapshots, totals
+from tollbook.run import crash, data, flow, index, memory, snapshots, totals
 from tollbook.run.catalogue import LakeFile, Run, Total
 from tollbook.run.data import Data
 from tollbook.run.flow import Flow, Tariffs
@@ -78,6 +78,7 @@ def prepared(session: Session, run: Run) -> Iterator[tuple[Data, Flow]]:
         names_of(found, facts, book), net.carriers.ids[net.carriers.own_index],
     )  # fmt: skip
     session.lake.mkdir(parents=True, exist_ok=True)
+    memory.keep_freed_memory()
     with tempfile.TemporaryDirectory(dir=session.lake, prefix="_spill-") as folder:
         work = Flow(
             facts, Tariffs(book, ready.agreements), target, Path(folder), session.progress,
