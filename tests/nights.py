@@ -62,14 +62,16 @@ def run_apart(root: Path, as_of_utc_s: int, before: str = "", **environment: str
 
     before: Python that the process executes first.
     """
-    code = (
-        "import sys\nfrom pathlib import Path\n" + before + "\n"
-        "from tollbook.run import nightly, session\n"
-        f"nightly.run(session.open_session(Path({str(root)!r})), {as_of_utc_s})\n"
-    )
+    work = f"nightly.run(session.open_session(Path({str(root)!r})), {as_of_utc_s})"
+    return apart(f"{before}\nfrom tollbook.run import nightly, session\n{work}\n", **environment)
+
+
+def apart(code: str, **environment: str) -> int:
+    """Python in a process of its own; gives its exit code: 0, or -9 if it was killed."""
     paths = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parent)])
     done = subprocess.run(
-        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": paths} | environment,
+        [sys.executable, "-c", f"import sys\nfrom pathlib import Path\n{code}"],
+        env=os.environ | {"PYTHONPATH": paths} | environment,
         capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     if done.returncode not in (0, -9):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import calls
 import nights
+import pyarrow as pa
 import pytest
-import zstandard
 from calls import ANN, BOB, NOBODY, Call, Lake, audited
 
 from cdr import delimited
@@ -22,6 +22,9 @@ from tollbook.run import flow, work
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return calls.make(tmp_path / "harbour")
+
+
+zstd = partial(pa.compress, codec="zstd", asbytes=True)
 
 
 def small_blocks(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
@@ -94,14 +97,10 @@ def test_a_file_that_is_still_written_waits_and_a_strange_name_is_told(root: Pat
 # ---- what is in them
 
 
-def _gzip_cut(data: bytes) -> bytes:
-    return gzip.compress(data, mtime=0)[:-12]
-
-
 BROKEN: list[tuple[Callable[[bytes], bytes], str]] = [
-    (_gzip_cut, "gzip"),
+    (lambda data: gzip.compress(data)[:-12], "gzip"),
     (lambda data: gzip.compress(data)[:5], "gzip"),
-    (lambda data: zstandard.compress(data)[:-5], "zstd"),
+    (lambda data: zstd(data)[:-5], "zstd"),
     (lambda data: gzip.compress(data + b"x" * 20 * 2**20), "expand"),
     (lambda data: data.replace(b"served", b"caller"), "served"),
     (lambda data: data.replace(b"start", b"duration"), "duration"),
@@ -185,7 +184,7 @@ def test_a_file_of_bad_rows_only_goes_to_suspense(root: Path) -> None:
 def test_compressed_files_are_the_same_records(tmp_path: Path) -> None:
     data = calls.text(Call(), Call(served=BOB), Call(served=NOBODY), Call(duration="x"))
     trees = []
-    for end, pack in (("", bytes), (".gz", gzip.compress), (".zst", zstandard.compress)):
+    for end, pack in (("", bytes), (".gz", gzip.compress), (".zst", zstd)):
         root = calls.make(tmp_path / f"harbour{end}")
         (root / "inbox" / "msc-east" / f"{calls.name(1)}{end}").write_bytes(pack(data))
         assert calls.run(root).rows == 4
