@@ -101,7 +101,7 @@ def test_records_are_shown_with_their_place_and_fault(root: Path) -> None:
     place = sum(len(line) + 1 for line in data.split(b"\n")[:2])
     for words in (
         "F2-3  integer_malformed in duration_s", f"msc-east/{calls.name(2)}, line 3",
-        f"byte {place}", "found   'long'", "861301****0001 -> +861353****0007",
+        f"byte {place}", "found   'long'", "+86130****0001 -> +86135****0007",
         "tries   0 (no retry helps)", "do      the field is not a whole number",
     ):  # fmt: skip
         assert words in shown
