@@ -13,10 +13,12 @@ from tollbook.text import Node, Problems, Reader, did_you_mean
 
 ROUNDINGS: Final = ("up", "nearest", "down")
 FIELD_BYTES_MAX: Final = 65_535
-_COMMON: Final = ("at", "name", "to", "type", "required", "optional", "null", "max_length")
+_COMMON: Final = ("at", "name", "to", "type", "optional", "null")
+_VALUE: Final = (*_COMMON, "required", "max_length")
 _KEYS: Final = {
-    INTEGER: ("unit", "round"), DECIMAL: ("unit", "round"), TIME: ("format", "zone"),
-    WORD: ("map",), CONDITION: ("equals", "unless"),
+    INTEGER: (*_VALUE, "unit", "round"), DECIMAL: (*_VALUE, "unit", "round"),
+    TIME: (*_VALUE, "format", "zone"), WORD: (*_VALUE, "map"),
+    CONDITION: (*_COMMON, "equals", "unless"),
 }  # fmt: skip
 _CODES: Final = {"service": codes.SERVICE_CODE, "direction": codes.DIRECTION_CODE}
 
@@ -41,7 +43,7 @@ def _column(
 ) -> Column | None:  # fmt: skip
     target = _scalar(node, "to")
     kind = _type_of(node, target)
-    reader = Reader(node, problems, called, [*_COMMON, *_KEYS.get(kind, ())])
+    reader = Reader(node, problems, called, _KEYS.get(kind, _VALUE))
     if not isinstance(node.value, dict):
         return None
     words = tuple(FIELDS)
@@ -162,6 +164,10 @@ def _map(reader: Reader, field: str, encoding: str) -> tuple[tuple[bytes, int], 
                 (node.file, node.key_lines[word]),
                 f"{reader.name}: '{word}' stands for '{meaning.value}'", " | ".join(known),
                 did_you_mean(str(meaning.value), known, "use one of these words"))
+            continue
+        if not word:
+            reader.wrong("map", "the empty text stands for a word", "words that are not empty",
+                         "use a constant where the file has no such column")
             continue
         found.append((_encoded(reader, "map", word, encoding), known[meaning.value]))
     return tuple(found)

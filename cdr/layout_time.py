@@ -29,6 +29,8 @@ def parse(text: str) -> tuple[tuple[int, int], ...]:
     """The items of a format; raises ValueError with what is wrong."""
     if text in ("epoch_s", "epoch_ms"):
         return ((EPOCH_S if text == "epoch_s" else EPOCH_MS, 0),)
+    if not text.isascii():
+        raise ValueError("it holds signs that are not ASCII")
     items: list[tuple[int, int]] = []
     rest = iter(text)
     for character in rest:

@@ -129,7 +129,7 @@ def plain_rows(
             used, feed = 0, 0
         at: Int = np.int64(feeds[feed])
         last = used + width_max - 1
-        if ends[last] != at:  # not as many columns as most rows have
+        if last >= state[k.STATE_ENDS] or ends[last] != at:  # not as many columns as most rows have
             last = used
             while ends[last] != at:
                 last += 1

@@ -27,7 +27,8 @@ def line_end(data: np.ndarray, at: Int, size: Int) -> Int:
 def skip_blanks(data: np.ndarray, at: Int, size: Int, settings: np.ndarray) -> Int:
     """The next byte that is no blank, where the layout trims; ``at`` otherwise."""
     if settings[k.TRIM] != 0:
-        while at < size and (data[at] == BLANK or data[at] == TAB):
+        tab = BLANK if settings[k.DELIMITER] == TAB else TAB
+        while at < size and (data[at] == BLANK or data[at] == tab):
             at += 1
     return at
 

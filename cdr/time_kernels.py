@@ -85,7 +85,7 @@ def read_offset(source: np.ndarray, at: Int, end: Int) -> tuple[Int, Int]:
         return NONE, at
     hours, minutes = b.two_digits(source, at + 1), 0
     at += 3
-    if at < end:
+    if at < end and (source[at] == 58 or (source[at] >= 48 and source[at] <= 57)):
         at += source[at] == 58
         minutes = b.two_digits(source, at) if at + 2 <= end else -1
         at += 2
