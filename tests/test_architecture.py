@@ -30,7 +30,7 @@ MAY_IMPORT: Final = {
 # Libraries that are used in one place only, so that they can be judged, and replaced, there.
 PLACE_OF: Final = {
     "click": ("tollbook/cli/",),
-    "concurrent": ("tollbook/run/flow.py", "cdr/synth.py"),  # the night's pool; the file maker's
+    "concurrent": ("tollbook/run/pool.py", "cdr/synth.py"),  # the night's pool; the file maker's
     "multiprocessing": (),
     "numba": ("tollbook/jit.py",),
     "sqlalchemy": ("tollbook/run/",),

@@ -34,10 +34,8 @@ def commit(
     """Steps 1 to 4. ``record`` adds what else belongs into the transaction (totals, periods)."""
     crash.point("files_written")
     folders = set()
-    for file in files:
-        pending = lake.pending_path(root / file.path)
-        lake.sync(pending)
-        folders.add(pending.parent)
+    for file in files:  # the files themselves were forced to the disk when they were closed
+        folders.add(lake.pending_path(root / file.path).parent)
     for folder in sorted(folders | {parent for f in folders for parent in f.parents
                                     if parent != root and root in parent.parents}):  # fmt: skip
         sync_folder(folder)

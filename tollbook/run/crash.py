@@ -14,7 +14,7 @@ POINTS: Final = (
     "plan_made",  # the plan is not yet in the catalogue
     "plan_committed",
     "chunks_scattered",  # everything decoded, nothing rated
-    "files_written",  # pending files exist, not yet synced
+    "files_written",  # pending files exist, their folders are not yet synced
     "before_transaction",
     "after_transaction",
     "superseded_hidden",

@@ -42,25 +42,32 @@ def load(folder: Path) -> Data:
     space = workspace.load(folder, problems)
     zone = space.operator.time_zone
     net = network.load(space.network, zone, problems)
-    people = customers.load(space.customers, zone, space.numbering, problems)
-    layouts = tuple(_layout(space, source.layout, problems) for source in space.sources)
     tariff_book = book.load(space.tariffs, problems, names_of(space, net))
+    plans = None if tariff_book is None else [plan.plan_id for plan in tariff_book.plans]
+    people = customers.load(space.customers, zone, space.numbering, problems, plans=plans)
+    layouts = _layouts(space, problems)
     dated = agreements.load(
         space.network / "agreements.csv", problems, net.carriers.ids, net.zones.groups, zone
     )
     problems.refuse_if_any("no record was read")
-    read = tuple(one for one in layouts if one is not None)
-    if tariff_book is None or len(read) < len(layouts):
+    if tariff_book is None:
         raise AssertionError("what cannot be read has a problem that refuses it")
     warnings = tuple(str(problem) for problem in problems.found)
+    read = tuple(layouts[source.layout] for source in space.sources)
     return Data(space, net, people, tariff_book, dated, read, warnings)
+
+
+def _layouts(space: Workspace, problems: Problems) -> dict[str, Layout]:
+    """The layouts that sources name; each is read once, however many sources have it."""
+    found = {name: _layout(space, name, problems) for name in {s.layout: 0 for s in space.sources}}
+    return {name: one for name, one in found.items() if one is not None}
 
 
 def _layout(space: Workspace, name: str, problems: Problems) -> Layout | None:
     """A source's layout: the workspace's own, or one that ships."""
     path = space.layout_path(name)
     if path is not None:
-        return layout.load(path, problems)
+        return layout.load(path, problems, f"layouts/{path.name}")
     if name in layout.SHIPPED:
         return layout.shipped(name)
     problems.add(("operator.yaml", 0), f"layout '{name}' does not exist",

@@ -3,8 +3,8 @@
 A chunk's rows are put into bucket order once; columns are kept as narrowly as their values allow
 (a column that is the same in all rows of the chunk is kept as one number), and chunks beyond the
 memory budget go to a spill file. A text that an index of the same row names as well is ``implied``:
-it comes out empty, and whoever needs it takes the name. What comes out depends on neither the budget
-nor the order in which threads finish: pieces are joined in the order of (file number, chunk).
+it comes out empty, and whoever needs it takes the name. What comes out depends on neither the
+budget nor the order in which threads finish: pieces are joined in the order of (file, chunk).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from tollbook.run.exchange_kernels import (
+    STRIDE,
     bucket_order,
     drop_implied,
     gather,
@@ -90,9 +91,10 @@ def _take_column(column: pa.Array, order: np.ndarray) -> pa.Array:
 def gather_text(column: TextColumn, order: np.ndarray) -> TextColumn:
     """The texts of the rows in ``order``."""
     offsets = np.empty(len(order) + 1, np.int32)
-    data = np.empty(gather_offsets(column.offsets, order, offsets), np.uint8)
+    size = gather_offsets(column.offsets, order, offsets)
+    data = np.empty(size + STRIDE, np.uint8)
     gather_bytes(column.offsets, column.data, order, data)
-    return TextColumn(offsets, data)
+    return TextColumn(offsets, data[:size])
 
 
 class Exchange:

@@ -12,12 +12,10 @@ Every result is joined in an order that the data give, so the number of threads 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +29,7 @@ from tollbook.run.exchange import ChunkKey, Exchange
 from tollbook.run.parts import Others, Part, Target, Written
 from tollbook.run.pile import Pile
 from tollbook.run.pipeline import BY_NAME
+from tollbook.run.pool import in_order
 from tollbook.run.progress import Progress
 from tollbook.run.totals import Tally
 from tollbook.stage import StageResult, ints
@@ -45,7 +44,6 @@ KEYS_A_GROUP: Final = 262_144
 IMPLIED: Final = {
     "location": "location_index", "trunk_in": "trunk_in_index", "trunk_out": "trunk_out_index",
 }  # fmt: skip
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -74,13 +72,13 @@ class Flow:
     leg_rows: int = 0
 
     def __post_init__(self) -> None:
-        half = self.memory_bytes // 8
+        half = self.memory_bytes // 8  # for duplicate keys; half of it for rejected rows
         folder = self.spill_folder
         self.usage = Exchange(
-            schemas.USAGE, BUCKETS, self.memory_bytes - 2 * half, folder, IMPLIED
+            schemas.USAGE, BUCKETS, self.memory_bytes - half - half // 2, folder, IMPLIED
         )
         self.keys = Exchange(schemas.DUPLICATE_KEY, PARTITIONS, half, folder)
-        self.pile = Pile(half, folder)
+        self.pile = Pile(half // 2, folder)
 
     def close(self) -> None:
         self.usage.close()
@@ -242,32 +240,3 @@ def _write_pile(flow: Flow) -> Written:
         nothing = np.zeros(batch.num_rows, np.int64)
         part.write_others(Others(batch, _tries(flow, batch), nothing, rejected))
     return part.close()
-
-
-U = TypeVar("U")
-
-
-def in_order(threads: int, work: Callable[[U], T], items: Iterable[U]) -> Iterator[T]:
-    """Results of ``work`` in the order of ``items``; a few items ahead are in flight.
-
-    The number in flight is bounded, so memory does not grow with the number of items.
-    """
-    with _pool(threads) as pool:
-        waiting: list[Future[T]] = []
-        for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) > threads + 1:
-                yield waiting.pop(0).result()
-        for future in waiting:
-            yield future.result()
-
-
-@contextmanager
-def _pool(threads: int) -> Iterator[ThreadPoolExecutor]:
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="tollbook")
-    try:
-        yield pool
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-    pool.shutdown()

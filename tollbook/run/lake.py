@@ -63,6 +63,7 @@ class _HashingFile(io.RawIOBase):
     def close(self) -> None:
         if not self._handle.closed:
             self._handle.flush()
+            os.fsync(self._handle.fileno())
             self._handle.close()
         super().close()
 
@@ -74,6 +75,7 @@ def write_output(
     pending = pending_path(root / path)
     pending.parent.mkdir(parents=True, exist_ok=True)
     write(pending)
+    sync(pending)
     with pending.open("rb") as handle:
         digest = hashlib.file_digest(handle, "sha256").hexdigest()
     return LakeFile(path, run_number, "out", period, 0, pending.stat().st_size, digest)
@@ -103,7 +105,9 @@ class Writer:
 
     def write(self, batch: pa.RecordBatch | pa.Table) -> None:
         """Append the rows as one row group."""
-        table = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
+        # Nothing is absent but by its value (docs/lake.md): then no level is stored for any row.
+        schema = pa.schema([field.with_nullable(False) for field in batch.schema])
+        table = pa.Table.from_arrays(batch.columns, schema=schema)
         if self._parquet is None:
             words = [
                 field.name for field in table.schema
@@ -116,13 +120,14 @@ class Writer:
                 },
                 write_statistics=["start_utc_s", "dedupe_hash", "record_id"],
                 store_decimal_as_integer=True, store_schema=False,
+                data_page_version="2.0",
             )  # fmt: skip
         if table.num_rows:
             self._parquet.write_table(table, row_group_size=table.num_rows)
             self.rows += table.num_rows
 
     def close(self) -> LakeFile:
-        """Finish the file; it stays pending until its run is committed."""
+        """Finish the file and force it to the disk; it stays pending until its run is committed."""
         if self._parquet is None:
             raise TollbookError(f"{self.path}: a lake file needs at least a schema")
         self._parquet.close()

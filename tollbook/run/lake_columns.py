@@ -97,10 +97,7 @@ def named(batch: pa.RecordBatch, column: str, names: Sequence[str] | pa.Array) -
     """A text column of which texts were left out that the column's index names as well."""
     index = _ints(batch, f"{column}_index")
     texts = batch.column(column)
-    if isinstance(names, pa.Array):
-        known = looked_up(index, names)
-    else:
-        known = words(index, names)
+    known = looked_up(index, names) if isinstance(names, pa.Array) else words(index, names)
     if pc.max(pc.binary_length(texts)).as_py():
         whole = pc.if_else(pc.equal(texts, ""), known.cast(pa.string()), texts)
         return whole.dictionary_encode()

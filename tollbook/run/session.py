@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tollbook import workspace
+from tollbook.errors import Refused
 from tollbook.run import commit, crash, snapshots
 from tollbook.run.catalogue import Catalogue, InputFile, Run
 from tollbook.run.progress import Progress, Silent
@@ -46,9 +47,15 @@ class Session:
 
 
 def open_session(root: Path, progress: Progress | None = None) -> Session:
-    """The workspace in a folder; raises Refused if its operator.yaml is not in order."""
+    """The workspace in a folder; raises Refused, with all problems, if operator.yaml has one."""
     root = root.resolve()
-    space = workspace.load(root)
+    try:
+        space = workspace.load(root)
+    except Refused:
+        from tollbook.run import data
+
+        data.load(root)  # refuses with the problems of all other files, too
+        raise
     catalogue = Catalogue(space.store.catalogue, root)
     return Session(root, space, catalogue, progress or Silent())
 

@@ -77,18 +77,29 @@ def digest_of(folder: Path) -> str:
 
 def take_checked(root: Path, lake: Path, check: Callable[[Snapshot], object]) -> Snapshot:
     """``take``; if ``check`` refuses what was taken, it leaves nothing behind in the lake."""
-    known = {path.name for path in (lake / "snapshots").glob("*")}
+    before = stored(lake)
     snapshot = take(root, lake)
     try:
         check(snapshot)
     except Refused:
-        if snapshot.digest not in known:
-            shutil.rmtree(snapshot.folder)
-            for kept in (lake / "snapshots" / "objects").iterdir():
-                if kept.stat().st_nlink == 1:  # no other snapshot shares it
-                    kept.unlink()
+        forget(snapshot, lake, before)
         raise
     return snapshot
+
+
+def stored(lake: Path) -> set[Path]:
+    """The snapshots and their files that the lake holds."""
+    store = lake / "snapshots"
+    return {*store.glob("*"), *store.glob("objects/*")}
+
+
+def forget(snapshot: Snapshot, lake: Path, before: set[Path]) -> None:
+    """Take back a snapshot that no run will refer to, but for what was ``stored`` before."""
+    for new in {snapshot.folder, *(lake / "snapshots").glob("objects/*")} - before:
+        if new.is_dir():
+            shutil.rmtree(new)
+        else:
+            new.unlink()
 
 
 def folder_of(lake: Path, digest: str) -> Path:
