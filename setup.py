@@ -12,7 +12,6 @@ CORE = [
     "rich>=13.7",
     "typst>=0.13",
     "tzdata>=2025.1",
-    "zstandard>=0.22",
 ]
 TEST = [
     "pytest>=8.2",

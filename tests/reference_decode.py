@@ -1,7 +1,7 @@
 """The delimited decoder once more, naively: one byte, one row, one field after the other.
 
-Written from docs/layouts.md with Python's own integers, fractions, ``datetime`` and ``zoneinfo``; it
-shares no code with the kernels, so that the two can be compared.
+Written from docs/layouts.md with Python's own integers, fractions, ``datetime`` and ``zoneinfo``;
+it shares no code with the kernels, so that the two can be compared.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def decode(
     data: bytes, layout: Layout, resolved: tuple[Resolved, ...], widths: tuple[int, int],
     zones: dict[str, str],
 ) -> tuple[list[dict[str, Any]], list[tuple[int, bytes, bytes]], dict[str, int]]:  # fmt: skip
-    """Rows as dictionaries by column of ``schemas.CDR``, rejected rows, totals (file 1, source 0)."""
+    """Rows by column of ``schemas.CDR``, rejected rows, totals; of file 1 and source 0."""
     rows, rejected = [], []
     totals = {"rows": 0, "blank_lines": 0, "comment_lines": 0}
     for kind, record in records(data, layout):
@@ -118,14 +118,14 @@ def line_end_from(data: bytes, at: int, start: int) -> int:
 
 
 def quoted(data: bytes, at: int, last: int, layout: Layout) -> tuple[bytes, int] | None:
-    text = bytearray()
+    text, twice = bytearray(), bytes([layout.quote, layout.quote])
     at += 1
     while at < len(data) and at <= last:
         byte = data[at]
         if layout.backslash and byte == ESCAPE and at + 1 < len(data):
             at += 1
             text.append(data[at])
-        elif byte == layout.quote and not layout.backslash and data[at + 1 : at + 2] == bytes([byte]):
+        elif not layout.backslash and data[at : at + 2] == twice:
             at += 1
             text.append(byte)
         elif byte == layout.quote:
@@ -264,8 +264,9 @@ def quantity(column: Column, text: bytes) -> int:
     return {"up": ceil(exact), "down": floor(exact), "nearest": nearest}[column.rounding]
 
 
-ISO = re.compile(
-    rb"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,]\d+)?(Z|[+-]\d\d(?::?\d\d)?)"
+ISO = (
+    r"(?P<Y>\d{4})-(?P<m>\d\d)-(?P<d>\d\d)[T ](?P<H>\d\d):(?P<M>\d\d):(?P<S>\d\d)"
+    r"(?:[.,]\d+)?(?P<z>Z|[+-]\d\d(?::?\d\d)?)"
 )
 DIRECTIVE = {"Y": r"(?P<Y>\d{4})", "f": r"\d+", "z": r"(?P<z>Z|[+-]\d\d(?::?\d\d)?)", "%": "%"}
 
@@ -282,14 +283,7 @@ def read_time(
             raise Fault("time_malformed")
         place(row, datetime.fromtimestamp(second, UTC).astimezone(zone))
         return
-    if column.time_format == "iso8601":
-        match = ISO.fullmatch(text)
-        if match is None:
-            raise Fault("time_malformed")
-        *numbers, offset = match.groups()
-        found = dict(zip("YmdHMS", (int(n) for n in numbers), strict=True))
-    else:
-        found, offset = by_directives(column.time_format, text)
+    found, offset = by_directives(column.time_format, text)
     if column.field == "start_date":
         moment(found | {"H": 0, "M": 0})
         parts["start_date"] = (found, zone)
@@ -299,7 +293,10 @@ def read_time(
         if "start_date" not in parts:
             return
         found, zone = found | parts["start_date"][0], parts["start_date"][1]
-    local = moment(found)
+    place_local(row, moment(found), offset, zone)
+
+
+def place_local(row: dict[str, Any], local: datetime, offset: bytes, zone: ZoneInfo) -> None:
     if offset:
         place(row, local.replace(tzinfo=UTC) - offset_of(offset), offset_of(offset))
         return
@@ -312,11 +309,12 @@ def read_time(
 
 
 def by_directives(form: str, text: bytes) -> tuple[dict[str, int], bytes]:
-    parts = re.split(r"%(.)", form)
-    pattern = "".join(
-        re.escape(part) if i % 2 == 0 else DIRECTIVE.get(part, rf"(?P<{part}>\d\d)")
-        for i, part in enumerate(parts)
-    )
+    pattern = ISO
+    if form != "iso8601":
+        pattern = "".join(
+            re.escape(part) if i % 2 == 0 else DIRECTIVE.get(part, rf"(?P<{part}>\d\d)")
+            for i, part in enumerate(re.split(r"%(.)", form))
+        )
     match = re.fullmatch(pattern, text.decode("latin-1"), re.ASCII)
     if match is None:
         raise Fault("time_malformed")
