@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -28,7 +29,7 @@ from tollbook.table_checks import (
     check_shape,
     check_unique,
 )
-from tollbook.text import Problems
+from tollbook.text import Problems, did_you_mean
 
 STATUSES: Final = ("active", "suspended", "closed")
 STATUS_CODE: Final = {word: code for code, word in enumerate(STATUSES)}
@@ -77,10 +78,11 @@ class Customers:
 
 def load(
     folder: Path, time_zone: str, numbering: Numbering, problems: Problems,
-    shown: str = "customers",
+    shown: str = "customers", plans: Sequence[str] | None = None,
 ) -> Customers:  # fmt: skip
     """Both tables of the folder; days in them are local days of ``time_zone``.
 
+    plans: those of the tariff book, to which all others are noted as problems; None: any will do.
     Problems are noted with ``shown`` before the file's name; what is wrong is 0 or -1 in the
     Customers that come back, so that checking can go on.
     """
@@ -94,13 +96,30 @@ def load(
         ("subscription_id", "account_id", "number", "imsi", "plan", "status", "valid_from",
          "valid_to"), (), problems, f"{shown}/subscriptions.csv")  # fmt: skip
     check_filled(table, "plan", problems)
-    plans = table["plan"].dictionary_encode()
-    plan_ids = tuple(sorted(plans.dictionary.to_pylist()))
-    order = index_in(plans.dictionary, plan_ids)
-    plan_index = order[plans.indices.to_numpy(zero_copy_only=False)]
+    named = table["plan"].dictionary_encode()
+    plan_ids = tuple(sorted(named.dictionary.to_pylist()))
+    order = index_in(named.dictionary, plan_ids)
+    plan_index = order[named.indices.to_numpy(zero_copy_only=False)]
+    if plans is not None:
+        _check_plans(table, plan_ids, plan_index, plans, problems)
     return Customers(
         accounts, _subscriptions(table, accounts, plan_index, time_zone, numbering, problems),
         plan_ids)  # fmt: skip
+
+
+def _check_plans(
+    table: Table, plan_ids: Sequence[str], plan_index: np.ndarray, plans: Sequence[str],
+    problems: Problems,
+) -> None:  # fmt: skip
+    """Notes every plan that the book lacks once, with the first line that names it."""
+    first = np.zeros(len(plan_ids), np.int64)
+    first[plan_index[::-1]] = np.arange(len(plan_index) - 1, -1, -1)
+    for plan, row in zip(plan_ids, first.tolist(), strict=True):
+        if plan and plan not in plans:
+            problems.add(
+                table.at(row), f"plan '{plan}' is not in the tariff book", ", ".join(plans),
+                did_you_mean(plan, plans, "correct it, or write the plan in tariffs/"),
+            )  # fmt: skip
 
 
 def _accounts(table: Table, time_zone: str, problems: Problems) -> Accounts:
