@@ -61,7 +61,9 @@ def test_killed_while_decoding_rating_or_writing(
 ) -> None:
     """The process dies inside a stage, some microseconds into a call drawn by the seed."""
     chance = random.Random(seed)
-    place = ("cdr.delimited:decode", "rating.rate_kernels:price_rows", "tollbook.run.lake:Writer.write")
+    place = (
+        "cdr.delimited:decode", "rating.rate_kernels:price_rows", "tollbook.run.lake:Writer.write",
+    )  # fmt: skip
     module, name = place[seed % 3].split(":")
     killer = f"""
 import os, random, signal, threading, importlib

@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import difflib
 import io
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -391,12 +390,3 @@ def did_you_mean(word: str, options: Iterable[str], otherwise: str) -> str:
     """Advice that names the nearest allowed word, if one is near."""
     near = difflib.get_close_matches(word, list(options), n=1, cutoff=0.6)
     return f"did you mean '{near[0]}'?" if near else otherwise
-
-
-_VARIABLE: Final = re.compile(r"\$\{([A-Z_][A-Z0-9_]*)\}")
-
-
-def expand_environment(text: str) -> tuple[str, list[str]]:
-    """``${NAME}`` replaced from the environment; the names that are not set come second."""
-    unset = [name for name in _VARIABLE.findall(text) if name not in os.environ]
-    return _VARIABLE.sub(lambda m: os.environ.get(m[1], ""), text), unset

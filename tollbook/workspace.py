@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from tollbook.errors import Refused
 from tollbook.network import Network
 from tollbook.numbering import Numbering
 from tollbook.sources import Source
-from tollbook.text import Node, Problems, Reader, expand_environment, load_yaml
+from tollbook.text import Node, Problems, Reader, load_yaml
 
 FILE: Final = "operator.yaml"
 _KEYS: Final = (
@@ -32,6 +33,7 @@ DUPLICATE_FIELDS: Final = (
 DUPLICATE_KEY: Final = ("served", "start", "duration", "other", "direction")
 _VOLUME_UNITS: Final = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _LIMIT_S_MAX: Final = 3660 * DAY_S
+_ENVIRONMENT: Final = re.compile(r"\$\{([A-Z_][A-Z0-9_]*)\}")
 
 
 @dataclass(frozen=True)
@@ -244,7 +246,7 @@ def _store(keys: Reader, root: Path) -> Store:
 
 
 def _expanded(keys: Reader, key: str, default: str) -> str:
-    found, unset = expand_environment(keys.text(key, default))
+    found, unset = _expand_environment(keys.text(key, default))
     for name in unset:
         keys.wrong(key, f"'{key}' uses ${{{name}}}, which is not set",
                    "variables that the environment sets", f"set {name} before the start")
@@ -267,3 +269,9 @@ def _scalars(node: Node) -> Iterator[Node]:
         return
     for child in node.value.values() if isinstance(node.value, dict) else node.value:
         yield from _scalars(child)
+
+
+def _expand_environment(text: str) -> tuple[str, list[str]]:
+    """``${NAME}`` replaced from the environment; the names that are not set come second."""
+    unset = [name for name in _ENVIRONMENT.findall(text) if name not in os.environ]
+    return _ENVIRONMENT.sub(lambda m: os.environ.get(m[1], ""), text), unset

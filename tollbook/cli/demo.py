@@ -70,15 +70,16 @@ def screen(done: Demo) -> str:
     where = [
         ("report", done.report),
         ("bills", done.billed.folder),
-        ("printed", done.printed[0].parent if done.printed else ""),
+        ("printed", done.printed[0].parent if done.printed else Path()),
         ("statements", done.settled.folder),
         ("rated data", done.root / "lake" / "rated"),
         ("what was made", done.truth),
     ]
-    try:
-        where = [(name, Path(path).relative_to(Path.cwd())) for name, path in where]
-    except ValueError:
-        pass
+    here = Path.cwd()
+    where = [
+        (name, path.relative_to(here) if path.is_relative_to(here) else path)
+        for name, path in where
+    ]
     lines = [
         "",
         f"One month of Harbour Mobile: {count(done.records, 'record')} in "
