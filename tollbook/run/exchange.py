@@ -24,11 +24,8 @@ from tollbook.run.exchange_kernels import (
     STRIDE,
     bucket_order,
     drop_implied,
-    gather,
     gather_bytes,
-    gather_from,
     gather_offsets,
-    kept_range,
 )
 from tollbook.stage import TextColumn, int_array, ints, text_array, text_of
 
@@ -68,7 +65,7 @@ class _Chunk:
 
 
 def take(batch: pa.RecordBatch, order: np.ndarray) -> pa.RecordBatch:
-    """The rows of ``order`` (int32 row numbers) as a new batch."""
+    """The rows of ``order`` (int64 row numbers) as a new batch."""
     columns = [_take_column(column, order) for column in batch.columns]
     return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
 
@@ -78,9 +75,7 @@ def _take_column(column: pa.Array, order: np.ndarray) -> pa.Array:
         values = column.to_numpy(zero_copy_only=True)
         if len(values) and values.min() == values.max():  # the order of equal values is no matter
             return column.slice(0, len(order))
-        out = np.empty(len(order), values.dtype)
-        gather(values, order, out)
-        return int_array(out)
+        return int_array(np.take(values, order, mode="clip"))  # clip: rows are never outside
     texts = text_of(column)
     if texts.offsets[0] == texts.offsets[-1]:
         return column.slice(0, len(order))
@@ -127,7 +122,7 @@ class Exchange:
         bucket: int16, one of 0..buckets for each row; rows of bucket ``buckets`` are not kept but
         given back (None if there are none), in their order.
         """
-        order = np.empty(len(bucket), np.int32)
+        order = np.empty(len(bucket), np.int64)
         starts = np.zeros(self.buckets + 2, np.int64)
         bucket_order(bucket, starts, order)
         kept = int(starts[self.buckets])
@@ -135,8 +130,7 @@ class Exchange:
         order = order[:kept]
         inside = bucket < self.buckets
         columns = tuple(
-            _scatter(self._slim(batch, place, inside), order, bucket, self.buckets)
-            for place in range(batch.num_columns)
+            _scatter(self._slim(batch, place, inside), order) for place in range(batch.num_columns)
         )
         size = sum(map(_held, columns))
         with self._lock:
@@ -293,9 +287,7 @@ class Exchange:
         return text_array(offsets, joined, field.type)
 
 
-def _scatter(
-    column: pa.Array, order: np.ndarray, bucket: np.ndarray, buckets: int
-) -> _Ints | _Texts:
+def _scatter(column: pa.Array, order: np.ndarray) -> _Ints | _Texts:
     """A column in the order of buckets, as narrow as its values allow."""
     if not pa.types.is_integer(column.type):
         texts = text_of(column)
@@ -303,22 +295,16 @@ def _scatter(
             return _Texts(None, None)
         texts = gather_text(texts, order)
         return _Texts(texts.offsets, texts.data)
-    values = column.to_numpy(zero_copy_only=True)
     if len(order) == 0:
         return _Ints(0, None)
-    found = np.empty(2, np.int64)
-    kept_range(values, bucket, buckets, found)
-    low, high = int(found[0]), int(found[1])
+    values = np.take(column.to_numpy(zero_copy_only=True), order, mode="clip")
+    low, high = int(values.min()), int(values.max())
     if low == high:
         return _Ints(low, None)
-    kind, base = values.dtype, 0
     for narrow in _NARROWER:
-        if narrow.itemsize < kind.itemsize and high - low <= np.iinfo(narrow).max:
-            kind, base = narrow, low
-            break
-    out = np.empty(len(order), kind)
-    gather_from(values, order, base, out)
-    return _Ints(base, out)
+        if narrow.itemsize < values.dtype.itemsize and high - low <= np.iinfo(narrow).max:
+            return _Ints(low, (values - values.dtype.type(low)).astype(narrow))
+    return _Ints(0, values)
 
 
 def _is_array(values: object) -> bool:

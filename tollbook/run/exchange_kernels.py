@@ -16,7 +16,7 @@ def bucket_order(
     """Stable counting sort of rows by bucket.
 
     bucket: int16[n], each 0 <= b < len(starts) - 1. starts: int64[buckets + 1], zeroed; becomes the
-    first position of each bucket. order: int32[n]; becomes the rows in bucket order.
+    first position of each bucket. order: int64[n]; becomes the rows in bucket order.
     """
     for row in range(len(bucket)):
         starts[bucket[row] + 1] += 1
@@ -27,20 +27,6 @@ def bucket_order(
         at = place[bucket[row]]
         order[at] = row
         place[bucket[row]] = at + 1
-
-
-@kernel
-def gather(values: np.ndarray, order: np.ndarray, out: np.ndarray) -> None:
-    """out[i] = values[order[i]]; order: int32, values and out: the same integer type."""
-    for index in range(len(order)):
-        out[index] = values[order[index]]
-
-
-@kernel
-def gather_from(values: np.ndarray, order: np.ndarray, base: int, out: np.ndarray) -> None:
-    """out[i] = values[order[i]] - base, which fits into the narrower integers of out."""
-    for index in range(len(order)):
-        out[index] = values[order[index]] - base
 
 
 @kernel
@@ -76,19 +62,6 @@ def gather_bytes(
             for byte in range(size):
                 out[at + byte] = data[start + byte]
         at += size
-
-
-@kernel
-def kept_range(values: np.ndarray, bucket: np.ndarray, buckets: int, found: np.ndarray) -> None:
-    """Least and greatest value (found: int64[2]) of the rows whose bucket is below ``buckets``."""
-    low, high = np.int64(2**62), np.int64(-(2**62))
-    for row in range(len(values)):
-        if bucket[row] < buckets:
-            value = np.int64(values[row])
-            low = min(low, value)
-            high = max(high, value)
-    found[0] = low
-    found[1] = high
 
 
 @kernel

@@ -134,7 +134,7 @@ class Part:
         batch = others.batch
         waiting = suspended(ints(batch, "reason"))
         for mask, dataset in ((waiting, "suspense"), (~waiting, "uncharged")):
-            chosen = np.flatnonzero(mask).astype(np.int32)
+            chosen = np.flatnonzero(mask)
             if not len(chosen):
                 continue
             rows = take(batch, chosen)
@@ -185,7 +185,7 @@ def by_month(batch: pa.RecordBatch, column: str) -> list[tuple[int, pa.RecordBat
     if low == high:
         return [(low, batch)]
     return [
-        (int(value), take(batch, np.flatnonzero(month == value).astype(np.int32)))
+        (int(value), take(batch, np.flatnonzero(month == value)))
         for value in np.unique(month)
     ]
 
@@ -205,6 +205,6 @@ def write_part(
         part.write_rated(batch.filter(pa.array(good)))
     if legs is not None and legs.num_rows:
         part.write_legs(legs)
-    others = np.flatnonzero(~good).astype(np.int32)
+    others = np.flatnonzero(~good)
     if len(others):
         part.write_others(Others(take(batch, others), tries[others], first_ids[others]))
