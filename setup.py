@@ -1,5 +1,7 @@
 """Packaging: flat packages, listed one by one (ADR 0001); ``bench`` and ``tests`` stay out."""
 
+from pathlib import Path
+
 from setuptools import setup
 
 CORE = [
@@ -29,7 +31,7 @@ setup(
     name="tollbook",
     version="0.1.0",
     description="Exact, high-throughput batch billing, rating and settlement for telecom operators",
-    long_description=open("README.md", encoding="utf-8").read(),
+    long_description=Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11",

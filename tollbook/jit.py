@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import numba
 
@@ -47,7 +47,7 @@ def cache_folder() -> Path:
 
 
 CACHE_FOLDER: Final = cache_folder()
-numba.config.CACHE_DIR = str(CACHE_FOLDER)
+setattr(numba.config, "CACHE_DIR", str(CACHE_FOLDER))  # noqa: B010 - numba declares no such name
 
 
 def kernel(function: F) -> F:
@@ -55,8 +55,8 @@ def kernel(function: F) -> F:
 
     Kernels never raise and never divide by an unchecked value: a status per row tells the glue.
     """
-    compiled: F = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
-    return compiled
+    compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+    return cast(F, compiled)
 
 
 def inner(function: F) -> F:
@@ -66,8 +66,8 @@ def inner(function: F) -> F:
     kernel that calls the function keeps its code in the cache.
     """
     options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    compiled: F = numba.njit(nogil=True, error_model="numpy", **options)(function)
-    return compiled
+    compiled: Any = numba.njit(nogil=True, error_model="numpy", **options)(function)
+    return cast(F, compiled)
 
 
 def compiled_before() -> bool:

@@ -57,13 +57,13 @@ def round_div(numerator: int, denominator: int, mode: int) -> int:
         bump = False
     else:
         raise ValueError(f"unknown rounding mode {mode}")
-    quotient += bump
-    return -quotient if numerator < 0 else quotient
+    rounded = quotient + 1 if bump else quotient
+    return -rounded if numerator < 0 else rounded
 
 
 def round_micro(amount_micro: int, digits: int, mode: int) -> int:
     """``amount_micro`` rounded to ``digits`` decimals of the currency unit, still in micro."""
-    step = 10 ** (MICRO_DIGITS - digits)
+    step: int = 10 ** (MICRO_DIGITS - digits)
     return round_div(amount_micro, step, mode) * step
 
 
@@ -78,7 +78,7 @@ def parse_decimal(text: str, digits: int) -> int | None:
     sign, whole, fraction = match[1], match[2], match[3] or ""
     if len(fraction.rstrip("0")) > digits:
         return None
-    scaled = int(whole) * 10**digits + int(fraction[:digits].ljust(digits, "0") or "0")
+    scaled: int = int(whole) * 10**digits + int(fraction[:digits].ljust(digits, "0") or "0")
     return -scaled if sign == "-" else scaled
 
 

@@ -35,7 +35,8 @@ class StageResult:
 def ints(batch: pa.RecordBatch, name: str) -> np.ndarray:
     """An integer column as a numpy view (read-only, not copied)."""
     column = batch.column(name)
-    return column.to_numpy(zero_copy_only=True)
+    values: np.ndarray = column.to_numpy(zero_copy_only=True)
+    return values
 
 
 @dataclass(frozen=True)

@@ -229,7 +229,8 @@ class Exchange:
         if self._spill_handle < 0:
             with tempfile.TemporaryFile(dir=self._spill_folder) as handle:
                 self._spill_handle = os.dup(handle.fileno())
-        position, view = self._spill_size, memoryview(values).cast("B") if values.size else b""
+        position = self._spill_size
+        view = values.view(np.uint8).data if values.size else memoryview(b"")
         while len(view):
             written = os.pwrite(self._spill_handle, view, self._spill_size)
             self._spill_size += written
@@ -241,7 +242,7 @@ class Exchange:
             return values[low:high]
         width = values.dtype.itemsize
         out = np.empty(high - low, values.dtype)
-        view, position = memoryview(out).cast("B"), values.position + low * width
+        view, position = out.view(np.uint8).data, values.position + low * width
         while len(view):
             count = os.preadv(self._spill_handle, [view], position)
             if count == 0:

@@ -32,7 +32,7 @@ def bucket_order(
 @kernel
 def gather_offsets(offsets: np.ndarray, order: np.ndarray, out: np.ndarray) -> int:
     """Offsets (int32[m + 1]) of the texts in their new order; returns the number of bytes."""
-    total = np.int64(0)
+    total = 0
     out[0] = 0
     for index in range(len(order)):
         row = order[index]
@@ -73,7 +73,7 @@ def drop_implied(
 
     needed: bool. Returns the number of bytes that are left.
     """
-    total = np.int64(0)
+    total = 0
     out_offsets[0] = 0
     for row in range(len(index)):
         if index[row] < 0 and needed[row]:
