@@ -169,7 +169,8 @@ class _Cutter:
 
 def _scratch(width: int, row_bytes: int, is_quoted: bool) -> k.Scratch:
     window = max(16, min(WINDOW_ROWS, WINDOW_FIELDS // (width + 1)))
-    bounds = np.zeros((window, (width // k.ENDS_STEP + 1) * k.ENDS_STEP + 1), np.int32)
+    # Columns lie apart by no power of two, or their cache lines would push each other out.
+    bounds = np.zeros(((width // k.ENDS_STEP + 1) * k.ENDS_STEP + 1, window + 16), np.int32)
     marks = np.zeros((2, k.MARK_WORDS), np.uint64)
     ends = np.zeros((2, 0 if is_quoted else k.ENDS_COUNT), np.int32)
     return k.Scratch(

@@ -26,8 +26,8 @@ def note(op: np.ndarray, r: Int, row: Int, reason: Int, raw: np.ndarray, out: k.
         column = op[k.OP_COLUMN]
         out.verdicts[k.REASON, row] = reason
         out.verdicts[k.REASON_FIELD, row] = op[k.OP_FIELD]
-        out.numbers[k.FAULT_BEGIN, row] = raw[r, column] + 1
-        out.numbers[k.FAULT_LENGTH, row] = raw[r, column + 1] - raw[r, column] - 1
+        out.numbers[k.FAULT_BEGIN, row] = raw[column, r] + 1
+        out.numbers[k.FAULT_LENGTH, row] = raw[column + 1, r] - raw[column, r] - 1
 
 
 @inner
@@ -39,8 +39,8 @@ def head_of(source: np.ndarray, at: Int, length: Int) -> Word:
 
 @inner
 def follow(source: np.ndarray, at: Int, length: Int, word: Int, spec: k.Spec) -> Int:
-    """The word of a chain that a field of more than eight bytes is, from ``word`` on; or -1."""
-    while word >= 0:
+    """The word of a chain that a field of more than eight bytes is, from ``word`` on; 0: none."""
+    while word > 0:
         begin, differs = spec.words[word, k.WORD_BEGIN], 0
         for i in range(8, length):
             differs |= source[at + i] ^ spec.pool[begin + i]
@@ -52,7 +52,7 @@ def follow(source: np.ndarray, at: Int, length: Int, word: Int, spec: k.Spec) ->
 
 @inner
 def find_words(source: np.ndarray, group: Int, spec: k.Spec, s: k.Scratch) -> None:
-    """The word of a group that each located field is, to ``s.word``; -1 where it is none.
+    """The word of a group that each located field is, to ``s.word``; 0 where it is none.
 
     One look by a hash without collisions: which word comes cannot be foretold, and a wrongly
     foretold branch costs more than the hash.
@@ -65,9 +65,9 @@ def find_words(source: np.ndarray, group: Int, spec: k.Spec, s: k.Scratch) -> No
         head = head_of(source, at, length)
         mixed = (head ^ (b.U(length) * LENGTH_MIX)) * multiplier
         word = np.int64(slots[first + (mixed >> shift)])
-        is_same = word >= 0 and heads[word] == head and words[word, k.WORD_LENGTH] == length
-        found[r] = word if is_same else -1
-        if is_same and length > 8:
+        is_same = (heads[word] == head) & (words[word, k.WORD_LENGTH] == length)
+        found[r] = word if is_same else 0
+        if length > 8 and is_same:
             found[r] = follow(source, at, length, word, spec)
 
 
@@ -94,11 +94,12 @@ def locate(
     Returns the length of the longest field that was there.
     """
     count, lows, lengths, column = s.state[k.STATE_COUNT], s.low, s.length, op[k.OP_COLUMN]
-    bounds, found, most, is_required = s.bounds, s.word, op[k.OP_MAX_BYTES], op[k.OP_REQUIRED] != 0
+    before, behind, found = s.bounds[column], s.bounds[column + 1], s.word
+    most, is_required = op[k.OP_MAX_BYTES], op[k.OP_REQUIRED] != 0
     longest, shortest = np.int32(0), np.int32(1)
     for r in range(count):
-        begin = bounds[r, column] + np.int32(1)
-        size = bounds[r, column + 1] - begin
+        begin = before[r] + np.int32(1)
+        size = behind[r] - begin
         lows[r], lengths[r] = begin, size
         longest, shortest = max(longest, size), min(shortest, size)
     if trims:
@@ -112,7 +113,7 @@ def locate(
         if lengths[r] > most:
             note(op, r, first_row + r, k.FIELD_TOO_LONG, s.raw, out)
             lengths[r] = 0
-        elif lengths[r] == 0 or (nulls > 0 and found[r] >= 0):
+        elif lengths[r] == 0 or (nulls > 0 and found[r] > 0):
             lengths[r] = 0
             if is_required:
                 note(op, r, first_row + r, k.FIELD_MISSING, s.raw, out)
@@ -295,11 +296,10 @@ def read_word(
     if rule == k.RULE_CODE:
         codes = out.codes[op[k.OP_SLOT]]
         for r in range(s.state[k.STATE_COUNT]):
-            word = found[r]
-            codes[first_row + r] = words[word, k.WORD_CODE] if word >= 0 else 0
-            if word < 0 and lengths[r] > 0:
+            codes[first_row + r] = words[found[r], k.WORD_CODE]
+            if found[r] == 0 and lengths[r] > 0:
                 note(op, r, first_row + r, op[k.OP_C], raw, out)
         return
     for r in range(s.state[k.STATE_COUNT]):
-        if (found[r] >= 0) == (rule == k.RULE_UNLESS):
+        if (found[r] > 0) == (rule == k.RULE_UNLESS):
             note(op, r, first_row + r, op[k.OP_C], raw, out)

@@ -16,9 +16,9 @@ class Words:
 
     def __init__(self) -> None:
         self.groups: list[tuple[int, int, int]] = [(0, 63, 0)]  # group 0: no words
-        self.slots: list[int] = [-1, -1]
-        self.rows: list[list[int]] = []
-        self.heads: list[int] = []
+        self.slots: list[int] = [0, 0]
+        self.rows: list[list[int]] = [[-1, 0, 0, 0]]  # word 0: none, which no field is
+        self.heads: list[int] = [0]
         self.pool = b""
 
     def add(self, words: list[tuple[bytes, int]]) -> int:
@@ -29,12 +29,12 @@ class Words:
         for word, code in words:
             head = int.from_bytes(word[:8], "little")
             key = head ^ (len(word) * k.LENGTH_MIX & _MASK)
-            self.rows.append([len(word), code, len(self.pool), keys.get(key, -1)])
+            self.rows.append([len(word), code, len(self.pool), keys.get(key, 0)])
             self.heads.append(head)
             self.pool += word
             keys[key] = len(self.rows) - 1
         multiplier, bits = next(_perfect(list(keys)))
-        slots = [-1] * 2**bits
+        slots = [0] * 2**bits
         for key, row in keys.items():
             slots[_slot(key, multiplier, bits)] = row
         self.groups.append((len(self.slots), 64 - bits, multiplier))

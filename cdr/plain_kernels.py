@@ -101,15 +101,13 @@ def next_ends(data: np.ndarray, delimiter: Int, limit: Int, s: k.Scratch) -> Non
 
 
 @inner
-def copy_eight(ends: np.ndarray, at: Int, bounds: np.ndarray, row: Int, column: Int) -> None:
-    """Copies eight ends into a row of bounds, in one machine instruction each way."""
-    i, r, c = b.U(at), b.U(row), b.U(column)
-    e0, e1, e2, e3 = ends[i], ends[i + b.S1], ends[i + b.S2], ends[i + b.S3]
-    e4, e5, e6, e7 = ends[i + b.S4], ends[i + b.S5], ends[i + b.S6], ends[i + b.S7]
-    bounds[r, c], bounds[r, c + b.S1] = e0, e1
-    bounds[r, c + b.S2], bounds[r, c + b.S3] = e2, e3
-    bounds[r, c + b.S4], bounds[r, c + b.S5] = e4, e5
-    bounds[r, c + b.S6], bounds[r, c + b.S7] = e6, e7
+def scatter_eight(ends: np.ndarray, at: Int, bounds: np.ndarray, column: Int, row: Int) -> None:
+    """Writes eight ends to as many columns of bounds."""
+    i, c, r = b.U(at), b.U(column), b.U(row)
+    bounds[c, r], bounds[c + b.S1, r] = ends[i], ends[i + b.S1]
+    bounds[c + b.S2, r], bounds[c + b.S3, r] = ends[i + b.S2], ends[i + b.S3]
+    bounds[c + b.S4, r], bounds[c + b.S5, r] = ends[i + b.S4], ends[i + b.S5]
+    bounds[c + b.S6, r], bounds[c + b.S7, r] = ends[i + b.S6], ends[i + b.S7]
 
 
 @inner
@@ -139,12 +137,12 @@ def plain_rows(
         elif has_comments and starts_with(data, start, comment):
             out.totals[k.TOTAL_COMMENT] += 1
         else:
-            bounds[count, 0] = start - 1
+            bounds[0, count] = start - 1
             for c in range(0, width_max, k.ENDS_STEP):
-                copy_eight(ends, used + c, bounds, count, c + 1)
+                scatter_eight(ends, used + c, bounds, c + 1, count)
             width = last - used + 1
             if width <= width_max:
-                bounds[count, width] = end
+                bounds[width, count] = end
             rows[k.ROW_BEGIN, count], rows[k.ROW_END, count] = start, end
             rows[k.ROW_WIDTH, count], rows[k.ROW_ID, count] = width, identifier
             rows[k.ROW_REASON, count] = 0

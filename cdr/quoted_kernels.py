@@ -108,8 +108,8 @@ def quoted_row(
     settings, row, width, inside, at = spec.settings, s.row, 0, 0, start
     quote, delimiter = settings[k.QUOTE], settings[k.DELIMITER]
     last = start + settings[k.ROW_BYTES]
-    s.bounds[r, 0] = to - 1
-    s.raw[r, 0] = start - 1
+    s.bounds[0, r] = to - 1
+    s.raw[0, r] = start - 1
     while True:
         opening = skip_blanks(data, at, size, settings)
         if opening < size and data[opening] == quote:
@@ -121,8 +121,8 @@ def quoted_row(
             at, to = bare_field(data, opening, size, settings, row, to)
         width += 1
         if width <= settings[k.WIDTH_MAX]:
-            s.bounds[r, width] = to
-            s.raw[r, width] = at
+            s.bounds[width, r] = to
+            s.raw[width, r] = at
         row[to] = np.uint8(delimiter)
         to += 1
         if at >= size or data[at] != delimiter:

@@ -83,8 +83,8 @@ def judge_rows(block: np.ndarray, spec: k.Spec, s: k.Scratch, out: k.Output) -> 
         elif reason == 0 and width > width_max:
             reason = k.COLUMNS_TOO_MANY
         for c in range(0 if reason != 0 else width, width_max):
-            bounds[r, c + 1] = bounds[r, c] + 1
-            raw[r, c + 1] = raw[r, c] + 1
+            bounds[c + 1, r] = bounds[c, r] + 1
+            raw[c + 1, r] = raw[c, r] + 1
         numbers[k.RECORD_ID, row] = rows[k.ROW_ID, r]
         numbers[k.BYTE_OFFSET, row] = block[k.BLOCK_OFFSET] + rows[k.ROW_BEGIN, r]
         smalls[k.BYTE_LENGTH, row], smalls[k.FLAGS, row] = length, 0

@@ -90,8 +90,8 @@ class Spec(NamedTuple):
     ops: np.ndarray  # int64 [ops, OP_SIZE]; conditions first, a later fault never hides an earlier
     comment: np.ndarray  # uint8: the prefix of comment lines
     groups: np.ndarray  # uint64 [groups, 3]: GROUP_SLOT .. GROUP_MULTIPLIER; group 0 is empty
-    slots: np.ndarray  # int32: the word at a slot of a group, or -1
-    words: np.ndarray  # int64 [words, 4]: WORD_LENGTH .. WORD_NEXT
+    slots: np.ndarray  # int32: the word at a slot of a group; 0: none
+    words: np.ndarray  # int64 [words, 4]: WORD_LENGTH .. WORD_NEXT; word 0 is none
     heads: np.ndarray  # uint64 [words]: the first eight bytes, little endian
     pool: np.ndarray  # uint8: all words, padded
     zone_since: np.ndarray  # int64: the zones' tables one behind the other
@@ -103,16 +103,16 @@ class Spec(NamedTuple):
 class Scratch(NamedTuple):
     """Working memory of one call: a window of rows, column by column.
 
-    Field c of row r lies at ``bounds[r, c] + 1`` and before ``bounds[r, c + 1]``.
+    Field c of row r lies at ``bounds[c, r] + 1`` and before ``bounds[c + 1, r]``.
     """
 
-    bounds: np.ndarray  # int32 [window, columns + 1 and more]: ends of fields, in block or ``row``
+    bounds: np.ndarray  # int32 [columns + 1 and more, window]: ends of fields, in block or ``row``
     raw: np.ndarray  # int32, the same shape: ends of fields in the block (plain: the same memory)
     rows: np.ndarray  # int64 [5, window]: ROW_BEGIN .. ROW_REASON of each row
     row: np.ndarray  # uint8: fields of the window without quotes and escapes
     low: np.ndarray  # int32 [window]: first byte of the field that an op reads
     length: np.ndarray  # int32 [window]: its bytes; 0: no value
-    word: np.ndarray  # int32 [window]: the word that the field is, or -1
+    word: np.ndarray  # int32 [window]: the word that the field is; 0: none
     days: np.ndarray  # int64 [window]: day numbers, where two columns make a time
     known: np.ndarray  # int64 [3]: a span of local times that has one offset, and the offset
     marks: np.ndarray  # uint8 [2, MARK_WORDS * 8]: a bit for each byte: it ends a field, or a line

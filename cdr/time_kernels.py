@@ -21,11 +21,9 @@ YEAR_FIRST, YEAR_LAST = 1970, 2100
 LAST_UTC_S: Final = 4_133_980_799  # the end of 2100
 NEAR_S: Final = 2 * DAY_S  # no two offsets of a zone differ by as much
 NONE: Final = -(2**40)  # no offset was read
-# The signs of "2003-06-" and "10T06:59", and what turns them into the digit 0.
-DATE_SIGNS, DATE_PLACES = b.U(0x2D00002D00000000), b.U(0xFF0000FF00000000)
-DATE_TO_ZERO: Final = b.U(0x1D00001D00000000)
-CLOCK_COLON, CLOCK_PLACES = b.U(0x00003A0000000000), b.U(0x0000FF0000FF0000)
-CLOCK_ZEROS: Final = b.U(0x0000300000300000)
+# The signs of "2003-06-" and "06:59:50", where they stand, and the zeros that may stand there.
+DATE_SIGNS, CLOCK_SIGNS = b.U(0x2D00002D00000000), b.U(0x00003A00003A0000)
+DATE_PLACES, CLOCK_PLACES = b.U(0xFF0000FF00000000), b.U(0x0000FF0000FF0000)
 TWO_BYTES, SIX_BYTES = b.U(0xFFFF), b.U(0xFFFFFFFFFFFF)
 
 
@@ -54,23 +52,25 @@ def second_of_day(hour: Int, minute: Int, second: Int) -> Int:
 
 
 @inner
-def fixed_day(head: Word, source: np.ndarray, at: Int) -> Int:
-    """Day number of ``2003-06-`` (in ``head``) and ``10`` at ``at``; -1: malformed."""
-    if head & DATE_PLACES != DATE_SIGNS:
+def fixed_day(date: Word, source: np.ndarray, at: Int) -> Int:
+    """Day number of ``2003-06-`` (in ``date``) and ``10`` at ``at``; -1: malformed."""
+    if date & DATE_PLACES != DATE_SIGNS:
         return -1
-    date = b.digits8(head ^ DATE_TO_ZERO)
-    return day_number(date // 10_000, date // 10 % 100, b.two_digits(source, at))
+    number = b.digits8((date & ~DATE_PLACES) | (b.ZEROS & DATE_PLACES))
+    return day_number(number // 10_000, number // 10 % 100, b.two_digits(source, at))
 
 
 @inner
-def fixed_second(middle: Word, sign: Int, source: np.ndarray, at: Int) -> Int:
-    """Second of the day of ``10T06:59`` (in ``middle``) and ``:50`` at ``at``; -1: malformed."""
-    signs = CLOCK_COLON | (b.U(sign) << b.S16)
-    if middle & CLOCK_PLACES != signs or source[at] != 58:
+def fixed_second(clock: Word) -> Int:
+    """Second of the day of ``06:59:50``; -1: malformed."""
+    if clock & CLOCK_PLACES != CLOCK_SIGNS:
         return -1
-    clock = b.digits8((middle & ~CLOCK_PLACES) | CLOCK_ZEROS)
-    hour = clock // 1000 % 100 if clock >= 0 else -1
-    return second_of_day(hour, clock % 100, b.two_digits(source, at + 1))
+    if b.not_digits((clock & ~CLOCK_PLACES) | (b.ZEROS & CLOCK_PLACES)) != b.NO_BITS:
+        return -1
+    clock &= b.LOW_NIBBLE
+    pairs = clock * b.TEN + (clock >> b.S8)  # in each byte: ten times its digit and the next one
+    hour, minute = pairs & b.BYTE, (pairs >> b.S24) & b.BYTE
+    return second_of_day(np.int64(hour), np.int64(minute), np.int64((pairs >> b.S48) & b.BYTE))
 
 
 @inner
@@ -165,45 +165,44 @@ def read_fixed(
     source: np.ndarray, op: np.ndarray, first_row: Int, spec: k.Spec, s: k.Scratch, out: k.Output
 ) -> None:
     """``2003-06-10T06:59:50``, local or with an offset; what the row before had is remembered."""
-    form, sign, offset = op[k.OP_A], op[k.OP_B], NONE
-    last_head, last_two, last_tail, day = b.NO_BITS, b.NO_BITS, b.NO_BITS, -1
+    form, sign, shift = op[k.OP_A], op[k.OP_B], np.int64(NONE)
+    last_date, last_two, last_tail, day = b.NO_BITS, b.NO_BITS, b.NO_BITS, np.int64(-1)
     low, lengths, raw, known = s.low, s.length, s.raw, s.known
     starts, offsets = out.numbers[k.START], out.smalls[k.UTC_OFFSET]
     for r in range(s.state[k.STATE_COUNT]):
         at, length, row = np.int64(low[r]), np.int64(lengths[r]), first_row + r
-        starts[row], offsets[row] = 0, 0
         if length == 0:
+            starts[row], offsets[row] = 0, 0
             continue
-        second, is_whole = -1, False
+        second, is_whole = np.int64(-1), False
         if length >= 19:
-            head, middle = b.load8(source, at), b.load8(source, at + 8)
-            if head != last_head or middle & TWO_BYTES != last_two:
-                day, last_head, last_two = fixed_day(head, source, at + 8), head, middle & TWO_BYTES
-            between = sign
-            if sign < 0:  # ISO 8601: a T, or the blank that many write
-                between = np.int64(source[at + 10])
-                between = between if between == 84 or between == 32 else 0
-            second = fixed_second(middle, between, source, at + 16)
+            date, two = b.load8(source, at), b.load8(source, at + 8)
+            if date != last_date or two & TWO_BYTES != last_two:
+                day, last_date, last_two = fixed_day(date, source, at + 8), date, two & TWO_BYTES
+            between = np.int64((two >> b.S16) & b.BYTE)
+            # ISO 8601 has a T, or the blank that many write.
+            if between == sign or (sign < 0 and (between == 84 or between == 32)):
+                second = fixed_second(b.load8(source, at + 11))
             is_whole = length == 19
             if form != k.FORMAT_LOCAL:
-                tail = b.load8(source, at + 19)
-                if length != 25 or tail & SIX_BYTES != last_tail:
-                    offset = tail_offset(source, at + 19, at + length, form)
-                    last_tail = tail & SIX_BYTES if length == 25 else b.NO_BITS
-                is_whole = offset != NONE
-        if day < 0 or second < 0 or not is_whole:
-            note(op, r, row, k.TIME_MALFORMED, raw, out)
-            continue
+                tail = b.load8(source, at + 19) & SIX_BYTES
+                if length != 25 or tail != last_tail:
+                    shift = tail_offset(source, at + 19, at + length, form)
+                    last_tail = tail if length == 25 else b.NO_BITS
+                is_whole = shift != NONE
         local_s = day * DAY_S + second
+        is_good = day >= 0 and second >= 0 and is_whole
         if form == k.FORMAT_LOCAL:
-            if not known[0] <= local_s < known[1]:
+            if is_good and not known[0] <= local_s < known[1]:
+                starts[row], offsets[row] = 0, 0
                 settle_time(op, r, row, local_s, spec, s, out)
                 continue
-            offset = known[2]
-        if 0 <= local_s - offset <= LAST_UTC_S:
-            starts[row], offsets[row] = local_s - offset, offset
-        else:
+            shift = known[2]
+        if not is_good or local_s < shift or local_s - shift > LAST_UTC_S:
+            starts[row], offsets[row] = 0, 0
             note(op, r, row, k.TIME_MALFORMED, raw, out)
+            continue
+        starts[row], offsets[row] = local_s - shift, shift
 
 
 @inner
