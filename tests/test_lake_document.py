@@ -42,7 +42,9 @@ def written(dataset: str) -> pa.Schema:
     if dataset == "uncharged":
         return lake_columns.uncharged_table(usage, NAMES, zeros).schema
     raw = pa.Table.from_batches([empty(schemas.REJECTED)])
-    return lake_columns.suspense_table(usage, NAMES, raw, zeros, 0).schema
+    return lake_columns.suspense_table(
+        usage, NAMES, raw, zeros.astype(np.int8), zeros
+    ).schema
 
 
 def word(kind: pa.DataType) -> str:

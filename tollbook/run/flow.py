@@ -68,7 +68,6 @@ class Flow:
     tally: Tally = field(default_factory=Tally)
     decoded_rows: dict[int, int] = field(default_factory=dict)
     broken: dict[int, BrokenFile] = field(default_factory=dict)
-    tries: dict[int, int] = field(default_factory=dict)  # record id -> earlier tries (retry only)
     leg_rows: int = 0
 
     def __post_init__(self) -> None:
@@ -207,9 +206,7 @@ def _rate_span(
         for name, value in result.totals.items():
             totals[name] = totals.get(name, 0) + int(value)
     firsts = _first_ids(settled.batch, found)
-    BY_NAME["write"](
-        part, settled.batch, settled.extra.get("legs"), _tries(flow, settled.batch), firsts
-    )
+    BY_NAME["write"](part, settled.batch, settled.extra.get("legs"), firsts)
 
 
 def _first_ids(batch: pa.RecordBatch, found: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
@@ -225,18 +222,10 @@ def _first_ids(batch: pa.RecordBatch, found: tuple[np.ndarray, np.ndarray]) -> n
     return out
 
 
-def _tries(flow: Flow, batch: pa.RecordBatch) -> np.ndarray:
-    """How often each record was tried before."""
-    if not flow.tries:
-        return np.zeros(batch.num_rows, np.int8)
-    earlier = [flow.tries.get(record, 0) for record in ints(batch, "record_id").tolist()]
-    return np.array(earlier, np.int8)
-
-
 def _write_pile(flow: Flow) -> Written:
     """Part 0: rows that were rejected before duplicates were decided, in the order of files."""
     part = Part(flow.target, 0, flow.tally)
     for batch, rejected in flow.pile.pieces():
         nothing = np.zeros(batch.num_rows, np.int64)
-        part.write_others(Others(batch, _tries(flow, batch), nothing, rejected))
+        part.write_others(Others(batch, nothing, rejected))
     return part.close()

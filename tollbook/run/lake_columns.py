@@ -193,12 +193,13 @@ def _choose(mask: np.ndarray, yes: pa.Array, no: pa.Array) -> pa.Array:
 
 
 def suspense_table(
-    batch: pa.RecordBatch, names: Names, raw: pa.Table, tries: np.ndarray, as_of_utc_s: int
+    batch: pa.RecordBatch, names: Names, raw: pa.Table, tries: np.ndarray, since_utc_s: np.ndarray
 ) -> pa.Table:
     """Suspended rows: the decoded columns, why they wait, and the bytes where decoding failed.
 
     raw: ``schemas.REJECTED`` rows of the same records in the same order, empty where the columns
-    hold all. tries: int8, how often the record was retried.
+    hold all. tries: int8, how often the record was retried. since_utc_s: int64, ``as_of`` of the
+    run that suspended it first.
     """
     code = _ints(batch, "reason")
     field = _ints(batch, "reason_field")
@@ -208,8 +209,8 @@ def suspense_table(
         "field": words(field, schemas.CDR.names),
         "raw_value": raw.column("raw_value").combine_chunks(),
         "raw_record": raw.column("raw_record").combine_chunks(),
-        "tries": pa.array(tries.astype(np.int8)),
-        "suspended_utc_s": pa.array(np.full(batch.num_rows, as_of_utc_s, np.int64)),
+        "tries": pa.array(tries),
+        "suspended_utc_s": pa.array(since_utc_s),
         "usage_period": months(_ints(batch, "usage_period")),
     }  # fmt: skip
     return pa.table(columns | {

@@ -26,7 +26,11 @@ OTHERS_A_GROUP = 65_536  # rows with a reason that are held before they are writ
 
 @dataclass(frozen=True)
 class Target:
-    """Where a run writes. ``prefix``: the lake's folder as written in the catalogue."""
+    """Where a run writes.
+
+    prefix: the lake's folder as written in the catalogue. earlier: of records that are retried,
+    how often, this time included, and when they were first suspended.
+    """
 
     root: Path
     prefix: str
@@ -34,6 +38,16 @@ class Target:
     as_of_utc_s: int
     names: Names
     own_carrier: str
+    earlier: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+    def waited(self, record_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How often records were retried (int8), and since when they wait (int64)."""
+        tries = np.zeros(len(record_ids), np.int8)
+        since_utc_s = np.full(len(record_ids), self.as_of_utc_s, np.int64)
+        if self.earlier:
+            for row, record in enumerate(record_ids.tolist()):
+                tries[row], since_utc_s[row] = self.earlier[record]
+        return tries, since_utc_s
 
 
 @dataclass
@@ -49,12 +63,11 @@ class Written:
 class Others:
     """Rows that have a reason (schemas.USAGE or more).
 
-    tries: int8, how often each was tried before. first_ids: int64, for duplicates the record that
-    came first, else 0. rejected: bytes of rows that could not be decoded (schemas.REJECTED).
+    first_ids: int64, for duplicates the record that came first, else 0. rejected: bytes of rows
+    that could not be decoded (schemas.REJECTED).
     """
 
     batch: pa.RecordBatch
-    tries: np.ndarray
     first_ids: np.ndarray
     rejected: pa.RecordBatch | None = None
 
@@ -68,7 +81,6 @@ def join(parts: list[Others]) -> Others:
     rejected = [one.rejected for one in parts if one.rejected is not None]
     return Others(
         pa.concat_batches(batches),
-        np.concatenate([one.tries for one in parts]),
         np.concatenate([one.first_ids for one in parts]),
         pa.concat_batches(rejected) if rejected else None,
     )  # fmt: skip
@@ -139,9 +151,10 @@ class Part:
                 continue
             rows = take(batch, chosen)
             if dataset == "suspense":
-                raw = raw_of(ints(rows, "record_id"), others.rejected)
+                ids = ints(rows, "record_id")
+                tries, since_utc_s = self._target.waited(ids)
                 table = lake_columns.suspense_table(
-                    rows, self._target.names, raw, others.tries[chosen], self._target.as_of_utc_s
+                    rows, self._target.names, raw_of(ids, others.rejected), tries, since_utc_s
                 )
             else:
                 firsts = others.first_ids[chosen]
@@ -194,7 +207,6 @@ def write_part(
     part: Part,
     batch: pa.RecordBatch,
     legs: pa.RecordBatch | None,
-    tries: np.ndarray,
     first_ids: np.ndarray,
 ) -> None:
     """Write one bucket range that has been through rate and settle (schemas.RATED)."""
@@ -207,4 +219,4 @@ def write_part(
         part.write_legs(legs)
     others = np.flatnonzero(~good)
     if len(others):
-        part.write_others(Others(take(batch, others), tries[others], first_ids[others]))
+        part.write_others(Others(take(batch, others), first_ids[others]))

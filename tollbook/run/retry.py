@@ -87,9 +87,14 @@ def _take(session: Session, choice: Choice) -> Iterator[_Taken]:
 
 def _chunks(taken: list[_Taken], sources: list[str], going: Flow) -> Iterator[Chunk]:
     for number, one in enumerate(taken):
-        ids = one.again.column("record_id").to_pylist()
-        tries = one.again.column("tries").to_pylist()
-        going.tries.update((record, count + 1) for record, count in zip(ids, tries, strict=True))
+        waited = zip(
+            *(one.again.column(name).to_pylist() for name in ("tries", "suspended_utc_s")),
+            strict=True,
+        )
+        going.target.earlier.update(
+            (record, (tries + 1, since_utc_s)) for record, (tries, since_utc_s)
+            in zip(one.again.column("record_id").to_pylist(), waited, strict=True)
+        )  # fmt: skip
 
         def decode(table: pa.Table = one.again) -> StageResult:
             return StageResult(suspended.cdr_batch(table, sources))
