@@ -147,13 +147,17 @@ class _Scaled:
             for length in (tier.increment, rate.first_increment)
         ]
         self.denominator = lcm(*(amount.denominator for amount in amounts))
+        self._weights: dict[tuple[Tier, int], int] = {}
 
     def _amount(self, tier: Tier, length: int) -> Fraction:
         return Fraction(tier.price_nano * length, tier.per * self.unit_nano)
 
     def weight(self, tier: Tier, length: int) -> int:
         """What one increment of this length adds to the sum."""
-        return int(self._amount(tier, length) * self.denominator)
+        key = tier, length
+        if key not in self._weights:  # the eight day types ask for the same ones
+            self._weights[key] = int(self._amount(tier, length) * self.denominator)
+        return self._weights[key]
 
     def bound(self, nano: int) -> int:
         """An amount in nano, in the sum's terms."""

@@ -27,11 +27,12 @@ AMOUNT: Final = pa.decimal64(18, 6)
 # Which columns repeat so much that a dictionary pays; all others are written plain.
 WORDS: Final = frozenset({
     "network", "served_raw", "served_e164", "start_utc_s", "duration_s", "byte_length",
-    "event_count",
+    "event_count", "charge",
 })  # fmt: skip
 # Columns that hardly shrink: to try costs more time than it saves bytes.
 NOISE: Final = frozenset({
-    "record_id", "byte_offset", "dedupe_hash", "other_e164", "served_key", "other_key",
+    "record_id", "byte_offset", "dedupe_hash", "other_raw", "other_e164", "served_key",
+    "other_key",
 })  # fmt: skip
 SUFFIX: Final = ".parquet"
 
