@@ -24,7 +24,7 @@ from tollbook.run import bills, lake, nightly, report, report_figures, session, 
 from tollbook.run.bills import Billed
 from tollbook.run.catalogue import LakeFile
 from tollbook.run.nightly import Outcome
-from tollbook.run.progress import Progress
+from tollbook.run.progress import Progress, Whole
 from tollbook.run.session import OUT, Session
 from tollbook.run.settlements import Settled
 
@@ -105,7 +105,9 @@ def load(root: Path) -> tuple[workspace.Workspace, network.Network, customers.Cu
 def live(work: Session, made: SynthReport) -> Iterator[Outcome]:
     """One run a night, each with the files that the day before has brought."""
     zone = work.workspace.operator.time_zone
-    for night in sorted({file.night for file in made.files}):
+    outer, days = work.progress, sorted({file.night for file in made.files})
+    work.progress = whole = Whole(outer, f"{len(days)} nights", len(days))
+    for night in days:
         for file in made.files:
             if file.night == night:
                 inbox = work.root / "inbox" / file.source
@@ -113,6 +115,8 @@ def live(work: Session, made: SynthReport) -> Iterator[Outcome]:
                 file.path.rename(inbox / file.path.name)
         morning = clock.date_utc_s(night + timedelta(days=1), zone) + NIGHT_HOUR * 3600
         yield nightly.run(work, morning)
+        whole.step()
+    work.progress = outer
 
 
 def check_truth(work: Session, made: SynthReport) -> dict[str, int]:

@@ -101,6 +101,29 @@ class Bars:
         self._bar.stop()
 
 
+class Whole:
+    """Nights of a month as one piece of work: what each night reports does not reset it."""
+
+    def __init__(self, outer: Progress, label: str, total: int) -> None:
+        self._outer = outer
+        outer.start(label, total)
+
+    def step(self) -> None:
+        self._outer.advance(1)
+
+    def start(self, label: str, total: int) -> None:
+        """Nothing: the whole goes on."""
+
+    def advance(self, done: int) -> None:
+        """Nothing: the whole counts nights."""
+
+    def stop(self, note: str = "") -> None:
+        """Nothing."""
+
+    def say(self, text: str) -> None:
+        self._outer.say(text)
+
+
 @contextmanager
 def shown(quiet: bool) -> Iterator[Progress]:
     """The progress that suits where standard error goes."""
