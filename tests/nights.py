@@ -15,6 +15,7 @@ from sqlalchemy import select
 
 from cdr import synth
 from cdr.synth import SynthReport, SynthSpec
+from cdr.synth_faults import Rates
 from tollbook import clock, sample, workspace
 from tollbook.run import nightly, session
 from tollbook.run.nightly import Outcome
@@ -25,12 +26,15 @@ ZONE = "Asia/Shanghai"
 
 
 def make(
-    root: Path, records: int, nights: int, subscribers: int = 200, seed: int = 7
-) -> SynthReport:
+    root: Path, records: int, nights: int, subscribers: int = 200, seed: int = 7,
+    rates: Rates | None = None,
+) -> SynthReport:  # fmt: skip
     """A sample workspace in ``root`` and its nights' files in ``root/delivery``."""
     sample.write_sample(root, subscribers, seed)
     space, net, people = workspace.load_all(root)
-    spec = SynthSpec(records, FIRST_DAY, nights, seed, files_per_night=2)
+    spec = SynthSpec(
+        records, FIRST_DAY, nights, seed, files_per_night=2, rates=rates or Rates()
+    )
     return synth.write_month(
         space, net, people, root / "delivery", spec, root / "delivery" / "truth.csv"
     )

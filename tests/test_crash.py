@@ -37,6 +37,7 @@ def undisturbed(
 def _survives(root: Path, as_of: int, undisturbed: tuple[dict, dict]) -> None:
     """Start again after the kill: the lake and the books are those of an undisturbed run."""
     assert nights.run(root, as_of).refused == ()
+    assert not list((root / "lake").glob("_*"))
     assert nights.tree(root) == undisturbed[0]
     assert nights.books(root) == undisturbed[1]
     nights.run(root, as_of)

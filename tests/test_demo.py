@@ -28,6 +28,7 @@ from tollbook.cli import main
 from tollbook.run import audit, bills, demo, nightly, session, settlements
 from tollbook.run.progress import Silent
 
+pytestmark = pytest.mark.slow  # a month, in every test
 RECORDS, SUBSCRIBERS = 6_000, 300
 MONTH = "2003-06"
 PERIOD = 2003 * 12 + 5

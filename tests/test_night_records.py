@@ -237,3 +237,16 @@ def test_files_that_arrive_after_the_plan_wait(
         (calls.name(2), 2): "rated", (calls.name(1), 2): "rated",
         (calls.name(1), 3): "record_duplicate",
     }  # fmt: skip
+
+
+def test_one_writer_at_a_time(root: Path) -> None:
+    calls.deliver(root, 1, Call())
+    work = session.open_session(root)
+    with work.catalogue.writer():
+        for words in (["run"], ["suspense", "retry"], ["bill", "--period", "2003-05"]):
+            done = CliRunner().invoke(main.cli, [*words, "-C", str(root)])
+            assert done.exit_code == 1
+            assert "another process is writing to this workspace" in done.stderr
+        assert CliRunner().invoke(main.cli, ["audit", "-C", str(root)]).exit_code == 0  # reading
+    work.catalogue.engine.dispose()
+    assert calls.run(root).rows == 1

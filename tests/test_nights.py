@@ -16,6 +16,7 @@ import pytest
 from calls import ANN, BOB, NOBODY, Call, Lake, audited
 
 from cdr import delimited
+from cdr.synth_faults import Rates
 from tollbook.run import flow, work
 
 
@@ -200,7 +201,7 @@ def test_compressed_files_are_the_same_records(tmp_path: Path) -> None:
 def month(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two nights' files of the sample operator in one inbox."""
     root = tmp_path_factory.mktemp("cut") / "harbour"
-    made = nights.make(root, records=2400, nights=2)
+    made = nights.make(root, records=1900, nights=2, rates=Rates(duplicates_ppm=10_000))
     for night in (0, 1):
         nights.deliver(root, made, night)
     return root

@@ -7,6 +7,7 @@ runs are rolled forward, a planned run is executed as its plan says.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from tollbook.workspace import Workspace
 
 OUT: Final = "out"
 INBOX: Final = "inbox"
+SPILL: Final = "_spill-"  # how a run's folder for rows beyond its memory begins, in the lake
 
 
 @dataclass
@@ -62,6 +64,8 @@ def open_session(root: Path, progress: Progress | None = None) -> Session:
 
 def put_right(session: Session) -> list[int]:
     """Roll committed runs forward, delete what was never committed."""
+    for left in session.lake.glob(f"{SPILL}*"):
+        shutil.rmtree(left)
     folders = (session.lake, session.root / OUT)
     return commit.roll_forward(session.catalogue, folders, session.root)
 

@@ -21,7 +21,7 @@ from tollbook.run.data import Data
 from tollbook.run.flow import Flow, Tariffs
 from tollbook.run.lake_columns import Names
 from tollbook.run.parts import Target
-from tollbook.run.session import Session, open_period
+from tollbook.run.session import SPILL, Session, open_period
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def prepared(session: Session, run: Run) -> Iterator[tuple[Data, Flow]]:
     )  # fmt: skip
     session.lake.mkdir(parents=True, exist_ok=True)
     memory.keep_freed_memory()
-    with tempfile.TemporaryDirectory(dir=session.lake, prefix="_spill-") as folder:
+    with tempfile.TemporaryDirectory(dir=session.lake, prefix=SPILL) as folder:
         work = Flow(
             facts, Tariffs(book, ready.agreements), target, Path(folder), session.progress,
             session.threads,
