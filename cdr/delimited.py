@@ -180,6 +180,7 @@ def _scratch(width: int, row_bytes: int, is_quoted: bool) -> k.Scratch:
         row=np.zeros(row_bytes + ROW_BUFFER_BYTES if is_quoted else 0, np.uint8),
         low=np.zeros(window, np.int32),
         length=np.zeros(window, np.int32),
+        fault=np.zeros(window, np.int32),
         word=np.zeros(window, np.int32),
         days=np.zeros(window, np.int64),
         known=np.zeros(3, np.int64),
@@ -187,7 +188,7 @@ def _scratch(width: int, row_bytes: int, is_quoted: bool) -> k.Scratch:
         mark_words=marks,
         ends=ends[0],
         feeds=ends[1],
-        state=np.zeros(9, np.int64),
+        state=np.zeros(10, np.int64),
     )
 
 

@@ -43,7 +43,7 @@ def decode_rows(
         for i in range(len(spec.ops)):
             op = spec.ops[i]
             kind = op[k.OP_KIND]
-            longest = f.locate(source, op, first_row, trims, spec, s, out)
+            longest = f.locate(source, op, trims, spec, s)
             if kind == k.KIND_TEXT:
                 encoding = spec.settings[k.ENCODING]
                 f.read_text(source, op, first_row, block[k.IS_CHECKED] != 0, encoding, s, out)
@@ -57,6 +57,8 @@ def decode_rows(
                 t.read_fixed(source, op, first_row, spec, s, out)
             else:
                 t.read_time(source, op, first_row, spec, s, out)
+            if state[k.STATE_FAULTS] != 0:
+                f.judge_fields(op, first_row, s, out)
         first_row += state[k.STATE_COUNT]
         state[k.STATE_ROW] = first_row
     out.totals[k.TOTAL_ROWS] = first_row

@@ -20,14 +20,18 @@ LENGTH_MIX: Final = b.U(k.LENGTH_MIX)
 
 
 @inner
-def note(op: np.ndarray, r: Int, row: Int, reason: Int, raw: np.ndarray, out: k.Output) -> None:
-    """The row is bad for this reason, at this op's field, unless it was bad before."""
-    if out.verdicts[k.REASON, row] == 0:
-        column = op[k.OP_COLUMN]
-        out.verdicts[k.REASON, row] = reason
-        out.verdicts[k.REASON_FIELD, row] = op[k.OP_FIELD]
-        out.numbers[k.FAULT_BEGIN, row] = raw[column, r] + 1
-        out.numbers[k.FAULT_LENGTH, row] = raw[column + 1, r] - raw[column, r] - 1
+def judge_fields(op: np.ndarray, first_row: Int, s: k.Scratch, out: k.Output) -> None:
+    """Rows in which an op found a fault are bad for that reason, unless they were bad before."""
+    fault, raw, numbers, verdicts = s.fault, s.raw, out.numbers, out.verdicts
+    column = op[k.OP_COLUMN]
+    for r in range(s.state[k.STATE_COUNT]):
+        row = first_row + r
+        if fault[r] != 0 and verdicts[k.REASON, row] == 0:
+            verdicts[k.REASON, row], verdicts[k.REASON_FIELD, row] = fault[r], op[k.OP_FIELD]
+            numbers[k.FAULT_BEGIN, row] = raw[column, r] + 1
+            numbers[k.FAULT_LENGTH, row] = raw[column + 1, r] - raw[column, r] - 1
+        fault[r] = 0
+    s.state[k.STATE_FAULTS] = 0
 
 
 @inner
@@ -85,15 +89,13 @@ def trim(source: np.ndarray, s: k.Scratch) -> None:
 
 
 @inner
-def locate(
-    source: np.ndarray, op: np.ndarray, first_row: Int, trims: bool, spec: k.Spec, s: k.Scratch,
-    out: k.Output,
-) -> Int:  # fmt: skip
+def locate(source: np.ndarray, op: np.ndarray, trims: bool, spec: k.Spec, s: k.Scratch) -> Int:
     """Finds the op's field in every row; one that is empty, null or at fault has length 0.
 
     Returns the length of the longest field that was there.
     """
-    count, lows, lengths, column = s.state[k.STATE_COUNT], s.low, s.length, op[k.OP_COLUMN]
+    state, fault, lows, lengths, column = s.state, s.fault, s.low, s.length, op[k.OP_COLUMN]
+    count = state[k.STATE_COUNT]
     before, behind, found = s.bounds[column], s.bounds[column + 1], s.word
     most, is_required = op[k.OP_MAX_BYTES], op[k.OP_REQUIRED] != 0
     longest, shortest = np.int32(0), np.int32(1)
@@ -111,12 +113,12 @@ def locate(
         return longest
     for r in range(count):
         if lengths[r] > most:
-            note(op, r, first_row + r, k.FIELD_TOO_LONG, s.raw, out)
+            fault[r], state[k.STATE_FAULTS] = k.FIELD_TOO_LONG, 1
             lengths[r] = 0
         elif lengths[r] == 0 or (nulls > 0 and found[r] > 0):
             lengths[r] = 0
             if is_required:
-                note(op, r, first_row + r, k.FIELD_MISSING, s.raw, out)
+                fault[r], state[k.STATE_FAULTS] = k.FIELD_MISSING, 1
     return longest
 
 
@@ -127,7 +129,7 @@ def read_text(
 ) -> None:  # fmt: skip
     """Fields as UTF-8; ``is_checked``: the block holds bytes that may not be stored as they are."""
     offsets, target = out.offsets[op[k.OP_SLOT]], out.texts[op[k.OP_SLOT]]
-    low, lengths, raw = s.low, s.length, s.raw
+    low, lengths, fault, state = s.low, s.length, s.fault, s.state
     to = np.int64(offsets[first_row])
     for r in range(s.state[k.STATE_COUNT]):
         at: Int = np.int64(low[r])
@@ -136,7 +138,7 @@ def read_text(
             length = b.copy_checked(source, at, length, target, to, encoding)
             if length < 0:
                 reason = k.TEXT_NOT_UTF8 if length == -1 else k.TEXT_CONTROL_CHARACTER
-                note(op, r, first_row + r, reason, raw, out)
+                fault[r], state[k.STATE_FAULTS] = reason, 1
                 length = 0
         else:
             done = 0
@@ -162,7 +164,7 @@ def read_number(
 ) -> None:
     """Telephone numbers as text: eight digits at a time, other signs by table."""
     offsets, target = out.offsets[op[k.OP_SLOT]], out.texts[op[k.OP_SLOT]]
-    low, lengths, raw = s.low, s.length, s.raw
+    low, lengths, fault, state = s.low, s.length, s.fault, s.state
     to, allowed = np.int64(offsets[first_row]), spec.number_bytes
     for r in range(s.state[k.STATE_COUNT]):
         at: Int = np.int64(low[r])
@@ -176,7 +178,7 @@ def read_number(
             behind = done - length if done > length else 0
             other |= b.not_digits(word) << (b.U(behind) << b.S3)
         if other != b.NO_BITS and not is_number(source, at, length, allowed):
-            note(op, r, first_row + r, k.NUMBER_MALFORMED, raw, out)
+            fault[r], state[k.STATE_FAULTS] = k.NUMBER_MALFORMED, 1
             length = 0
         to += length
         offsets[first_row + r + 1] = to
@@ -241,7 +243,7 @@ def read_short(source: np.ndarray, first_row: Int, s: k.Scratch, target: np.ndar
     low, lengths, faults = s.low, s.length, b.NO_BITS
     for r in range(s.state[k.STATE_COUNT]):
         spare = b.U(8 - lengths[r]) << b.S2  # half the bits to shift out: 64 at once are undefined
-        word = (b.load8(source, low[r]) << spare) << spare
+        word = (b.load8(source, np.int64(low[r])) << spare) << spare
         word |= (b.ZEROS >> (b.S32 - spare)) >> (b.S32 - spare)
         faults |= b.not_digits(word)
         word &= b.LOW_NIBBLE
@@ -262,7 +264,7 @@ def read_quantity(
     is_simple = longest <= 8 and longest <= most and fewest <= 1 and not is_decimal
     if is_simple and times == per and read_short(source, first_row, s, target):
         return
-    low, lengths, raw = s.low, s.length, s.raw
+    low, lengths, fault, state = s.low, s.length, s.fault, s.state
     for r in range(s.state[k.STATE_COUNT]):
         at, length = np.int64(low[r]), np.int64(lengths[r])
         value = 0
@@ -281,7 +283,7 @@ def read_quantity(
                     value *= times
             if value < 0:
                 reason = op[k.OP_G] if value == -1 else k.INTEGER_OUT_OF_RANGE
-                note(op, r, first_row + r, reason, raw, out)
+                fault[r], state[k.STATE_FAULTS] = reason, 1
                 value = 0
         target[first_row + r] = value
 
@@ -291,15 +293,16 @@ def read_word(
     source: np.ndarray, op: np.ndarray, first_row: Int, spec: k.Spec, s: k.Scratch, out: k.Output
 ) -> None:
     """Words of a closed list -> their codes; or the rows to keep, by what the list says of them."""
-    rule, lengths, raw, words, found = op[k.OP_D], s.length, s.raw, spec.words, s.word
+    rule, lengths, words, found = op[k.OP_D], s.length, spec.words, s.word
+    fault, state = s.fault, s.state
     find_words(source, op[k.OP_A], spec, s)
     if rule == k.RULE_CODE:
         codes = out.codes[op[k.OP_SLOT]]
         for r in range(s.state[k.STATE_COUNT]):
             codes[first_row + r] = words[found[r], k.WORD_CODE]
             if found[r] == 0 and lengths[r] > 0:
-                note(op, r, first_row + r, op[k.OP_C], raw, out)
+                fault[r], state[k.STATE_FAULTS] = op[k.OP_C], 1
         return
     for r in range(s.state[k.STATE_COUNT]):
         if (found[r] > 0) == (rule == k.RULE_UNLESS):
-            note(op, r, first_row + r, op[k.OP_C], raw, out)
+            fault[r], state[k.STATE_FAULTS] = op[k.OP_C], 1

@@ -54,50 +54,42 @@ def list_places(words: np.ndarray, count: Int, begin: Int, places: np.ndarray, t
 
 
 @inner
-def find_ends(data: np.ndarray, delimiter: Int, s: k.Scratch) -> None:
-    """Lists delimiters and line feeds in the next stretch of the block, behind what waits there.
+def next_ends(data: np.ndarray, delimiter: Int, limit: Int, s: k.Scratch) -> None:
+    """Lists delimiters and line feeds on from where it stopped, until a line feed is found.
 
-    First one bit for each byte, eight bytes at a time; then the places of the bits.
+    The ends of the row that began are kept. First one bit is made for each byte, eight bytes at a
+    time; then the places of the bits are listed.
     """
     ends, feeds, marks, words, state = s.ends, s.feeds, s.marks, s.mark_words, s.state
-    begin = state[k.STATE_WORD] * 64
-    delimiters, line_feeds = b.EACH * b.U(delimiter), b.EACH * b.U(LF)
-    stretch = min(k.MARK_WORDS, (len(data) - 8 - begin) >> 6)
-    for i in range(stretch * 8):
-        eight = b.load8(data, begin + i * 8)
-        feed = equal_bytes(eight, line_feeds)
-        hit = equal_bytes(eight, delimiters) | feed
-        marks[0, i] = np.uint8(((hit >> b.S7) * b.GATHER) >> b.S56)
-        marks[1, i] = np.uint8(((feed >> b.S7) * b.GATHER) >> b.S56)
-    state[k.STATE_ENDS] = list_places(words[0], stretch, begin, ends, state[k.STATE_ENDS])
-    there = state[k.STATE_FEEDS]
-    for i in range(stretch):
-        bits, base = words[1, i], begin + i * 64
-        behind = bit_count(bits)
-        for j in range(2):
-            feeds[there + j] = base + place_of_lowest(bits)
-            bits &= bits - b.S1
-        for j in range(2, behind):
-            feeds[there + j] = base + place_of_lowest(bits)
-            bits &= bits - b.S1
-        there += behind
-    state[k.STATE_FEEDS] = there
-    state[k.STATE_WORD] += k.MARK_WORDS
-
-
-@inner
-def next_ends(data: np.ndarray, delimiter: Int, limit: Int, s: k.Scratch) -> None:
-    """Searches on until a line feed is found; the ends of the row that began are kept."""
-    ends, state = s.ends, s.state
-    state[k.STATE_USED_FEEDS] = state[k.STATE_FEEDS] = 0
-    while state[k.STATE_FEEDS] == 0:
+    delimiters, line_feeds, there = b.EACH * b.U(delimiter), b.EACH * b.U(LF), np.int64(0)
+    while there == 0:
         used, kept = state[k.STATE_USED], state[k.STATE_ENDS] - state[k.STATE_USED]
         if kept > limit:  # more columns than a row may have bytes: too long, whatever they are
             kept = 0
         for i in range(kept):
             ends[i] = ends[used + i]
-        state[k.STATE_USED], state[k.STATE_ENDS] = 0, kept
-        find_ends(data, delimiter, s)
+        begin = state[k.STATE_WORD] * 64
+        stretch = min(k.MARK_WORDS, (len(data) - 8 - begin) >> 6)
+        for i in range(stretch * 8):
+            eight = b.load8(data, begin + i * 8)
+            feed = equal_bytes(eight, line_feeds)
+            hit = equal_bytes(eight, delimiters) | feed
+            marks[0, i] = np.uint8(((hit >> b.S7) * b.GATHER) >> b.S56)
+            marks[1, i] = np.uint8(((feed >> b.S7) * b.GATHER) >> b.S56)
+        state[k.STATE_USED] = 0
+        state[k.STATE_ENDS] = list_places(words[0], stretch, begin, ends, kept)
+        for i in range(stretch):
+            bits, base = words[1, i], begin + i * 64
+            behind = bit_count(bits)
+            for j in range(2):
+                feeds[there + j] = base + place_of_lowest(bits)
+                bits &= bits - b.S1
+            for j in range(2, behind):
+                feeds[there + j] = base + place_of_lowest(bits)
+                bits &= bits - b.S1
+            there += behind
+        state[k.STATE_WORD] += k.MARK_WORDS
+    state[k.STATE_USED_FEEDS], state[k.STATE_FEEDS] = 0, there
 
 
 @inner
@@ -118,7 +110,7 @@ def plain_rows(
     bounds, rows, state, ends, feeds = s.bounds, s.rows, s.state, s.ends, s.feeds
     size, window, comment, blanks = block[k.SIZE], rows.shape[1], spec.comment, 0
     width_max, has_comments = spec.settings[k.WIDTH_MAX], len(spec.comment) > 0
-    start, identifier, count = state[k.STATE_POSITION], state[k.STATE_ID], 0
+    start, identifier, count = state[k.STATE_POSITION], state[k.STATE_ID], np.int64(0)
     used, feed = state[k.STATE_USED], state[k.STATE_USED_FEEDS]
     while count < window and start < size:
         if feed == state[k.STATE_FEEDS]:

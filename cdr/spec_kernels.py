@@ -76,9 +76,10 @@ FLAG_AMBIGUOUS_CLOCK = 8
 
 
 # Scratch.state: place in the block, identifier of its line, row of the output, rows in the window;
-# entries of ``ends`` and ``feeds`` that were used and that are there, words that were searched.
+# entries of ``ends`` and ``feeds`` that were used and that are there, words that were searched,
+# whether an op found a fault.
 (STATE_POSITION, STATE_ID, STATE_ROW, STATE_COUNT, STATE_USED, STATE_ENDS, STATE_USED_FEEDS,
- STATE_FEEDS, STATE_WORD) = range(9)  # fmt: skip
+ STATE_FEEDS, STATE_WORD, STATE_FAULTS) = range(10)  # fmt: skip
 # Scratch.rows: place of the record and of its end, its columns, its identifier, its reason
 ROW_BEGIN, ROW_END, ROW_WIDTH, ROW_ID, ROW_REASON = range(5)
 
@@ -112,6 +113,7 @@ class Scratch(NamedTuple):
     row: np.ndarray  # uint8: fields of the window without quotes and escapes
     low: np.ndarray  # int32 [window]: first byte of the field that an op reads
     length: np.ndarray  # int32 [window]: its bytes; 0: no value
+    fault: np.ndarray  # int32 [window]: the reason for which the field is bad; 0: none
     word: np.ndarray  # int32 [window]: the word that the field is; 0: none
     days: np.ndarray  # int64 [window]: day numbers, where two columns make a time
     known: np.ndarray  # int64 [3]: a span of local times that has one offset, and the offset
@@ -119,7 +121,7 @@ class Scratch(NamedTuple):
     mark_words: np.ndarray  # uint64 [2, MARK_WORDS]: the same memory
     ends: np.ndarray  # int32 [ENDS_COUNT]: places of the delimiters and line feeds that come next
     feeds: np.ndarray  # int32 [ENDS_COUNT]: places of the line feeds among them
-    state: np.ndarray  # int64 [9]: STATE_POSITION .. STATE_WORD
+    state: np.ndarray  # int64 [10]: STATE_POSITION .. STATE_FAULTS
 
 
 class Output(NamedTuple):

@@ -12,7 +12,7 @@ import numpy as np
 
 from cdr import bytes_kernels as b
 from cdr import spec_kernels as k
-from cdr.field_kernels import integer, note
+from cdr.field_kernels import integer
 from cdr.spec_kernels import Int, Word
 from tollbook.jit import inner
 
@@ -130,13 +130,14 @@ def zone_place(utc_s: Int, since: np.ndarray, first: Int, count: Int) -> Int:
 
 @inner
 def settle_time(
-    op: np.ndarray, r: Int, row: Int, local_s: Int, spec: k.Spec, s: k.Scratch, out: k.Output
-) -> None:
+    op: np.ndarray, row: Int, local_s: Int, spec: k.Spec, known: np.ndarray, out: k.Output
+) -> Int:
     """Writes a start that was read as local time: the zone's table decides what it is in UTC.
 
-    ``s.known`` keeps a span of local times that have one offset, for the rows that follow.
+    Returns the reason if it is none. ``known`` keeps a span of local times that have one offset,
+    for the rows that follow.
     """
-    since, offsets, known, end = spec.zone_since, spec.zone_offset, s.known, op[k.OP_D] + op[k.OP_E]
+    since, offsets, end = spec.zone_since, spec.zone_offset, op[k.OP_D] + op[k.OP_E]
     place = zone_place(local_s - NEAR_S, since, op[k.OP_D], op[k.OP_E])
     found: Int = NONE
     hits = 0
@@ -151,13 +152,13 @@ def settle_time(
                 known[2] = offset
         place += 1
     if hits == 0:
-        note(op, r, row, k.TIME_NOT_ON_CLOCK, s.raw, out)
-    elif local_s < found or local_s - found > LAST_UTC_S:
-        note(op, r, row, k.TIME_MALFORMED, s.raw, out)
-    else:
-        out.numbers[k.START, row], out.smalls[k.UTC_OFFSET, row] = local_s - found, found
-        if hits > 1:
-            out.smalls[k.FLAGS, row] |= k.FLAG_AMBIGUOUS_CLOCK
+        return k.TIME_NOT_ON_CLOCK
+    if local_s < found or local_s - found > LAST_UTC_S:
+        return k.TIME_MALFORMED
+    out.numbers[k.START, row], out.smalls[k.UTC_OFFSET, row] = local_s - found, found
+    if hits > 1:
+        out.smalls[k.FLAGS, row] |= k.FLAG_AMBIGUOUS_CLOCK
+    return 0
 
 
 @inner
@@ -167,7 +168,7 @@ def read_fixed(
     """``2003-06-10T06:59:50``, local or with an offset; what the row before had is remembered."""
     form, sign, shift = op[k.OP_A], op[k.OP_B], np.int64(NONE)
     last_date, last_two, last_tail, day = b.NO_BITS, b.NO_BITS, b.NO_BITS, np.int64(-1)
-    low, lengths, raw, known = s.low, s.length, s.raw, s.known
+    low, lengths, fault, known, state = s.low, s.length, s.fault, s.known, s.state
     starts, offsets = out.numbers[k.START], out.smalls[k.UTC_OFFSET]
     for r in range(s.state[k.STATE_COUNT]):
         at, length, row = np.int64(low[r]), np.int64(lengths[r]), first_row + r
@@ -195,12 +196,13 @@ def read_fixed(
         if form == k.FORMAT_LOCAL:
             if is_good and not known[0] <= local_s < known[1]:
                 starts[row], offsets[row] = 0, 0
-                settle_time(op, r, row, local_s, spec, s, out)
+                fault[r] = settle_time(op, row, local_s, spec, known, out)
+                state[k.STATE_FAULTS] |= fault[r]
                 continue
             shift = known[2]
         if not is_good or local_s < shift or local_s - shift > LAST_UTC_S:
             starts[row], offsets[row] = 0, 0
-            note(op, r, row, k.TIME_MALFORMED, raw, out)
+            fault[r], state[k.STATE_FAULTS] = k.TIME_MALFORMED, 1
             continue
         starts[row], offsets[row] = local_s - shift, shift
 
@@ -266,7 +268,7 @@ def read_time(
     source: np.ndarray, op: np.ndarray, first_row: Int, spec: k.Spec, s: k.Scratch, out: k.Output
 ) -> None:
     """Times of any other format; a day and a clock in two columns meet at the op of the clock."""
-    low, lengths, raw = s.low, s.length, s.raw
+    low, lengths, fault, state = s.low, s.length, s.fault, s.state
     starts, offsets = out.numbers[k.START], out.smalls[k.UTC_OFFSET]
     code, part = spec.items[op[k.OP_B], 0], op[k.OP_F]
     absent: Int = np.int64(-1)
@@ -286,7 +288,7 @@ def read_time(
             day, second, offset = read_items(source, at, at + length, op, spec.items)
         is_day_bad = day < 0 and part != k.PART_CLOCK
         if length > 0 and (is_day_bad or second == -2):
-            note(op, r, row, k.TIME_MALFORMED, raw, out)
+            fault[r], state[k.STATE_FAULTS] = k.TIME_MALFORMED, 1
         if part == k.PART_DAY:
             s.days[r] = day
             continue
@@ -296,8 +298,9 @@ def read_time(
         if day < 0:
             continue
         if offset == NONE:
-            settle_time(op, r, row, local_s, spec, s, out)
+            fault[r] = settle_time(op, row, local_s, spec, s.known, out)
+            state[k.STATE_FAULTS] |= fault[r]
         elif 0 <= local_s - offset <= LAST_UTC_S:
             starts[row], offsets[row] = local_s - offset, offset
         else:
-            note(op, r, row, k.TIME_MALFORMED, raw, out)
+            fault[r], state[k.STATE_FAULTS] = k.TIME_MALFORMED, 1
