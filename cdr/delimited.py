@@ -24,6 +24,8 @@ from cdr.layout_types import Layout
 from tollbook import codes, reasons, schemas, stage
 
 BLOCK_BYTES: Final = 8 * 2**20
+BLOCK_BYTES_MAX: Final = 2**29  # places in a block, and in its texts, are int32
+LINES_MAX: Final = 2**19  # of a block: rows take memory, however short they are
 WINDOW_ROWS: Final = 2048  # a column of a window costs a third of a microsecond beside its rows
 WINDOW_FIELDS: Final = 65_536  # a window's field ends stay within the second-level cache
 ROW_BUFFER_BYTES: Final = 256 * 1024
@@ -103,7 +105,7 @@ def blocks(path: Path, layout: Layout, block_bytes: int = BLOCK_BYTES) -> Iterat
     header = identify(path, layout)
     with files.open_stored(path) as stream:
         stream.read_into(np.empty(header.body_offset, np.uint8))
-        yield from _Cutter(stream, layout, header, max(1, block_bytes)).blocks()
+        yield from _Cutter(stream, layout, header, block_bytes).blocks()
 
 
 class _Cutter:
@@ -112,27 +114,33 @@ class _Cutter:
     def __init__(
         self, stream: files.Stored, layout: Layout, header: Header, block_bytes: int
     ) -> None:
-        self.stream, self.layout, self.block_bytes = stream, layout, block_bytes
+        self.stream, self.layout = stream, layout
+        self.block_bytes = min(max(1, block_bytes), BLOCK_BYTES_MAX)
         self.offset, self.line = header.body_offset, header.body_line
         self.carry = np.empty(0, np.uint8)
         self.spec = delimited_spec.record_spec(layout)
         self.scratch = _scratch(0, layout.row_bytes_max, True)
 
     def blocks(self) -> Iterator[Block]:
-        limit, want = self.layout.row_bytes_max, self.block_bytes
+        limit, want, is_last = self.layout.row_bytes_max, self.block_bytes, False
         while True:
             kept = len(self.carry)
-            buffer = _array((kept + want + k.PAD_BYTES,), np.uint8)
+            buffer = _array((max(kept, want) + k.PAD_BYTES,), np.uint8)
             buffer[:kept] = self.carry
-            size = kept + self.stream.read_into(buffer[kept : kept + want])
+            size = kept
+            if not is_last and kept < want:
+                size += self.stream.read_into(buffer[kept:want])
+                is_last = size < want
             if size == 0:
                 return
             found = _survey(buffer, size, self.layout)
-            end = size if size < kept + want else self._whole(buffer, size, found[1])
-            if end == 0 and size > limit + 2:
+            shown = self._with_few_lines(buffer, size, found[0])
+            is_end = is_last and shown == size
+            end = size if is_end else self._whole(buffer, shown, found[1])
+            if end == 0 and shown > limit + 2:
                 yield self._overlong(buffer, size, limit + 1)
             elif end == 0:
-                self.carry, want = buffer[:size], want * 2
+                self.carry, want = buffer[:size], max(kept, want) * 2
                 continue
             else:
                 lines = found[0] - int(np.count_nonzero(buffer[end:size] == record_kernels.LF))
@@ -141,6 +149,12 @@ class _Cutter:
                 self.offset, self.line = self.offset + end, self.line + lines
                 yield block
             want = self.block_bytes
+
+    def _with_few_lines(self, buffer: np.ndarray, size: int, lines: int) -> int:
+        """``size``, or less where a block of that size would have more lines than are allowed."""
+        if lines <= LINES_MAX:
+            return size
+        return int(np.flatnonzero(buffer[:size] == record_kernels.LF)[LINES_MAX - 1]) + 1
 
     def _whole(self, buffer: np.ndarray, size: int, is_quoted: bool) -> int:
         """Length of the part that holds whole records."""

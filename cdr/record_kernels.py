@@ -25,7 +25,7 @@ def survey(data: np.ndarray, size: Int, quote: Int, escape: Int, found: np.ndarr
 
     quote, escape: byte, or -1 for none. ``data`` has at least eight bytes behind ``size``.
     """
-    feeds = b.EACH * b.U(LF)
+    feeds, returns = b.EACH * b.U(LF), b.EACH * b.U(CR)
     quotes = b.EACH * b.U(quote if quote >= 0 else LF)
     escapes = b.EACH * b.U(escape if escape >= 0 else LF)
     special, unsafe = b.NO_BITS, b.NO_BITS
@@ -38,7 +38,8 @@ def survey(data: np.ndarray, size: Int, quote: Int, escape: Int, found: np.ndarr
             feed = equal_bytes(word, feeds)
             sums += feed >> b.S7
             special |= (equal_bytes(word, quotes) | equal_bytes(word, escapes)) & ~feed
-            unsafe |= word | ((word - b.BLANKS) & ~word & ~feed)
+            ends = feed | equal_bytes(word, returns)
+            unsafe |= word | ((word - b.BLANKS) & ~word & ~ends)
         pairs = (sums & b.PAIRS) + ((sums >> b.S8) & b.PAIRS)
         pairs = (pairs & b.QUADS) + ((pairs >> b.S16) & b.QUADS)
         lines += np.int64((pairs + (pairs >> b.S32)) & b.HALF)
@@ -47,7 +48,7 @@ def survey(data: np.ndarray, size: Int, quote: Int, escape: Int, found: np.ndarr
         lines += byte == LF
         if (byte == quote) | (byte == escape):
             special |= b.S1
-        if byte >= 128 or (byte < BLANK and byte != LF):
+        if byte >= 128 or (byte < BLANK and byte != LF and byte != CR):
             unsafe |= b.HIGH_BIT
     found[0] = lines
     found[1] = special != b.NO_BITS

@@ -58,6 +58,23 @@ def test_row_longer_than_blocks_and_limit(tmp_path: Path, layouts: dict[str, Lay
         assert blocks_of(path, found, block_bytes) == whole
 
 
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_blocks_of_very_short_lines(
+    tmp_path: Path, quote: str, layouts: dict[str, Layout], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A block has a limited number of lines, so that rows of two bytes cannot fill memory."""
+    path = tmp_path / "short.csv"
+    path.write_text(f"{quote}x{quote}\n" * 200 + "2003-06-10 06:59:50,b")
+    whole = blocks_of(path, layouts["local"], 2**20)
+    assert [row["reason"] for row in whole[0]] == [reasons.CODE["columns_too_few"]] * 200 + [0]
+    monkeypatch.setattr(delimited, "LINES_MAX", 7)
+    lines = [block.line_count for block in delimited.blocks(path, layouts["local"])]
+    assert max(lines) == 7
+    assert sum(lines) == 200
+    for block_bytes in (3, 50, 2**20):
+        assert blocks_of(path, layouts["local"], block_bytes) == whole
+
+
 def extended(name: str, line: str) -> str:
     """The layout `local` under another name, with one more key."""
     return TEXTS["local"].replace("local", name).rstrip() + f"\n        {line}\n"
