@@ -13,11 +13,10 @@ from typing import Any, Final
 
 import cdr.delimited
 import rating.duplicates
-import rating.legs
-import rating.rate
-
 import rating.guide
+import rating.legs
 import rating.normalise
+import rating.rate
 import rating.validate
 from tollbook.run import commit, parts, plan
 
