@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from tollbook.cli import main
-from tollbook.errors import NotFound
+from tollbook.errors import BrokenFile, NotFound
 
 HEAVY = ("numpy", "numba", "pyarrow", "sqlalchemy", "yaml", "rich", "tollbook.run", "rating", "cdr")
 
@@ -84,3 +84,10 @@ def test_wrong_use_leaves_with_2() -> None:
         done = python("-m", "tollbook", *arguments)
         assert (done.returncode, done.stdout) == (2, "")
         assert f"No such {'command' if arguments == ['rate'] else 'option'}" in done.stderr
+
+
+def test_what_a_file_says_of_itself_cannot_command_the_terminal() -> None:
+    error = BrokenFile("inbox/a\x1b]0;x\x07.csv", "it names \x1b[2J" + "x" * 9999, "names", "look")
+    shown = str(error)
+    assert "a\\x1b]0;x\\x07.csv: at byte 0: it names \\x1b[2Jxxx" in shown
+    assert len(shown) < 600

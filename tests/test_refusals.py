@@ -221,6 +221,7 @@ def test_a_folder_that_is_no_workspace_stays_as_it_is(tmp_path: Path) -> None:
     for words in ("run", "audit", "runs", "suspense list", "bill --period 2003-06"):
         said = refused(tmp_path, *words.split())
         assert "operator.yaml: the file cannot be read" in said
+        assert f"a workspace, which {tmp_path} is not" in said
     assert list(tmp_path.iterdir()) == []
 
 
@@ -229,3 +230,11 @@ def test_warnings_do_not_refuse_and_are_told(root: Path) -> None:
     done = night(root)
     assert done.exit_code == 0
     assert "warning: tariffs/forgotten.yml" in done.output
+
+
+def test_a_refused_file_leaves_with_1_once(root: Path) -> None:
+    (root / "inbox" / "msc-east" / "MSCE_009999_200306110000.csv").write_text("no,header\n")
+    done = night(root)
+    assert done.exit_code == 1
+    assert "refused msc-east/MSCE_009999_200306110000.csv" in done.output
+    assert night(root).exit_code == 0  # told and remembered

@@ -9,6 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
+
+SHOWN_CHARACTERS: Final = 400  # of what a file from the network says of itself
+
+
+def printable(text: str) -> str:
+    """Text from outside for a screen or a log: no control characters, which a terminal would obey,
+    and cut off after SHOWN_CHARACTERS."""
+    cut = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in cut
+    )
 
 
 class TollbookError(Exception):
@@ -51,6 +63,7 @@ class BrokenFile(TollbookError):
     """A file from the network that cannot be read as what its source declares: refused whole."""
 
     def __init__(self, path: str, found: str, allowed: str, do: str, byte_offset: int = 0) -> None:
+        path, found = printable(path), printable(found)
         self.path, self.found, self.byte_offset = path, found, byte_offset
         super().__init__(
             f"{path}: at byte {byte_offset}: {found}\n    allowed: {allowed}\n    do: {do}"

@@ -136,6 +136,11 @@ def load(root: Path, problems: Problems | None = None) -> Workspace:
     """
     noted = problems if problems is not None else Problems()
     root = root.absolute()
+    if not (root / FILE).exists():
+        noted.add((FILE, 0), "the file cannot be read (No such file or directory)",
+                  f"a workspace, which {root} is not",
+                  "name the operator's folder with -C, or make one with `tollbook init`")
+        raise Refused(noted.found)
     tree = load_yaml(root / FILE, noted, FILE)
     if tree is None:
         raise Refused(noted.found)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from tollbook.cli.common import (
+    AS_OF_HELP,
     count,
     json_option,
     parse_as_of,
@@ -29,7 +30,7 @@ def parse_period(text: str) -> int:
 @click.command(name="bill")
 @workspace_option
 @click.option("--period", required=True, help="The month to bill, such as 2003-06.")
-@click.option("--as-of", help="The run's only now (ISO 8601); this moment by default.")
+@click.option("--as-of", help=AS_OF_HELP)
 @click.option("--pdf", "accounts", multiple=True, help="Print this account's PDF bill (or `all`).")
 @json_option
 def command(

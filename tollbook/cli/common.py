@@ -6,11 +6,12 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
+AS_OF_HELP: Final = "The run's only now (ISO 8601; UTC without an offset); this moment by default."
 
 
 def workspace_option(function: F) -> F:

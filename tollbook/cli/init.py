@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -66,7 +67,7 @@ def command(
         click.echo(f"  {name:15}{what}")
     click.echo("next:")
     for step in _STEPS["sample" if sample else "blank"]:
-        click.echo(f"  {step.format(folder=folder)}")
+        click.echo(f"  {step.format(folder=shlex.quote(str(folder)))}")
 
 
 def _refuse_if_not_empty(folder: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from tollbook.cli.common import (
+    AS_OF_HELP,
     count,
     json_option,
     parse_as_of,
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 @click.command(name="run")
 @workspace_option
-@click.option("--as-of", help="The run's only now (ISO 8601); this moment by default.")
+@click.option("--as-of", help=AS_OF_HELP)
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads; one a core by default.")
 @json_option
 def command(folder: Path, as_of: str | None, threads: int | None, as_json: bool) -> None:
@@ -30,6 +32,7 @@ def command(folder: Path, as_of: str | None, threads: int | None, as_json: bool)
 
     Reads every new file of every source, and commits rated records, suspense, settlement legs and
     control totals together, or nothing. Starting it again with nothing new changes nothing.
+    Exit code 1 if a file was refused; the others are rated all the same.
     """
     from tollbook.run import nightly, progress, session
 
@@ -42,6 +45,7 @@ def command(folder: Path, as_of: str | None, threads: int | None, as_json: bool)
         print_json(as_dict(outcome))
     else:
         click.echo(screen(outcome))
+    sys.exit(1 if outcome.refused else 0)
 
 
 def as_dict(outcome: Outcome) -> dict[str, Any]:
@@ -64,11 +68,12 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
 
 def screen(outcome: Outcome) -> str:
     """The outcome for people."""
+    from tollbook.errors import printable
     from tollbook.money import format_micro
 
     lines = [f"warning: {text}" for text in outcome.warnings]
-    lines += [f"refused {name}: {why}" for name, why in outcome.refused]
-    lines += [f"passed over {text}" for text in outcome.unmatched]
+    lines += [f"refused {printable(name)}: {why}" for name, why in outcome.refused]
+    lines += [f"passed over {printable(text)}" for text in outcome.unmatched]
     if outcome.run_number == 0:
         return "\n".join([*lines, "nothing to do: no new file in the inbox"])
     rate = outcome.rows / max(outcome.elapsed_ms / 1000, 0.001)

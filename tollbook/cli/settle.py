@@ -8,6 +8,7 @@ import click
 
 from tollbook.cli.bill import parse_period
 from tollbook.cli.common import (
+    AS_OF_HELP,
     count,
     json_option,
     parse_as_of,
@@ -20,7 +21,7 @@ from tollbook.cli.common import (
 @click.command(name="settle")
 @workspace_option
 @click.option("--period", required=True, help="The month to settle, such as 2003-06.")
-@click.option("--as-of", help="The run's only now (ISO 8601); this moment by default.")
+@click.option("--as-of", help=AS_OF_HELP)
 @json_option
 def command(folder: Path, period: str, as_of: str | None, as_json: bool) -> None:
     """Close a month of settlement legs into a statement for each carrier.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tollbook.cli.common import (
+    AS_OF_HELP,
     count,
     json_option,
     masked,
@@ -101,7 +102,9 @@ def show(
         chosen = rows.filter(choice.mask(rows)).slice(0, limit - len(shown))
         shown += chosen.to_pylist()
     if as_json:
-        print_json([_plain(row) for row in shown])
+        print_json([
+            {"record": record_ids.record_text(row["record_id"])} | _plain(row) for row in shown
+        ])
         return
     for row in shown:
         click.echo(_screen(row, record_ids.record_text(row["record_id"]), work.catalogue))
@@ -123,12 +126,14 @@ def _screen(row: dict[str, Any], record: str, catalogue: Any) -> str:
     row = _plain(row)
     reason = reasons.BY_CODE[reasons.CODE[row["reason"]]]
     file = catalogue.file(row["record_id"] >> 32)
+    # 0: the row was rejected before its time was read, or because of it.
+    start = utc_text(row["start_utc_s"]) if row["start_utc_s"] else "time unknown"
     lines = [
         f"{record}  {row['reason']}" + (f" in {row['field']}" if row["field"] else ""),
         f"  where   {file.source}/{file.name}, line {row['record_id'] & 0xFFFFFFFF}, "
         f"byte {row['byte_offset']:,} (+{row['byte_length']})",
-        f"  what    {row['service']} {row['direction']}, {masked(row['served_raw'])} -> "
-        f"{masked(row['other_raw'])}, {utc_text(row['start_utc_s'])}, {row['duration_s']} s",
+        f"  what    {row['service']} {row['direction']}, {masked(row['served_raw']) or '?'} -> "
+        f"{masked(row['other_raw']) or '?'}, {start}, {row['duration_s']} s",
     ]
     if row["raw_value"]:
         lines.append(f"  found   {row['raw_value']!r}")
@@ -144,7 +149,7 @@ def _screen(row: dict[str, Any], record: str, catalogue: Any) -> str:
 @json_option
 @click.option("--reason", help="Only records with this reason.")
 @click.option("--file", help="Only records of this file, such as F12.")
-@click.option("--as-of", help="The run's only now (ISO 8601); this moment by default.")
+@click.option("--as-of", help=AS_OF_HELP)
 @click.argument("records", nargs=-1)
 def retry(
     folder: Path, as_json: bool, reason: str | None, file: str | None, as_of: str | None,
