@@ -233,8 +233,8 @@ def test_warnings_do_not_refuse_and_are_told(root: Path) -> None:
 
 
 def test_a_refused_file_leaves_with_1_once(root: Path) -> None:
-    (root / "inbox" / "msc-east" / "MSCE_009999_200306110000.csv").write_text("no,header\n")
+    (root / "inbox" / "msc" / FILE_NAME.format(9)).write_text("no,header\n")
     done = night(root)
     assert done.exit_code == 1
-    assert "refused msc-east/MSCE_009999_200306110000.csv" in done.output
+    assert f"refused msc/{FILE_NAME.format(9)}" in done.output
     assert night(root).exit_code == 0  # told and remembered
