@@ -159,9 +159,10 @@ duplicates:""", 1))  # fmt: skip
 
 def test_files_without_a_record_are_read_and_change_nothing(root: Path) -> None:
     calls.deliver(root, 1)
-    (root / "inbox" / "ggsn" / "GGSN00000001.dat").write_bytes(b"")
+    for number in (1, 2):
+        (root / "inbox" / "ggsn" / f"GGSN{number:08d}.dat").write_bytes(b"")
     outcome = calls.run(root)
-    assert (outcome.file_count, outcome.rows, outcome.refused) == (2, 0, ())
+    assert (outcome.file_count, outcome.rows, outcome.refused) == (3, 0, ())
     assert Lake(root).fates == {}
     calls.deliver(root, 2)  # a quiet hour again: the same bytes, and nothing to tell
     outcome = calls.run(root)

@@ -72,7 +72,8 @@ def collect(
             found.refused.append((file, f"the same bytes were already processed as {where}"))
             continue
         file = replace(file, file_number=number)
-        known.by_hash[file.sha256] = file
+        if file.size_bytes:  # empty files are alike and no copies of each other
+            known.by_hash[file.sha256] = file
         found.new.append(file)
         number += 1
     return found
