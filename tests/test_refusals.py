@@ -238,3 +238,18 @@ def test_a_refused_file_leaves_with_1_once(root: Path) -> None:
     assert done.exit_code == 1
     assert f"refused msc/{FILE_NAME.format(9)}" in done.output
     assert night(root).exit_code == 0  # told and remembered
+
+
+def test_a_lake_without_its_catalogue_is_not_charged_again(root: Path) -> None:
+    catalogue = root / "catalogue.db"
+    kept = catalogue.read_bytes()
+    catalogue.unlink()
+    done = night(root)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "the lake holds results and the catalogue knows of no run" in done.output
+    catalogue.write_bytes(b"no database at all" * 100)
+    done = night(root)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "the catalogue cannot be opened (file is not a database)" in done.output
+    catalogue.write_bytes(kept)
+    assert night(root).exit_code == 0

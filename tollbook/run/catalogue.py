@@ -25,6 +25,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import DatabaseError
 
 from tollbook.errors import Locked, NotFound, TollbookError
 from tollbook.run.tables import (
@@ -111,7 +112,14 @@ class Catalogue:
             event.listen(self.engine, "connect", _sqlite_durable)
         self.root = root
         self.epoch = 0
-        METADATA.create_all(self.engine)
+        try:
+            METADATA.create_all(self.engine)
+        except DatabaseError as error:
+            raise TollbookError(
+                f"{self.engine.url!r}: the catalogue cannot be opened ({error.orig})\n"
+                "    allowed: a database that tollbook made, or none yet\n"
+                "    do: correct operator.yaml, store: catalogue, or put the catalogue back"
+            ) from error
         with self.engine.begin() as link:
             version = link.scalar(select(META.c.value).where(META.c.name == "schema_version"))
             if version is None:

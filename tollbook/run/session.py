@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tollbook import workspace
-from tollbook.errors import Refused
+from tollbook.errors import Refused, TollbookError
 from tollbook.run import commit, crash, snapshots
 from tollbook.run.catalogue import Catalogue, InputFile, Run
 from tollbook.run.progress import Progress, Silent
@@ -23,6 +23,7 @@ from tollbook.workspace import Workspace
 
 OUT: Final = "out"
 INBOX: Final = "inbox"
+RESULTS: Final = ("rated", "suspense", "legs", "uncharged")  # datasets that a night writes
 SPILL: Final = "_spill-"  # how a run's folder for rows beyond its memory begins, in the lake
 
 
@@ -59,7 +60,21 @@ def open_session(root: Path, progress: Progress | None = None) -> Session:
         data.load(root)  # refuses with the problems of all other files, too
         raise
     catalogue = Catalogue(space.store.catalogue, root)
+    _refuse_if_lost(catalogue, space.store.lake)
     return Session(root, space, catalogue, progress or Silent())
+
+
+def _refuse_if_lost(catalogue: Catalogue, lake: Path) -> None:
+    """Without its catalogue a lake's files would be forgotten, and the inbox charged once more."""
+    if catalogue.next_run_number() > 1:
+        return
+    left = next((path for name in RESULTS for path in (lake / name).rglob("*.parquet")), None)
+    if left is not None:
+        raise TollbookError(
+            f"{left}: the lake holds results and the catalogue knows of no run\n"
+            "    allowed: a lake and the catalogue that belongs to it\n"
+            "    do: put the catalogue back (store: catalogue), or move the lake away"
+        )
 
 
 def put_right(session: Session) -> list[int]:
