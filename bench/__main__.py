@@ -14,6 +14,7 @@ import click
 from bench import data, machine, table
 from bench.measure import ROOT, Figure
 from bench.options import Options
+from tollbook.run import memory
 
 # Imported when they are measured; each has figures(options).
 CASES: Final = {
@@ -47,6 +48,7 @@ def main(
 ) -> None:  # fmt: skip
     """Measure tollbook beside pyarrow.csv, Polars and DuckDB, on the same files in one run."""
     workdir.mkdir(parents=True, exist_ok=True)
+    memory.keep_freed_memory()  # as every run does
     chosen = only or USUAL + (("bills",) if bills else ())
     made = data.prepare(workdir, records, subscribers, say=_say)
     about = machine.describe()

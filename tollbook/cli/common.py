@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
 
+EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 F = TypeVar("F", bound=Callable[..., Any])
 AS_OF_HELP: Final = "The run's only now (ISO 8601; UTC without an offset); this moment by default."
 
@@ -62,6 +63,13 @@ def parse_as_of(text: str | None) -> int | None:
             f"'{text}' is no time; write 2003-06-11T02:00:00+08:00", param_hint="--as-of"
         ) from error
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    latest = datetime.now(UTC) + timedelta(days=1)
+    if not EARLIEST <= moment <= latest:
+        # A slip of the year would send a whole night to suspense as too old or in the future.
+        raise click.BadParameter(
+            f"'{text}' is not from {EARLIEST:%Y-%m-%d} to tomorrow; write the time of the run",
+            param_hint="--as-of",
+        )
     return int(moment.timestamp())
 
 

@@ -6,7 +6,7 @@ Exit codes: 0 done; 1 refused input, or data that needs a person; 2 wrong use of
 
 from __future__ import annotations
 
-from importlib import import_module
+from importlib import import_module, metadata
 from typing import Any, Final
 
 import click
@@ -62,8 +62,16 @@ class Commands(click.Group):
             ctx.exit(INTERRUPTED)
 
 
+def _version() -> str:
+    """The installed version; a checkout that is not installed has none."""
+    try:
+        return metadata.version("tollbook")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="tollbook", message="%(prog)s %(version)s")
+@click.version_option(_version(), message="%(prog)s %(version)s")
 def cli() -> None:
     """Turn a night's call-detail records into exact bills and settlement statements.
 

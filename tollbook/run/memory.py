@@ -22,9 +22,14 @@ _ARENA_MAX: Final = -8
 _LARGEST: Final = 2**31 - 1
 
 
-def keep_freed_memory() -> bool:
-    """Set it up for this process; False where the C library cannot."""
+def set_up() -> None:
+    """All of it, for the process of a run."""
     pa.set_memory_pool(pa.system_memory_pool())
+    keep_freed_memory()
+
+
+def keep_freed_memory() -> bool:
+    """Tell the C library, for this process; False where it cannot."""
     if not sys.platform.startswith("linux"):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

@@ -24,7 +24,8 @@ class Collected:
 
     new: files to read, in the order of (source, name, sha256), numbered.
     refused: copies and changed files, with why; told once and then remembered.
-    unmatched: files whose names fit no pattern of their source, with the pattern.
+    unmatched: files that are passed over this time, with why: names that fit no pattern of their
+        source, copies of files that this very run reads.
     """
 
     new: list[InputFile] = field(default_factory=list)
@@ -65,15 +66,23 @@ def collect(
             if file is not None:
                 candidates.append(file)
     number = catalogue.next_file_number()
+    planned: dict[str, InputFile] = {}
     for file in sorted(candidates, key=lambda f: (f.source, f.name, f.sha256)):
         twin = known.by_hash.get(file.sha256)
         if twin is not None:
             where = f"F{twin.file_number} ({twin.source}/{twin.name})"
             found.refused.append((file, f"the same bytes were already processed as {where}"))
             continue
+        twin = planned.get(file.sha256)
+        if twin is not None:  # whether it is a copy shows when its twin has given records
+            found.unmatched.append(
+                f"{file.source}/{file.name}: the same bytes as {twin.source}/{twin.name}, "
+                "which this run reads; looked at again at the next start"
+            )
+            continue
         file = replace(file, file_number=number)
         if file.size_bytes:  # empty files are alike and no copies of each other
-            known.by_hash[file.sha256] = file
+            planned[file.sha256] = file
         found.new.append(file)
         number += 1
     return found

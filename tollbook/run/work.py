@@ -78,7 +78,7 @@ def prepared(session: Session, run: Run) -> Iterator[tuple[Data, Flow]]:
         names_of(found, facts, book), net.carriers.ids[net.carriers.own_index],
     )  # fmt: skip
     session.lake.mkdir(parents=True, exist_ok=True)
-    memory.keep_freed_memory()
+    memory.set_up()
     with tempfile.TemporaryDirectory(dir=session.lake, prefix=SPILL) as folder:
         work = Flow(
             facts, Tariffs(book, ready.agreements), target, Path(folder), session.progress,
