@@ -24,13 +24,15 @@ from tollbook.run.exchange_kernels import (
     STRIDE,
     bucket_order,
     drop_implied,
+    gather,
     gather_bytes,
     gather_offsets,
+    kept_range,
 )
 from tollbook.stage import TextColumn, int_array, ints, text_array, text_of
 
 ChunkKey = tuple[int, int]  # file number, number of the chunk in the file
-_NARROWER: Final = (np.dtype(np.int8), np.dtype(np.int16), np.dtype(np.int32))
+_NARROWER: Final = (np.dtype(np.int16), np.dtype(np.int32))
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,9 @@ def _take_column(column: pa.Array, order: np.ndarray) -> pa.Array:
         values = column.to_numpy(zero_copy_only=True)
         if len(values) and values.min() == values.max():  # the order of equal values is no matter
             return column.slice(0, len(order))
-        return int_array(np.take(values, order, mode="clip"))  # clip: rows are never outside
+        out = np.empty(len(order), values.dtype)
+        gather(values, order, 0, out)
+        return int_array(out)
     texts = text_of(column)
     if texts.offsets[0] == texts.offsets[-1]:
         return column.slice(0, len(order))
@@ -130,7 +134,8 @@ class Exchange:
         order = order[:kept]
         inside = bucket < self.buckets
         columns = tuple(
-            _scatter(self._slim(batch, place, inside), order) for place in range(batch.num_columns)
+            _scatter(self._slim(batch, place, inside), order, inside)
+            for place in range(batch.num_columns)
         )
         size = sum(map(_held, columns))
         with self._lock:
@@ -288,8 +293,12 @@ class Exchange:
         return text_array(offsets, joined, field.type)
 
 
-def _scatter(column: pa.Array, order: np.ndarray) -> _Ints | _Texts:
-    """A column in the order of buckets, as narrow as its values allow."""
+def _scatter(column: pa.Array, order: np.ndarray, inside: np.ndarray) -> _Ints | _Texts:
+    """A column in the order of buckets, as narrow as its values allow.
+
+    Only wide integers are narrowed: every pair of widths is a kernel that has to be compiled, and
+    single bytes were measured to be slower to write than they are to keep.
+    """
     if not pa.types.is_integer(column.type):
         texts = text_of(column)
         if texts.offsets[0] == texts.offsets[-1]:
@@ -298,14 +307,19 @@ def _scatter(column: pa.Array, order: np.ndarray) -> _Ints | _Texts:
         return _Texts(texts.offsets, texts.data)
     if len(order) == 0:
         return _Ints(0, None)
-    values = np.take(column.to_numpy(zero_copy_only=True), order, mode="clip")
-    low, high = int(values.min()), int(values.max())
+    values, found = column.to_numpy(zero_copy_only=True), np.empty(2, np.int64)
+    kept_range(values, inside, found)
+    low, high = int(found[0]), int(found[1])
     if low == high:
         return _Ints(low, None)
-    for narrow in _NARROWER:
-        if narrow.itemsize < values.dtype.itemsize and high - low <= np.iinfo(narrow).max:
-            return _Ints(low, (values - values.dtype.type(low)).astype(narrow))
-    return _Ints(0, values)
+    kind, base = values.dtype, 0
+    for narrow in _NARROWER if kind == np.int64 else ():
+        if high - low <= np.iinfo(narrow).max:
+            kind, base = narrow, low
+            break
+    out = np.empty(len(order), kind)
+    gather(values, order, base, out)
+    return _Ints(base, out)
 
 
 def _is_array(values: object) -> bool:

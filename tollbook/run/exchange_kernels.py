@@ -30,6 +30,26 @@ def bucket_order(
 
 
 @kernel
+def gather(values: np.ndarray, order: np.ndarray, base: int, out: np.ndarray) -> None:
+    """out[i] = values[order[i]] - base, which fits into the integers of out."""
+    for index in range(len(order)):
+        out[index] = values[order[index]] - base
+
+
+@kernel
+def kept_range(values: np.ndarray, inside: np.ndarray, found: np.ndarray) -> None:
+    """Least and greatest value (found: int64[2]) of the rows that are inside (bool)."""
+    low, high = np.int64(2**62), np.int64(-(2**62))
+    for row in range(len(values)):
+        if inside[row]:
+            value = np.int64(values[row])
+            low = min(low, value)
+            high = max(high, value)
+    found[0] = low
+    found[1] = high
+
+
+@kernel
 def gather_offsets(offsets: np.ndarray, order: np.ndarray, out: np.ndarray) -> int:
     """Offsets (int32[m + 1]) of the texts in their new order; returns the number of bytes."""
     total = 0

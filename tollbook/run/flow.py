@@ -25,6 +25,7 @@ from rating.reference import Reference
 from tollbook import schemas
 from tollbook.errors import BrokenFile
 from tollbook.run import index
+from tollbook.run.catalogue import LakeFile
 from tollbook.run.exchange import ChunkKey, Exchange
 from tollbook.run.parts import Others, Part, Target, Written
 from tollbook.run.pile import Pile
@@ -36,10 +37,12 @@ from tollbook.stage import StageResult, ints
 
 BUCKETS: Final = 256
 PARTITIONS: Final = 64
-MEMORY_BYTES: Final = 1600 * 2**20  # rows held between the phases; what is beyond goes to disk
+MEMORY_BYTES: Final = 1700 * 2**20  # rows held between the phases; what is beyond goes to disk
 ROWS_A_TASK: Final = 131_072
 TASKS_A_PART: Final = 4
 KEYS_A_GROUP: Final = 262_144
+GROUPS_A_RANGE: Final = 8  # groups that one thread decides and writes into files of their own
+Found = tuple[list[tuple[np.ndarray, np.ndarray]], list[LakeFile]]
 # Texts that guiding has found in a table of the network: the index says the same.
 IMPLIED: Final = {
     "location": "location_index", "trunk_in": "trunk_in_index", "trunk_out": "trunk_out_index",
@@ -138,27 +141,34 @@ def _scatter_chunk(flow: Flow, key: ChunkKey, decoded: StageResult, validated: b
         flow.pile.add(key, left, decoded.rejected)
 
 
-def find_duplicates(flow: Flow, known: index.Index) -> tuple[np.ndarray, np.ndarray, list[Any]]:
+def find_duplicates(
+    flow: Flow, known: index.Index
+) -> tuple[np.ndarray, np.ndarray, list[LakeFile]]:
     """Phase 2: ids of duplicates (sorted), the ids that came first, and the new index files."""
     groups = flow.keys.tasks(KEYS_A_GROUP)
-    writer = index.Writer(flow.target)
+    ranges = [groups[at : at + GROUPS_A_RANGE] for at in range(0, len(groups), GROUPS_A_RANGE)]
 
-    def work(group: tuple[int, int]) -> duplicates.Decided:
-        new = flow.keys.collect(*group)
-        history = known.read(new, group, PARTITIONS)
-        return BY_NAME["deduplicate"](new, history, flow.reference)  # type: ignore[no-any-return]
+    def work(item: tuple[int, list[tuple[int, int]]]) -> Found:
+        number, of_range = item
+        writer = index.Writer(flow.target, number)
+        found = []
+        for group in of_range:
+            new = flow.keys.collect(*group)
+            history = known.read(new, group, PARTITIONS)
+            decided = BY_NAME["deduplicate"](new, history, flow.reference)
+            writer.write(decided.kept)
+            found.append((decided.duplicate_ids, decided.first_ids))
+        return found, writer.close()
 
-    found, first = [], []
-    flow.progress.start("deduplicate", len(groups))
-    for decided in in_order(flow.threads, work, groups):
-        found.append(decided.duplicate_ids)
-        first.append(decided.first_ids)
-        writer.write(decided.kept)
+    ids, firsts, files = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], []
+    flow.progress.start("deduplicate", len(ranges))
+    for found, written in in_order(flow.threads, work, enumerate(ranges, start=1)):
+        ids += [pair[0] for pair in found]
+        firsts += [pair[1] for pair in found]
+        files += written
         flow.progress.advance(1)
-    ids = np.concatenate(found) if found else np.zeros(0, np.int64)
-    firsts = np.concatenate(first) if first else np.zeros(0, np.int64)
-    order = np.argsort(ids)
-    return ids[order], firsts[order], writer.close()
+    order = np.argsort(np.concatenate(ids))
+    return np.concatenate(ids)[order], np.concatenate(firsts)[order], files
 
 
 def rate_and_write(

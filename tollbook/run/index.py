@@ -1,6 +1,7 @@
 """The duplicate index: which records came before, by the UTC day on which they started.
 
-Each run appends one file a day (``lake/duplicates/<day>/run-<n>/``), sorted by hash. A night reads
+Each run appends to the days that it touches (``lake/duplicates/<day>/run-<n>/``): files of
+ascending ranges of hashes, sorted by hash. A night reads
 only the days that its own records touch, and of those only the rows whose hashes fall into the
 range that it is working on.
 """
@@ -87,9 +88,10 @@ def _overlaps(group: pq.RowGroupMetaData, low: int, high: int) -> bool:
 
 @dataclass
 class Writer:
-    """Writes the run's keys: one file a day, rows ascending by hash."""
+    """Writes one range of the run's keys: a file a day, rows ascending by hash."""
 
     target: Target
+    number: int
     _writers: dict[int, lake.Writer] = field(default_factory=dict)
 
     def write(self, kept: pa.RecordBatch) -> None:
@@ -106,7 +108,8 @@ class Writer:
     def _writer(self, day: int) -> lake.Writer:
         if day not in self._writers:
             number = self.target.run_number
-            path = lake.relative_path(DATASET, lake.period_folder(DATASET, day), number, "keys")
+            folder, name = lake.period_folder(DATASET, day), f"keys-{self.number:04d}"
+            path = lake.relative_path(DATASET, folder, number, name)
             self._writers[day] = lake.Writer(
                 self.target.root, f"{self.target.prefix}/{path}", number, DATASET, day
             )
