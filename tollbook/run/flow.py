@@ -71,7 +71,6 @@ class Flow:
     tally: Tally = field(default_factory=Tally)
     decoded_rows: dict[int, int] = field(default_factory=dict)
     broken: dict[int, BrokenFile] = field(default_factory=dict)
-    leg_rows: int = 0
 
     def __post_init__(self) -> None:
         half = self.memory_bytes // 8  # for duplicate keys; half of it for rejected rows

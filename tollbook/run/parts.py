@@ -56,7 +56,6 @@ class Written:
 
     files: list[LakeFile] = field(default_factory=list)
     component_micro: int = 0  # sum over the component columns
-    rated_rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,6 @@ class Part:
         for slot in range(len(names.components)):
             column = ints(batch, schemas.CHARGE_COLUMNS[slot])
             self.written.component_micro += exact_sum(column)
-        self.written.rated_rows += batch.num_rows
         self._tally.add(batch)
 
     def write_legs(self, legs: pa.RecordBatch) -> None:
