@@ -87,14 +87,17 @@ def test_a_file_that_is_still_written_waits_and_a_strange_name_is_told(root: Pat
     calls.deliver(root, f".{calls.name(1)}", Call())
     (inbox / "MSCE_000009_200306110000.csv").mkdir()
     calls.deliver(root, "readme.txt", Call())
+    (root / "inbox" / "msc-esat").mkdir()
     outcome = calls.run(root)
     assert (outcome.run_number, outcome.refused) == (0, ())
-    assert outcome.unmatched == (
+    stranger, *unmatched = outcome.unmatched
+    assert stranger.startswith("msc-esat: not the folder of a source; sources are msc-east")
+    assert tuple(unmatched) == (
         "msc-east/readme.txt: does not fit the pattern MSCE_{sequence:06d}_{date:%Y%m%d%H%M}.csv*",
     )
     waiting[0].rename(inbox / calls.name(1))
     assert calls.run(root).rows == 1
-    assert calls.run(root).unmatched == outcome.unmatched  # as long as it lies there
+    assert calls.run(root).unmatched == outcome.unmatched  # as long as they lie there
 
 
 # ---- what is in them

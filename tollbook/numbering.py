@@ -27,6 +27,7 @@ from tollbook.text import Reader
 
 E164_DIGITS_MIN: Final = 7
 E164_DIGITS_MAX: Final = 15
+SERVICE_DIGITS_MAX: Final = 5  # 110, 10010: nobody's own
 _POWER: Final = 10 ** np.arange(DIGITS_MAX + 1, dtype=np.int64)
 
 
@@ -174,6 +175,11 @@ def _within(size: np.ndarray, range_: Lengths) -> np.ndarray:
 
 
 def masked(number: int | str) -> str:
-    """A person's number for messages and logs: ``8613900000001`` -> ``86139****0001``."""
+    """A person's number for messages and logs: ``8613900000001`` -> ``86139****0001``.
+
+    Numbers of up to five digits are services (110, 10010), not people, and stay as they are.
+    """
     text = str(number)
+    if len(text) <= SERVICE_DIGITS_MAX:
+        return text
     return f"{text[:-8]}****{text[-4:]}" if len(text) > 8 else "****"

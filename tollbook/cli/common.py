@@ -73,12 +73,6 @@ def parse_as_of(text: str | None) -> int | None:
     return int(moment.timestamp())
 
 
-def masked(number: int | str) -> str:
-    """A person's number as logs may show it: ``139****1234``."""
-    digits = str(number)
-    return f"{digits[:-8]}****{digits[-4:]}" if len(digits) > 8 else digits
-
-
 def count(value: int, noun: str) -> str:
     """``1 record``, ``2,000 records``."""
     return f"{value:,} {noun}{'' if value == 1 else 's'}"

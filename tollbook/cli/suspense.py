@@ -11,7 +11,6 @@ from tollbook.cli.common import (
     AS_OF_HELP,
     count,
     json_option,
-    masked,
     parse_as_of,
     print_json,
     table,
@@ -122,6 +121,7 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 def _screen(row: dict[str, Any], record: str, catalogue: Any) -> str:
     from tollbook import reasons
     from tollbook.clock import utc_text
+    from tollbook.numbering import masked
 
     row = _plain(row)
     reason = reasons.BY_CODE[reasons.CODE[row["reason"]]]

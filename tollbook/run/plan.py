@@ -5,7 +5,7 @@ Files that arrive later wait for the next run. A restart follows the plan that w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -56,6 +56,7 @@ def collect(
         catalogue.refusals(),
     )
     found = Collected()
+    found.unmatched.extend(_strangers(workspace))
     candidates: list[InputFile] = []
     for source in workspace.sources:
         folder = workspace.inbox(source)
@@ -86,6 +87,15 @@ def collect(
         found.new.append(file)
         number += 1
     return found
+
+
+def _strangers(workspace: Workspace) -> Iterator[str]:
+    """What lies in the inbox outside of every source's folder, with why it is passed over."""
+    inbox = workspace.root / "inbox"
+    sources = sorted(source.name for source in workspace.sources)
+    for path in sorted(inbox.iterdir()) if inbox.is_dir() else ():
+        if path.name not in sources and not path.name.startswith("."):
+            yield f"{path.name}: not the folder of a source; sources are {', '.join(sources)}"
 
 
 def _candidate(
