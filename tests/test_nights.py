@@ -91,7 +91,9 @@ def test_a_file_that_is_still_written_waits_and_a_strange_name_is_told(root: Pat
     outcome = calls.run(root)
     assert (outcome.run_number, outcome.refused) == (0, ())
     stranger, *unmatched = outcome.unmatched
-    assert stranger.startswith("msc-esat: not the folder of a source; sources are ggsn, ims-west, msc-east")
+    assert stranger == (
+        "msc-esat: not the folder of a source; sources are ggsn, ims-west, msc-east"
+    )
     assert tuple(unmatched) == (
         "msc-east/readme.txt: does not fit the pattern MSCE_{sequence:06d}_{date:%Y%m%d%H%M}.csv*",
     )
