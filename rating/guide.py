@@ -40,6 +40,10 @@ def guide(batch: pa.RecordBatch, reference: Reference, state: None = None) -> St
     for name in ("trunk_in", "trunk_out"):
         new[f"{name}_index"] = _trunks(batch, tables.trunks, name)
     new |= {name: getattr(payers, name) for name in payers._fields if name in schemas.USAGE.names}
+    new["home_zone_index"] = payers.home_zone
+    new["home_relation_index"] = np.full(batch.num_rows, -1, np.int16)
+    for name in ("real_zone_index", "called_zone_index"):
+        new[name] = np.full(batch.num_rows, -1, np.int32)
     rejected = np.count_nonzero(results.reason) - np.count_nonzero(given.reason)
     return StageResult(
         with_columns(batch, schemas.USAGE, new | results._asdict()),

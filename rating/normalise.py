@@ -39,7 +39,7 @@ def normalise(batch: pa.RecordBatch, reference: Reference, state: None = None) -
         reason_field=ints(batch, "reason_field").copy(),
     )
     good_before = count - np.count_nonzero(results.reason)
-    new = {}
+    new = {"routing_e164": np.zeros(count, np.int64)}
     for party, name, fault in _PARTIES:
         e164 = new[f"{name}_e164"] = np.empty(count, np.int64)
         kernels.normalise(

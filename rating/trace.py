@@ -54,6 +54,18 @@ class Facts:
     up_bytes: int = 0
     down_bytes: int = 0
     event_count: int = 0
+    served_zone: str = ""
+    home_zone: str = ""
+    home_relation: str = ""
+    carrier: str = ""
+    forward: str = "none"
+    boundary: str = "none"
+    same_place: bool = False
+    friend: bool = False
+    group: bool = False
+    other_e164: int = 0
+    routing_e164: int = 0
+    utc_offset_s: int = 0
 
 
 @dataclass(frozen=True)

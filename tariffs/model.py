@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
+import numpy as np
+import pyarrow as pa
+
 from tollbook.money import MICRO_DIGITS, ROUND_HALF_EVEN
 
 UNITS: Final = ("second", "byte", "event")
@@ -17,6 +20,14 @@ FREE: Final = "free"
 DAY_TYPES: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun", "holiday")
 ALL_DAYS: Final = (1 << len(DAY_TYPES)) - 1
 DAY_S: Final = 86_400
+BORDERS: Final = ("unit", "restart", "start", "end", "middle", "cheapest")
+STAGES: Final = ("component", "increment", "segment", "cgrates")  # what is rounded before the last
+CLOCKS: Final = ("tariff", "home", "visited", "switch")
+VERSION_CHANGES: Final = ("start", "split")
+SCHEDULES_MAX: Final = 62  # distinct schedules of one rate
+DAY_CLASSES_MAX: Final = 512  # kinds of day that the dates of a book may make
+FALLBACKS_MAX: Final = 8  # plans of a chain
+PARTS_MAX: Final = 8  # versions that one usage may cross
 
 
 @dataclass(frozen=True)
@@ -31,14 +42,29 @@ class Position:
 class Tier:
     """A span of one usage, counted from its start, with its own price.
 
-    from_quantity: first base unit of the tier (0 for the first tier).
+    from_quantity: first base unit of the tier (0 for the first tier), free ones counted.
     price_nano per ``per`` base units; quantities in the tier round up to ``increment``.
+    fee_nano: once, each time an increment begins here after one of another schedule or tier.
+    percent_nano: in a template, the price as a percentage of the deck row's, scaled by 10**9.
     """
 
     from_quantity: int
     price_nano: int
     per: int
     increment: int
+    fee_nano: int = 0
+    percent_nano: int = 0
+
+
+@dataclass(frozen=True)
+class Dates:
+    """Days on which a band holds, besides its kinds of day; every part that is given must hold."""
+
+    spans: tuple[tuple[date, date], ...] = ()  # half-open
+    yearly: tuple[tuple[int, int], ...] = ()  # month * 100 + day, both ends included; may wrap
+    months: tuple[int, ...] = ()  # 1..12
+    month_days: tuple[int, ...] = ()  # 1..31; -1: the last day of the month
+    years: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,7 +73,8 @@ class Band:
 
     days: bit mask over DAY_TYPES; a holiday is only ``holiday``, whatever its weekday.
     from_s, to_s: seconds of the local wall clock, half-open, 0 <= from_s < to_s <= 86400
-    (a band over midnight is stored as two).
+    (a band over midnight is stored as two). Where two bands hold, the higher ``weight`` counts.
+    connect_nano: the connection fee of usages that begin in the band; -1: the rate's.
     """
 
     days: int
@@ -56,18 +83,25 @@ class Band:
     tiers: tuple[Tier, ...]
     name: str = ""
     at: Position = Position()
+    dates: Dates = Dates()
+    weight: int = 0
+    connect_nano: int = -1
 
 
 @dataclass(frozen=True)
 class Rate:
-    """The price schedule of one component: bands x tiers, border mode ``unit``.
+    """The price schedule of one component: bands x tiers, and what happens at their borders.
 
-    Increments form one grid from the start; an increment takes the price of the band and tier
-    in force at its first unit, and no unit is billed twice. ``first_increment`` (0: none) is the
-    length of the very first increment where it differs (60/6). Zero quantity costs zero.
+    ``first_increment`` (0: none) is the length of the very first increment where it differs
+    (60/6). Zero quantity costs zero.
     tiers: what holds where no band does. Quantities of at most ``short_call`` base units cost zero.
     digits, mode: the one rounding of the component's exact amount.
     apart: bytes up and down round apart. connect_nano: once, with a quantity above zero.
+    border: one of BORDERS; "": ``unit`` for seconds, ``start`` for bytes and events.
+    free_quantity: the first base units, which cost nothing. minimum_quantity: shorter usages are
+    priced as this long. clock: one of CLOCKS, whose local time the bands mean.
+    stage: one of STAGES, with stage_digits and stage_mode (-1: those of the last rounding).
+    is_template: prices are percentages of a deck row's; only decks may name it.
     """
 
     name: str
@@ -83,14 +117,27 @@ class Rate:
     digits: int = MICRO_DIGITS
     mode: int = ROUND_HALF_EVEN
     at: Position = Position()
+    border: str = ""
+    free_quantity: int = 0
+    minimum_quantity: int = 0
+    clock: str = "tariff"
+    stage: str = "component"
+    stage_digits: int = -1
+    stage_mode: int = -1
+    is_template: bool = False
+
+    @property
+    def border_mode(self) -> str:
+        """``border`` with the default of the rate's unit."""
+        return self.border or ("unit" if self.unit == "second" else "start")
 
 
 @dataclass(frozen=True)
 class When:
-    """Conditions of a rule; an empty tuple means any.
+    """Conditions of a rule; an empty tuple means any, and so does None.
 
-    Words of ``tollbook.codes`` for service, direction and roaming; relations and zones are names of
-    the network's tables; on_net and special: None means any.
+    Words of ``tollbook.codes`` for service, direction, roaming, forward and boundary; relations,
+    zones and carriers are names of the network's tables.
     """
 
     service: tuple[str, ...] = ()
@@ -101,19 +148,34 @@ class When:
     on_net: bool | None = None
     special: bool | None = None
     access_code: tuple[str, ...] = ()
+    from_zone: tuple[str, ...] = ()  # place of the served party
+    home_zone: tuple[str, ...] = ()  # zone of the served number
+    home_relation: tuple[str, ...] = ()  # of the home zone to the place of the served party
+    carrier: tuple[str, ...] = ()  # of the other party's number
+    forward: tuple[str, ...] = ()
+    boundary: tuple[str, ...] = ()
+    same_place: bool | None = None
+    friend: bool | None = None
+    group: bool | None = None
 
 
 @dataclass(frozen=True)
 class Charge:
-    """What one component costs under a rule: a rate, free, or a rate looked up by zone.
+    """What one component costs under a rule: a rate, free, or a rate that is looked up.
 
-    rate: a name in the version's rates, FREE, or "" where ``by_zone`` names a deck.
+    rate: a name in the version's rates, FREE, or "" where another field says how to find it:
+    by_zone, by_prefix (names of decks) or by_relation, by_home_relation ((relation or "*", rate)).
+    like: with by_prefix, the rate that gives all that the deck's row does not.
     """
 
     component: str
     rate: str = ""
     by_zone: str = ""
     at: Position = Position()
+    by_prefix: str = ""
+    like: str = ""
+    by_relation: tuple[tuple[str, str], ...] = ()
+    by_home_relation: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -141,6 +203,53 @@ class Deck:
     at: Position = Position()
 
 
+@dataclass(frozen=True, eq=False)
+class PrefixRows:
+    """Rows of a prefix deck as columns in the file's order; same index = same row.
+
+    price_nano (per 60 s, or per the ``per`` of the rate that ``like`` names) or, where it is -1,
+    ``rate``, a place in ``rate_names`` (FREE may be one). Increments 0, connect and minimum -1:
+    those of ``like``. valid_from, valid_to: local wall seconds since 1970, half-open.
+    """
+
+    prefix: np.ndarray  # int64, E.164 digits
+    size: np.ndarray  # int8, how many
+    destination: pa.Array  # utf8
+    price_nano: np.ndarray  # int64
+    rate: np.ndarray  # int32
+    first_increment: np.ndarray  # int64
+    increment: np.ndarray  # int64
+    connect_nano: np.ndarray  # int64
+    minimum_nano: np.ndarray  # int64
+    valid_from_wall_s: np.ndarray  # int64
+    valid_to_wall_s: np.ndarray  # int64
+    lines: np.ndarray  # int64, of the file
+
+
+@dataclass(frozen=True)
+class PrefixDeck:
+    """Prefix of the number called -> price (a CSV beside the book).
+
+    The longest prefix among the rows valid at the start counts; a number that fits no row has no
+    rate.
+    """
+
+    name: str
+    rows: PrefixRows
+    rate_names: tuple[str, ...] = ()
+    at: Position = Position()
+
+
+@dataclass(frozen=True)
+class PriceRange:
+    """Prices that an author expects of a unit, per so many base units; 0 as a maximum: none."""
+
+    unit: str
+    per: int
+    min_nano: int = 0
+    max_nano: int = 0
+
+
 @dataclass(frozen=True)
 class Recurring:
     """A charge per period: rent.
@@ -159,7 +268,12 @@ class Recurring:
 
 @dataclass(frozen=True)
 class Version:
-    """A plan's edition: in force for usages that start in [valid_from, valid_to) on its clock."""
+    """A plan's edition: in force for usages that start in [valid_from, valid_to) on its clock.
+
+    valid_from_s, valid_to_s: wall second of those days. version_change: one of VERSION_CHANGES,
+    what a usage does that lasts beyond the version. fallback: plans that are asked in this order
+    where no rule holds or a deck has no row. files: where the text stands, its own file first.
+    """
 
     valid_from: date
     valid_to: date | None
@@ -172,6 +286,13 @@ class Version:
     tax_class: tuple[tuple[str, str], ...] = ()  # component -> tax class, where not "standard"
     charge_limit_micro: int = 10**12  # a larger charge of one record goes to suspense
     at: Position = Position()
+    prefix_decks: tuple[PrefixDeck, ...] = ()
+    fallback: tuple[str, ...] = ()
+    version_change: str = "start"
+    valid_from_s: int = 0
+    valid_to_s: int = 0
+    price_range: tuple[PriceRange, ...] = ()
+    files: tuple[str, ...] = ()
 
     def rate(self, name: str) -> Rate:
         """The rate of that name; KeyError if the version has none."""

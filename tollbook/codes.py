@@ -10,10 +10,15 @@ from typing import Final
 SERVICES: Final = ("unknown", "voice", "video", "sms", "mms", "data", "event")
 DIRECTIONS: Final = ("unknown", "out", "in", "forward", "transit")
 ROAMINGS: Final = ("home", "national", "international", "visitor")
+# Why a call went on to another number.
+FORWARDS: Final = ("none", "unconditional", "busy", "no_answer", "unreachable")
+BOUNDARIES: Final = ("none", "inner", "inter")  # served across a border, within or between regions
+RATING_KINDS: Final = ("retail", "reseller", "buy", "sell")
 
 SERVICE_CODE: Final = {name: code for code, name in enumerate(SERVICES)}
 DIRECTION_CODE: Final = {name: code for code, name in enumerate(DIRECTIONS)}
 ROAMING_CODE: Final = {name: code for code, name in enumerate(ROAMINGS)}
+FORWARD_CODE: Final = {name: code for code, name in enumerate(FORWARDS)}
 
 VOICE, VIDEO, SMS, MMS, DATA, EVENT = 1, 2, 3, 4, 5, 6
 OUT, IN, FORWARD, TRANSIT = 1, 2, 3, 4
@@ -30,6 +35,13 @@ FLAG_ON_NET: Final = 1  # the other number belongs to this operator
 FLAG_SPECIAL: Final = 2  # the other number is a special (short) number
 FLAG_ACCESS_CODE: Final = 4  # an access code was stripped from the dialled number
 FLAG_AMBIGUOUS_CLOCK: Final = 8  # the start's local time happened twice; the first was taken
+FLAG_FRIEND: Final = 16  # the other number is on the subscription's list of friends
+FLAG_GROUP: Final = 32  # both ends are in one closed user group
+FLAG_SAME_PLACE: Final = 64  # both ends are in one place, however far apart their homes are
+FLAG_BOUNDARY: Final = 128  # served by a cell across the border, counted as at home
+FLAG_BOUNDARY_INTER: Final = 256  # and that border is one between regions
+FLAG_ROUTED: Final = 512  # the place of the other party is that of the number routed to
+FLAG_PORTED: Final = 1024  # the other number's carrier is that of network/portability.csv
 
 # Where a record ends up. Every record of a run has exactly one (promise 3, "closed").
 DISPOSITIONS: Final = (

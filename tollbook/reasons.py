@@ -82,6 +82,8 @@ REASONS: Final = (
            "the served number fits no dialling rule in operator.yaml"),
     Reason(41, "other_number_malformed", "normalise", _S, True, "30",
            "the other party's number fits no dialling rule in operator.yaml"),
+    Reason(42, "routing_number_malformed", "normalise", _S, True, "823",
+           "the number routed to (MSRN) fits no dialling rule in operator.yaml"),
     # guide
     Reason(50, "subscription_missing", "guide", _S, True, "-1",
            "add the number to customers/subscriptions.csv with its validity, then retry"),

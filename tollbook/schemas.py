@@ -37,7 +37,8 @@ _CDR_FIELDS: Final = (
     _field("direction", I8, "tollbook.codes.DIRECTIONS"),
     _field("served_raw", TEXT, "number of the party whose record this is, as the file has it"),
     _field("other_raw", TEXT, "number of the other party, as the file has it"),
-    _field("third_raw", TEXT, "number that a call was forwarded to or by; empty: none"),
+    _field("third_raw", TEXT, "of a forwarded call, who called; its other party is where the call"
+           " went on to; empty: none"),
     _field("imsi", I64, "0: absent"),
     _field("imei", I64, "0: absent"),
     _field("start_utc_s", I64, "start of the charged part (answer, event)", "s since 1970 UTC"),
@@ -53,6 +54,8 @@ _CDR_FIELDS: Final = (
     _field("call_ref", TEXT, "the source's own identifier of the call"),
     _field("sequence", I32, "number of a partial record; 0: the record is whole"),
     _field("cause", I32, "cause for termination as the source numbers it"),
+    _field("routing_raw", TEXT, "number that the network routed to (MSRN, ported); empty: none"),
+    _field("forward_reason", I8, "tollbook.codes.FORWARDS"),
     _field("upstream_charge_micro", I64, "charge that the source stated; 0: none", "micro"),
     _field("flags", I32, "tollbook.codes.FLAG_*"),
     _field("reason", I16, "tollbook.reasons; 0: the record goes on"),
@@ -71,6 +74,7 @@ _NUMBER_FIELDS: Final = (
     _field("served_e164", I64, "digits with country code; 0: not a telephone number"),
     _field("other_e164", I64, "digits with country code; 0: none, or a special number"),
     _field("third_e164", I64, "digits with country code; 0: none"),
+    _field("routing_e164", I64, "digits with country code; 0: none"),
     _field("access_code_index", I16, "access code stripped from the dialled number; -1: none"),
     _field("special_index", I32, "row of network/special_numbers.csv; -1: none"),
 )
@@ -85,6 +89,12 @@ _GUIDED_FIELDS: Final = (
     _field("other_zone_index", I32, "zone of the other party's number; -1: none"),
     _field("carrier_index", I32, "carrier that holds the other party's number; -1: none"),
     _field("relation_index", I16, "how the two zones relate; -1: none"),
+    _field("home_zone_index", I32, "zone of the served number; -1: none"),
+    _field("home_relation_index", I16, "how the home zone and the served place relate; -1: none"),
+    _field("real_zone_index", I32, "true place of the served party where served_zone_index is"
+           " another; -1: the same"),
+    _field("called_zone_index", I32, "place that the relation was made with where it is not"
+           " other_zone_index; -1: the same"),
     _field("roaming", I8, "tollbook.codes.ROAMINGS"),
     _field("location_index", I32, "row of network/locations.csv; -1: none or unknown"),
     _field("trunk_in_index", I32, "row of network/trunks.csv; -1: none or unknown"),
