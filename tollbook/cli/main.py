@@ -6,15 +6,15 @@ Exit codes: 0 done; 1 refused input, or data that needs a person; 2 wrong use of
 
 from __future__ import annotations
 
-from importlib import import_module, metadata
+from importlib import metadata
 from typing import Any, Final
 
 import click
 
+from tollbook.cli.lazy import LazyGroup
 from tollbook.errors import TollbookError
 
-# name -> module that holds it as ``command``, and its line in ``tollbook --help``. The line is
-# how the command's own help begins; it stands here because reading it there imports the command.
+# name -> module that holds it as ``command``, and its line in ``tollbook --help``.
 COMMANDS: Final = {
     "demo": ("tollbook.cli.demo", "Show everything, end to end."),
     "init": ("tollbook.cli.init", "Make a new workspace."),
@@ -33,21 +33,8 @@ REFUSED: Final = 1
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
 
 
-class Commands(click.Group):
-    """A group that knows its commands by name and imports the one that is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
-            return None
-        found: click.Command = import_module(COMMANDS[name][0]).command
-        return found
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+class Commands(LazyGroup):
+    """All commands of tollbook."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; what needs a person becomes a message. Click handles wrong use (2) itself,
@@ -70,7 +57,7 @@ def _version() -> str:
         return "(not installed)"
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(_version(), message="%(prog)s %(version)s")
 def cli() -> None:
     """Turn a night's call-detail records into exact bills and settlement statements.
