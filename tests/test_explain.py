@@ -20,6 +20,7 @@ from click.testing import CliRunner, Result
 from explain_workspace import AS_OF_UTC_S, NUMBER_OF
 
 from rating import trace
+from rating.conditions import conditions
 from tollbook import money
 from tollbook.cli import main
 from tollbook.cli.explain_json import document
@@ -137,7 +138,7 @@ def test_the_rule_is_the_first_whose_conditions_hold(explained: dict[int, Explan
         if one.trace is None or one.trace.version is None or one.facts is None:
             continue
         for index, rule in enumerate(one.trace.version.rules):
-            holds = all(each.holds for each in explaining.conditions(rule.when, one.facts))
+            holds = all(each.holds for each in conditions(rule.when, one.facts))
             assert holds == trace.holds(rule.when, one.facts)
             assert not holds or index >= one.trace.rule_index
 

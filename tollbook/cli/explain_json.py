@@ -11,13 +11,14 @@ from dataclasses import asdict
 from fractions import Fraction
 from typing import Any, Final
 
+from rating.conditions import conditions
 from rating.guide_trace import Guidance, Place
 from rating.trace import Component, Segment, Trace
 from tariffs.model import Position, Rate
 from tollbook import clock, money
 from tollbook.columns import OPEN_FROM, OPEN_TO
 from tollbook.numbering import masked
-from tollbook.run.explaining import Explanation, Leg, conditions
+from tollbook.run.explaining import Explanation, Leg
 from tollbook.run.records import record_text
 
 _NUMBERS: Final = ("served_raw", "other_raw", "third_raw", "served_e164", "other_e164")

@@ -2,45 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from fractions import Fraction
-from itertools import zip_longest
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from rating.conditions import conditions
 from rating.guide_trace import Guidance, Place
-from rating.trace import Component, Segment, Trace
-from tariffs.model import Position, Rate, Rule
+from rating.trace import Trace
+from tariffs.model import Rule
 from tollbook import clock, codes, money
 from tollbook.cli.common import count
+from tollbook.cli.steps_screen import Step, aligned, at_text, component_name, component_steps, line
 from tollbook.columns import OPEN_FROM, OPEN_TO
 from tollbook.numbering import masked
-from tollbook.run.explaining import Explanation, Leg, conditions
+from tollbook.run.explaining import Explanation, Leg
 from tollbook.run.records import record_text
 
-# Heading, what, how many at which price, from when to when, amount, remark. Without an amount: a
-# line of words.
-Step = tuple[str, str, str, str, str, str]
 Line = tuple[str, str]  # heading, text
 
-_BYTES: Final = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10))
-_ROUNDING: Final = {mode: name for name, mode in money.ROUNDING_MODES.items()}
 _AT: Final = {"home": "at home", "national": "roaming in the country",
               "international": "roaming abroad", "visitor": "visitor"}  # fmt: skip
-_HEADING_SIZE: Final = 11
-_NANO_A_MICRO: Final = 1000
-_REST_DIGITS: Final = 12  # decimals shown of an amount that has no end
 
 
 def screen(one: Explanation, is_masked: bool = False, with_rules: bool = False) -> str:
     """The whole explanation. with_rules: also why the rules before the one that held did not."""
     number: Callable[[Any], str] = masked if is_masked else str
     lines = [f"{record_text(one.record_id)}  {_fate(one)}"]
-    lines += [_line(*line) for line in _what(one, number)]
+    lines += [line(*each) for each in _what(one, number)]
     if one.guidance and one.trace:
-        lines += [_line(*line) for line in _guided(one, one.guidance, number, is_masked)]
-        lines += [_line(*line) for line in _rule(one, one.trace, with_rules)]
+        lines += [line(*each) for each in _guided(one, one.guidance, number, is_masked)]
+        lines += [line(*each) for each in _rule(one, one.trace, with_rules)]
     elif one.reason:
-        lines += [_line(*line) for line in _why(one, number, is_masked)]
+        lines += [line(*each) for each in _why(one, number, is_masked)]
     steps = [*_charge_steps(one), *_leg_steps(one)]
     lines += aligned(steps)
     for difference in one.differences:
@@ -51,10 +43,6 @@ def screen(one: Explanation, is_masked: bool = False, with_rules: bool = False) 
         lines.append("    do: `tollbook audit` tells whether files were changed after their run; "
                      "nothing was changed here")  # fmt: skip
     return "\n".join(lines)
-
-
-def _line(heading: str, text: str) -> str:
-    return f"  {heading:<{_HEADING_SIZE}}{text}"
 
 
 def _worth(what: str, value: str | int) -> str:
@@ -186,7 +174,8 @@ def _rule(one: Explanation, found: Trace, with_rules: bool) -> Iterator[Line]:
     if plan is None or version is None:
         yield "plan", f"{one.row['plan']}: no version in force"
         return
-    yield "plan", f"{plan.plan_id} ({plan.name}), version {version.valid_from}, {_at(version.at)}"
+    yield "plan", (f"{plan.plan_id} ({plan.name}), version {version.valid_from}, "
+                   f"{at_text(version.at)}")  # fmt: skip
     if rule is None or one.facts is None:
         yield "rule", f"none of {len(version.rules)} holds"
         return
@@ -194,9 +183,9 @@ def _rule(one: Explanation, found: Trace, with_rules: bool) -> Iterator[Line]:
         for index, passed in enumerate(version.rules[: found.rule_index], start=1):
             failed = next(c for c in conditions(passed.when, one.facts) if not c.holds)
             yield ("rules" if index == 1 else ""), (
-                f"{index} ({_at(passed.at)}) does not hold: {failed.name} is "
+                f"{index} ({at_text(passed.at)}) does not hold: {failed.name} is "
                 f"{failed.found or 'none'}, not {' or '.join(failed.allowed)}")  # fmt: skip
-    yield "rule", (f"{found.rule_index + 1} of {len(version.rules)}, {_at(rule.at)}, "
+    yield "rule", (f"{found.rule_index + 1} of {len(version.rules)}, {at_text(rule.at)}, "
                    f"is the first that holds: {rule_text(rule, one)}")  # fmt: skip
 
 
@@ -206,10 +195,6 @@ def rule_text(rule: Rule, one: Explanation) -> str:
         return ""
     found = [f"{each.name} is {each.found or 'none'}" for each in conditions(rule.when, one.facts)]
     return ", ".join(found) or "it has no conditions"
-
-
-def _at(position: Position) -> str:
-    return f"{position.file}:{position.line}"
 
 
 # ---- sums
@@ -235,75 +220,6 @@ def _compared(one: Explanation, is_as_stored: bool) -> str:
     return f"{one.data.workspace.operator.currency}, {found}"
 
 
-def component_name(component: Component) -> str:
-    """The rate, and the deck that named it if one did."""
-    if component.rate is None:
-        return "free"
-    return f"{component.rate.name} by {component.deck}" if component.deck else component.rate.name
-
-
-def component_steps(component: Component, name: str, zone: str) -> Iterator[Step]:
-    """How a component came about: increments, fee, sum, bounds, the one rounding."""
-    rate = component.rate
-    if rate is None:
-        yield _sum(name, Fraction(0))
-        return
-    if not component.segments:
-        most = quantity_text(rate.unit, rate.short_call)
-        why = f"{most} or less cost nothing" if component.is_short else "nothing was used"
-        yield _sum(f"{name}: {why}", Fraction(0))
-        return
-    for segment in component.segments:
-        yield ("", *_segment(segment, rate, name, zone), _nano(segment.amount_nano), "")
-    if rate.connect_nano:
-        yield _sum("connection fee", Fraction(rate.connect_nano))
-    if len(component.segments) > 1 or rate.connect_nano:
-        added = (segment.amount_nano for segment in component.segments)
-        yield _sum("together", sum(added, Fraction(rate.connect_nano)))
-    if component.bound:
-        yield _sum(f"{component.bound} of {name}", component.exact_nano)
-    is_named = (rate.digits, rate.mode) != (money.MICRO_DIGITS, money.ROUND_HALF_EVEN)
-    rounded_nano = Fraction(component.charge_micro * _NANO_A_MICRO)
-    if is_named or component.exact_nano != rounded_nano:
-        to = f"to {count(rate.digits, 'decimal')}"
-        yield _sum(f"rounded {_ROUNDING[rate.mode]} {to}", rounded_nano)
-
-
-def _sum(what: str, amount_nano: Fraction) -> Step:
-    return "", what, "", "", _nano(amount_nano), ""
-
-
-def _segment(segment: Segment, rate: Rate, name: str, zone: str) -> tuple[str, str, str]:
-    """What, how many at which price, and from when to when where that matters."""
-    tiers = rate.tiers if not segment.band else next(
-        band.tiers for band in rate.bands if band.name == segment.band
-    )  # fmt: skip
-    words = [name] + [segment.band] * bool(segment.band)
-    words += [f"tier {segment.tier}"] * (len(tiers) > 1)
-    times = ""
-    if rate.unit == "second" and (rate.bands or len(tiers) > 1):
-        since, until = (clock.local_text(moment, zone)[-8:]
-                        for moment in (segment.from_utc_s, segment.to_utc_s))  # fmt: skip
-        times = f"{since} .. {until}"
-    per = "" if segment.per == segment.increment else (
-        f" per {quantity_text(rate.unit, segment.per)}")  # fmt: skip
-    increment = quantity_text(rate.unit, segment.increment)
-    price = money.format_nano(segment.price_nano)
-    return " ".join(words), f"{segment.count:,} x {increment} at {price}{per}", times
-
-
-def quantity_text(unit: str, quantity: int) -> str:
-    """``60 s``, ``1 KiB``, ``2 events``."""
-    if unit == "event":
-        return count(quantity, "event")
-    if unit == "second":
-        return f"{quantity:,} s"
-    for name, size in _BYTES:
-        if quantity and quantity % size == 0:
-            return f"{quantity // size:,} {name}"
-    return f"{quantity:,} B"
-
-
 def _leg_steps(one: Explanation) -> Iterator[Step]:
     for leg in one.legs:
         yield from _leg(one, leg)
@@ -319,7 +235,8 @@ def _leg(one: Explanation, leg: Leg) -> Iterator[Step]:
     group = f"settlement group {found.group}" if found.group else "no settlement group"
     yield _words(f"{pays}, over trunk {found.trunk}; it ends in {group}")
     month = f", statement of {stored['settle_period']}" if stored else ""
-    yield "", f"{_at(agreement.at)}, by the {agreement.clock} of the call{month}", "", "", "", ""
+    where = f"{at_text(agreement.at)}, by the {agreement.clock} of the call{month}"
+    yield "", where, "", "", "", ""
     zone = one.data.workspace.operator.time_zone
     *steps, last = component_steps(found.component, agreement.agreement, zone)
     yield from steps
@@ -333,34 +250,3 @@ def _words(text: str) -> Step:
 
 def _micro(amount_micro: int) -> str:
     return money.format_micro(amount_micro)
-
-
-def _nano(amount_nano: Fraction) -> str:
-    """An exact amount; one without an end is cut, and says so."""
-    digits = money.NANO_DIGITS
-    while digits < money.NANO_DIGITS + _REST_DIGITS and amount_nano.denominator != 1:
-        amount_nano, digits = amount_nano * 10, digits + 1
-    whole, rest = divmod(int(amount_nano), 10**digits)
-    fraction = f"{rest:0{digits}d}"
-    if amount_nano.denominator != 1:
-        return f"{whole}.{fraction[:_REST_DIGITS]}..."
-    return f"{whole}.{fraction.rstrip('0').ljust(2, '0')}"
-
-
-def aligned(steps: Sequence[Step]) -> list[str]:
-    """The steps below each other: columns of words, amounts by their decimal points."""
-    sums = [step for step in steps if step[4]]
-    widths = [max((len(step[column]) for step in sums), default=0) for column in (1, 2, 3)]
-    points = [step[4].partition(".") for step in steps]
-    whole = max((len(units) for units, _, _ in points), default=0)
-    places = max((1 + len(fraction) for _, _, fraction in points), default=0)
-    lines = []
-    for step, (units, point, fraction) in zip_longest(steps, points):
-        heading, *words, amount, remark = step
-        if not amount:
-            lines.append(_line(heading, words[0]))
-            continue
-        cells = [word.ljust(width) for word, width in zip(words, widths, strict=True)]
-        value = f"{units:>{whole}}{point}{fraction}".ljust(whole + places)
-        lines.append(_line(heading, f"{'  '.join(cells)}  {value}  {remark}").rstrip())
-    return lines

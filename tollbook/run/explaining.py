@@ -15,7 +15,6 @@ from rating.guide_trace import Ends, Guidance
 from rating.leg_trace import LegTrace
 from rating.trace import Facts, Trace
 from tariffs.compile_rates import Maxima
-from tariffs.model import When
 from tollbook import codes, reasons
 from tollbook.reasons import Reason
 from tollbook.run import data, records, snapshots
@@ -40,19 +39,6 @@ class Difference:
     what: str
     stored: str | int
     explained: str | int
-
-
-@dataclass(frozen=True)
-class Condition:
-    """One condition of a rule, the words that it allows, and the record's own word."""
-
-    name: str
-    allowed: tuple[str, ...]
-    found: str
-
-    @property
-    def holds(self) -> bool:
-        return self.found in self.allowed
 
 
 @dataclass(frozen=True)
@@ -129,25 +115,6 @@ def facts_of(row: Mapping[str, Any]) -> Facts:
         on_net=bool(row["flags"] & codes.FLAG_ON_NET),
         special=bool(row["flags"] & codes.FLAG_SPECIAL),
     )
-
-
-def conditions(when: When, facts: Facts) -> list[Condition]:
-    """The conditions that a rule names; it holds if all of them do."""
-    listed = (
-        ("service", when.service, facts.service),
-        ("direction", when.direction, facts.direction),
-        ("roaming", when.roaming, facts.roaming),
-        ("relation", when.relation, facts.relation),
-        ("to", when.to_zone, facts.other_zone),
-        ("on_net", _yes_no(when.on_net), _yes_no(facts.on_net)[0]),
-        ("special", _yes_no(when.special), _yes_no(facts.special)[0]),
-        ("access_code", when.access_code, facts.access_code),
-    )
-    return [Condition(name, allowed, found) for name, allowed, found in listed if allowed]
-
-
-def _yes_no(value: bool | None) -> tuple[str, ...]:
-    return () if value is None else ("yes" if value else "no",)
 
 
 def _rated(shown: Explanation, stored_legs: Sequence[Mapping[str, Any]]) -> Explanation:
