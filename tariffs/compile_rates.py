@@ -26,6 +26,7 @@ from numpy.typing import DTypeLike
 from tariffs.exact_kernels import HALF_BITS, HALF_MASK, WIDE_BITS
 from tariffs.model import DAY_S, DAY_TYPES, UNITS, Band, Rate, Tier
 from tariffs.price_kernels import BAND, BYTES, EVENTS, RATE, SECONDS, TIER, Prices
+from tariffs.rate_limits import faults, not_yet
 from tariffs.units import QUANTITY_LIMIT
 from tollbook import money
 from tollbook.text import Problems
@@ -230,9 +231,15 @@ def _proven(scaled: _Scaled, maximum_quantity: int, problems: Problems) -> dict[
 
 def _check_rate(rate: Rate, problems: Problems) -> None:
     """What the kernels rely on; ``check`` has said it more helpfully for books that were text."""
+    where = rate.at.file, rate.at.line
+    for found, allowed, advice in faults(rate):
+        problems.add(where, f"rate '{rate.name}': {found}", allowed, advice)
+    for word in not_yet(rate):
+        problems.add(where, f"rate '{rate.name}' has `{word}`, which is not yet priced",
+                     "rates without it", "leave it out")
     schedules = [band.tiers for band in rate.bands] + [rate.tiers] * bool(rate.tiers)
     tiers = [tier for tiers in schedules for tier in tiers]
-    faults = {
+    wrong = {
         f"counts '{rate.unit}'": rate.unit not in UNITS,
         "has no price": not tiers or not all(schedules),
         "has tiers that do not ascend from 0": not all(map(_ascends, schedules)),
@@ -246,9 +253,9 @@ def _check_rate(rate: Rate, problems: Problems) -> None:
         f"is rounded to {rate.digits} digits": not 0 <= rate.digits <= money.MICRO_DIGITS,
         f"has rounding mode {rate.mode}": rate.mode not in money.ROUNDING_MODES.values(),
     }  # fmt: skip
-    for fault, found in faults.items():
-        if found:
-            problems.add((rate.at.file, rate.at.line), f"rate '{rate.name}' {fault}",
+    for fault, is_so in wrong.items():
+        if is_so:
+            problems.add(where, f"rate '{rate.name}' {fault}",
                          "schedules as `tollbook tariff check` accepts them", "correct the rate")
 
 
