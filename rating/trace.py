@@ -1,164 +1,215 @@
 """The price of one usage in exact steps, for ``tollbook explain``: plain Python, no arrays.
 
 Reads the book's dataclasses, not the compiled arrays, and lands on the amounts that the kernels
-store, to the last digit (tests/test_rating.py). Amounts on the way are fractions of a nano.
+store, to the last digit (tests/test_property.py). The steps are in ``trace_steps``, the cutting of
+a usage into increments in ``trace_walk``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
-from fractions import Fraction
+from datetime import date, datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
-import numpy as np
 import pyarrow as pa
 
+from rating.trace_deck import rate_of, row_of
+from rating.trace_steps import Component, Facts, Part, Segment, Staged, Trace
+from rating.trace_walk import ENDLESS, Span, counted, cuts, leading, price_spans
 from tariffs.book_rules import ANY_ZONE
 from tariffs.compile_rates import Maxima
 from tariffs.compiler import CompiledBook
-from tariffs.model import (
-    ALL_DAYS,
-    DAY_S,
-    FREE,
-    Band,
-    Book,
-    Charge,
-    Plan,
-    Rate,
-    Rule,
-    Version,
-    When,
-)
-from tollbook import clock, codes, money
+from tariffs.model import FREE, PARTS_MAX, Book, Charge, Plan, Rate, Rule, Version, When
+from tollbook import codes
 
-_HOLIDAY: Final = 7  # position in model.DAY_TYPES
-_NANO_A_MICRO: Final = 1000
+__all__ = ["Component", "Facts", "Part", "Segment", "Staged", "Trace", "counted", "price"]
+
+_ANY: Final = "*"  # of a relation or an access code
+_NO_CODE: Final = "none"
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What rating needs to know about a usage, in the words of the book; "" where there is none."""
+class _Chosen:
+    """What a rule names for a component: a rate, or nothing to pay (rate None)."""
 
-    service: str
-    direction: str
-    start_utc_s: int
-    roaming: str = "home"
-    relation: str = ""
-    other_zone: str = ""
-    access_code: str = ""
-    on_net: bool = False
-    special: bool = False
-    duration_s: int = 0
-    up_bytes: int = 0
-    down_bytes: int = 0
-    event_count: int = 0
-    served_zone: str = ""
-    home_zone: str = ""
-    home_relation: str = ""
-    carrier: str = ""
-    forward: str = "none"
-    boundary: str = "none"
-    same_place: bool = False
-    friend: bool = False
-    group: bool = False
-    other_e164: int = 0
-    routing_e164: int = 0
-    utc_offset_s: int = 0
-
-
-@dataclass(frozen=True)
-class Segment:
-    """Increments of one length and price, one after the other.
-
-    band: its name, "" for the price that holds where no band does. tier: from 1. For prices by
-    the second the segment lasts from_utc_s to to_utc_s (the last increment counted whole).
-    """
-
-    band: str
-    tier: int
-    count: int
-    increment: int
-    price_nano: int
-    per: int
-    amount_nano: Fraction
-    from_utc_s: int
-    to_utc_s: int
-
-
-@dataclass(frozen=True)
-class Component:
-    """How one component came about.
-
-    rate: None where the component is free. deck: the deck that named the rate, "" if a rule did.
-    quantity: what is counted, in the rate's unit. is_short: free as a short call.
-    exact_nano: segments and connection fee, within minimum and maximum, before the one rounding.
-    bound: "minimum" or "maximum" where one of them decided.
-    """
-
-    component: str
     rate: Rate | None
     deck: str = ""
-    quantity: int = 0
-    is_short: bool = False
-    segments: tuple[Segment, ...] = ()
-    bound: str = ""
-    exact_nano: Fraction = Fraction(0)
-    charge_micro: int = 0
+    line: int = 0
+    is_missing: bool = False  # no row or relation fits
 
 
-@dataclass(frozen=True)
-class Trace:
-    """How a usage was rated. reason: "" or the name in tollbook.reasons; then nothing is charged.
-
-    rule_index: position of the rule in its version, -1: none held.
-    """
-
-    plan: Plan | None
-    version: Version | None = None
-    rule_index: int = -1
-    rule: Rule | None = None
-    components: tuple[Component, ...] = ()
-    charge_micro: int = 0
-    reason: str = ""
+_MISSING: Final = _Chosen(None, is_missing=True)
 
 
 def price(book: Book, plan_id: str, facts: Facts, maxima: Maxima | None = None) -> Trace:
     """Rate one usage step by step."""
+    limits = maxima or Maxima()
+    own = _price_by(book, plan_id, facts, limits)
+    if not _falls_back(own) or own.version is None:
+        return own
+    asked = [own]
+    for other_id in own.version.fallback:
+        other = _price_by(book, other_id, facts, limits)
+        if not other.reason or other.reason == "charge_too_large":
+            return replace(other, asked=tuple(asked))
+        if other.reason == "no_rate" and not _falls_back(other):
+            break
+        asked.append(other)
+    return own
+
+
+def _falls_back(found: Trace) -> bool:
+    """Whether the next plan is asked: nothing was found at the start, and nobody refused."""
+    is_refused = found.rule is not None and found.rule.refuse
+    return found.reason == "no_rate" and not is_refused and len(found.parts) <= 1
+
+
+def _price_by(book: Book, plan_id: str, facts: Facts, limits: Maxima) -> Trace:
+    """Rate by one plan, without its fallbacks."""
     plan = next((plan for plan in book.plans if plan.plan_id == plan_id), None)
     version = version_at(plan, facts.start_utc_s) if plan else None
-    if version is None:
+    if plan is None or version is None:
         return Trace(plan, reason="plan_missing")
-    holding = ((i, r) for i, r in enumerate(version.rules) if holds(r.when, facts))
-    index, rule = next(holding, (-1, None))
-    found = Trace(plan, version, index, rule)
-    if rule is None or rule.refuse:
-        return replace(found, reason="no_rate")
-    chosen = [(charge, _rate_for(version, charge, facts)) for charge in rule.charges]
-    if any(rate == "" for _, rate in chosen):
-        return replace(found, reason="no_rate")
+    parts = tuple(_parts(plan, version, facts))
+    rule = parts[0].rule
+    found = Trace(plan, version, parts[0].rule_index, rule, parts=parts)
+    chosen: list[dict[str, _Chosen]] = []
+    for place, part in enumerate(parts):
+        named = _chosen(part, facts)
+        if named is None or any(one.is_missing for one in named.values()):
+            return replace(found, parts=parts[: place + 1], reason="no_rate")
+        chosen.append(named)
+    lines = []
+    for component in dict.fromkeys(name for named in chosen for name in named):
+        line = [named.get(component, _Chosen(None)) for named in chosen]
+        if _units_differ(line):
+            return replace(found, reason="no_rate")
+        lines.append((component, line))
     components = []
-    for charge, name in chosen:
-        rate = None if name == FREE else version.rate(name)
-        if rate is not None and sum(counted(rate, facts)) > (maxima or Maxima()).of(rate.unit):
+    for component, line in lines:
+        made = _component(line, parts, facts, version.time_zone, book, limits)
+        if made is None:
             return replace(found, reason="charge_too_large")
-        made = price_rate(rate, facts, version.time_zone, book.holidays)
-        components.append(replace(made, component=charge.component, deck=charge.by_zone))
+        components.append(replace(made, component=component))
     total = sum(component.charge_micro for component in components)
+    found = replace(found, components=tuple(components))
     if total > version.charge_limit_micro:
-        return replace(found, components=tuple(components), reason="charge_too_large")
-    return replace(found, components=tuple(components), charge_micro=total)
+        return replace(found, reason="charge_too_large")
+    return replace(found, charge_micro=total)
+
+
+def _component(
+    line: Sequence[_Chosen], parts: Sequence[Part], facts: Facts, zone: str, book: Book,
+    limits: Maxima,
+) -> Component | None:
+    """One component over all parts; None if more is counted than may be."""  # fmt: skip
+    spans = [Span(part.to_utc_s, one.rate) for part, one in zip(parts, line, strict=True)]
+    spans[-1] = Span(ENDLESS, spans[-1].rate)
+    rate = leading(spans)
+    if rate is not None and not cuts(rate):
+        rate = spans[0].rate
+    if rate is not None and sum(counted(rate, facts)) > limits.of(rate.unit):
+        return None
+    named = next((one for one in line if rate is not None and one.rate is rate), line[0])
+    made = price_spans(spans, facts, zone, book.holidays)
+    return replace(made, deck=named.deck, deck_line=named.line)
+
+
+def _units_differ(line: Sequence[_Chosen]) -> bool:
+    """Whether a later version counts something else, so that no sum over both can be made."""
+    units = [one.rate.unit for one in line if one.rate is not None]
+    rate = next((one.rate for one in line if one.rate is not None), None)
+    return rate is not None and cuts(rate) and any(unit != rate.unit for unit in units)
+
+
+def _parts(plan: Plan, version: Version, facts: Facts) -> Iterator[Part]:
+    """The versions that a usage crosses; one, unless the first says otherwise."""
+    start, end = facts.start_utc_s, facts.start_utc_s + facts.duration_s
+    count = 1
+    while (
+        version.version_change == "split" or count > 1
+    ) and count < PARTS_MAX and (border := _end_utc_s(version)) < end:
+        following = version_at(plan, border)
+        if following is None or _begin_utc_s(following) != border:
+            break
+        yield Part(version, *_rule_of(version, facts), start, border)
+        version, start, count = following, border, count + 1
+    yield Part(version, *_rule_of(version, facts), start, max(start, end))
+
+
+def _rule_of(version: Version, facts: Facts) -> tuple[int, Rule | None]:
+    """The first rule that holds, and its position; -1 and None if none does."""
+    holding = ((i, r) for i, r in enumerate(version.rules) if holds(r.when, facts))
+    return next(holding, (-1, None))
+
+
+def _chosen(part: Part, facts: Facts) -> dict[str, _Chosen] | None:
+    """What the rule of a part names for each component; None if nothing may be charged."""
+    if part.rule is None or part.rule.refuse:
+        return None
+    return {
+        charge.component: _rate_for(part.version, charge, facts) for charge in part.rule.charges
+    }
+
+
+def _rate_for(version: Version, charge: Charge, facts: Facts) -> _Chosen:
+    """The rate that a charge names, or that its table names for the usage."""
+    name, deck = charge.rate, ""
+    if charge.by_prefix:
+        return _row_for(version, charge, facts)
+    if charge.by_zone:
+        deck = charge.by_zone
+        rates = dict(next(one for one in version.decks if one.name == deck).rates)
+        name = rates.get(facts.other_zone, rates.get(ANY_ZONE, "") if facts.other_zone else "")
+    elif charge.by_relation:
+        name = _by_word(charge.by_relation, facts.relation)
+    elif charge.by_home_relation:
+        name = _by_word(charge.by_home_relation, facts.home_relation)
+    if not name:
+        return _MISSING
+    return _Chosen(None if name == FREE else version.rate(name), deck)
+
+
+def _by_word(rates: Sequence[tuple[str, str]], word: str) -> str:
+    """The rate of a relation, or that of all others; "" without a relation or a rate."""
+    table = dict(rates)
+    return table.get(word, table.get(_ANY, "")) if word else ""
+
+
+def _row_for(version: Version, charge: Charge, facts: Facts) -> _Chosen:
+    deck = next(one for one in version.prefix_decks if one.name == charge.by_prefix)
+    number = facts.routing_e164 if facts.is_routed and facts.routing_e164 else facts.other_e164
+    row = row_of(deck, number, facts.start_utc_s, version.time_zone)
+    if row < 0:
+        return _MISSING
+    return _Chosen(rate_of(version, deck, row, charge.like), deck.name, int(deck.rows.lines[row]))
+
+
+def _begin_utc_s(version: Version) -> int:
+    return _instant(version.valid_from, version.valid_from_s, version.time_zone)
+
+
+def _end_utc_s(version: Version) -> int:
+    if version.valid_to is None:
+        return ENDLESS
+    return _instant(version.valid_to, version.valid_to_s, version.time_zone)
+
+
+def _instant(day: date, wall_s: int, zone: str) -> int:
+    midnight = datetime(day.year, day.month, day.day)
+    wall = midnight + timedelta(seconds=wall_s)
+    return int(wall.replace(tzinfo=ZoneInfo(zone)).timestamp())
 
 
 def version_at(plan: Plan, utc_s: int) -> Version | None:
     """The version in force at an instant, by its own clock."""
-    for version in sorted(plan.versions, key=lambda one: one.valid_from, reverse=True):
-        if clock.date_utc_s(version.valid_from, version.time_zone) <= utc_s:
-            end = version.valid_to
-            is_over = end is not None and clock.date_utc_s(end, version.time_zone) <= utc_s
-            return None if is_over else version
-    return None
+    in_force = (
+        version for version in plan.versions
+        if _begin_utc_s(version) <= utc_s < _end_utc_s(version)
+    )  # fmt: skip
+    return next(in_force, None)
 
 
 def holds(when: When, facts: Facts) -> bool:
@@ -169,122 +220,37 @@ def holds(when: When, facts: Facts) -> bool:
         (when.roaming, facts.roaming),
         (when.relation, facts.relation),
         (when.to_zone, facts.other_zone),
-        (when.access_code, facts.access_code),
+        (when.from_zone, facts.served_zone),
+        (when.home_zone, facts.home_zone),
+        (when.home_relation, facts.home_relation),
+        (when.carrier, facts.carrier),
+        (when.forward, facts.forward),
+        (when.boundary, facts.boundary),
+    )
+    said = (
+        (when.on_net, facts.on_net),
+        (when.special, facts.special),
+        (when.same_place, facts.same_place),
+        (when.friend, facts.friend),
+        (when.group, facts.group),
     )
     return (
         all(not words or word in words for words, word in listed)
-        and when.on_net in (None, facts.on_net)
-        and when.special in (None, facts.special)
+        and all(wanted in (None, found) for wanted, found in said)
+        and _code_holds(when.access_code, facts.access_code)
     )
 
 
-def _rate_for(version: Version, charge: Charge, facts: Facts) -> str:
-    """Name of the rate, FREE, or "" where the deck has none for the zone."""
-    if not charge.by_zone:
-        return charge.rate
-    deck = next(deck for deck in version.decks if deck.name == charge.by_zone)
-    rates = dict(deck.rates)
-    return rates.get(facts.other_zone, rates.get(ANY_ZONE, "") if facts.other_zone else "")
-
-
-def counted(rate: Rate, facts: Facts) -> tuple[int, ...]:
-    """The quantities that the rate counts: two where bytes up and down round apart."""
-    if rate.unit == "second":
-        return (facts.duration_s,)
-    if rate.unit == "event":
-        return (facts.event_count,)
-    if rate.apart:
-        return facts.up_bytes, facts.down_bytes
-    return (facts.up_bytes + facts.down_bytes,)
+def _code_holds(wanted: Sequence[str], code: str) -> bool:
+    """``*`` is any access code, ``none`` is none."""
+    return not wanted or (code or _NO_CODE) in wanted or (bool(code) and _ANY in wanted)
 
 
 def price_rate(
     rate: Rate | None, facts: Facts, time_zone: str, holidays: frozenset[date] = frozenset()
 ) -> Component:
-    """One component's steps; ``rate`` None is free."""
-    if rate is None:
-        return Component("", None)
-    quantities = counted(rate, facts)
-    quantity = sum(quantities)
-    if quantity <= rate.short_call:
-        return Component("", rate, quantity=quantity, is_short=quantity > 0)
-    segments = tuple(
-        segment
-        for part in quantities
-        for segment in segments_of(rate, facts.start_utc_s, part, time_zone, holidays)
-    )
-    exact = rate.connect_nano + sum((s.amount_nano for s in segments), Fraction(0))
-    bound = ""
-    if exact < rate.minimum_nano:
-        exact, bound = Fraction(rate.minimum_nano), "minimum"
-    if rate.maximum_nano and exact > rate.maximum_nano:
-        exact, bound = Fraction(rate.maximum_nano), "maximum"
-    unit_nano = 10 ** (money.NANO_DIGITS - rate.digits)
-    units = money.round_div(exact.numerator, exact.denominator * unit_nano, rate.mode)
-    charge_micro = units * unit_nano // _NANO_A_MICRO
-    return Component("", rate, "", quantity, False, segments, bound, exact, charge_micro)
-
-
-def segments_of(
-    rate: Rate, start_utc_s: int, quantity: int, time_zone: str, holidays: frozenset[date]
-) -> list[Segment]:
-    """The increments of a quantity, those of one price together."""
-    segments: list[Segment] = []
-    position = 0
-    by_second = rate.unit == "second"
-    while position < quantity:
-        moment = start_utc_s + (position if by_second else 0)
-        band, lasts_s = _band_at(rate, moment, time_zone, holidays)
-        tiers = band.tiers
-        number = sum(tier.from_quantity <= position for tier in tiers)
-        tier = tiers[number - 1]
-        if position == 0 and rate.first_increment:
-            count, increment = 1, rate.first_increment
-        else:
-            stop = min(quantity, position + lasts_s) if by_second else quantity
-            if number < len(tiers):
-                stop = min(stop, tiers[number].from_quantity)
-            count, increment = -(-(stop - position) // tier.increment), tier.increment
-        position += count * increment
-        end = start_utc_s + position if by_second else moment
-        _append(segments, Segment(
-            band.name, number, count, increment, tier.price_nano, tier.per,
-            Fraction(count * increment * tier.price_nano, tier.per), moment, end,
-        ))  # fmt: skip
-    return segments
-
-
-def _append(segments: list[Segment], new: Segment) -> None:
-    """Join a segment to the one before where only midnight or a moved clock lies between."""
-    last = segments[-1] if segments else None
-    same = ("band", "tier", "increment", "price_nano", "per")
-    if last is not None and all(getattr(last, name) == getattr(new, name) for name in same):
-        segments[-1] = replace(
-            last, count=last.count + new.count, to_utc_s=new.to_utc_s,
-            amount_nano=last.amount_nano + new.amount_nano,
-        )  # fmt: skip
-    else:
-        segments.append(new)
-
-
-def _band_at(
-    rate: Rate, utc_s: int, time_zone: str, holidays: frozenset[date]
-) -> tuple[Band, int]:
-    """The band in force at an instant (or the rate's own price), and for how long, in seconds."""
-    table = clock.zone_table(time_zone)
-    entry = int(np.searchsorted(table.since_utc_s, utc_s, side="right")) - 1
-    local_day, second = divmod(utc_s + int(table.offset_s[entry]), DAY_S)
-    day = date.fromordinal(clock.EPOCH_DAY + local_day)
-    bit = 1 << (_HOLIDAY if day in holidays else day.weekday())
-    ends = [DAY_S] + [band.from_s for band in rate.bands if band.days & bit]
-    found = Band(ALL_DAYS, 0, min(end for end in ends if end > second), rate.tiers)
-    for band in rate.bands:
-        if band.days & bit and band.from_s <= second < band.to_s:
-            found = band
-    lasts_s = found.to_s - second
-    if entry + 1 < len(table.since_utc_s):
-        lasts_s = min(lasts_s, int(table.since_utc_s[entry + 1]) - utc_s)
-    return found, lasts_s
+    """One component's steps by one rate; None is free."""
+    return price_spans([Span(ENDLESS, rate)], facts, time_zone, holidays)
 
 
 def facts_of(batch: pa.RecordBatch, row: int, compiled: CompiledBook) -> Facts:
@@ -298,18 +264,32 @@ def facts_of(batch: pa.RecordBatch, row: int, compiled: CompiledBook) -> Facts:
         return words[index] if index >= 0 else ""
 
     flags = number("flags")
+    names = compiled.names
+    inter = codes.BOUNDARIES[1 + bool(flags & codes.FLAG_BOUNDARY_INTER)]
     return Facts(
         service=codes.SERVICES[number("service")],
         direction=codes.DIRECTIONS[number("direction")],
         start_utc_s=number("start_utc_s"),
         roaming=codes.ROAMINGS[number("roaming")],
-        relation=word("relation_index", compiled.names.relations),
-        other_zone=word("other_zone_index", compiled.names.zones),
-        access_code=word("access_code_index", compiled.names.access_codes),
+        relation=word("relation_index", names.relations),
+        other_zone=word("other_zone_index", names.zones),
+        access_code=word("access_code_index", names.access_codes),
         on_net=bool(flags & codes.FLAG_ON_NET),
         special=bool(flags & codes.FLAG_SPECIAL),
         duration_s=number("duration_s"),
         up_bytes=number("up_bytes"),
         down_bytes=number("down_bytes"),
         event_count=number("event_count"),
+        served_zone=word("served_zone_index", names.zones),
+        home_zone=word("home_zone_index", names.zones),
+        home_relation=word("home_relation_index", names.relations),
+        forward=codes.FORWARDS[number("forward_reason")],
+        boundary=inter if flags & codes.FLAG_BOUNDARY else codes.BOUNDARIES[0],
+        same_place=bool(flags & codes.FLAG_SAME_PLACE),
+        friend=bool(flags & codes.FLAG_FRIEND),
+        group=bool(flags & codes.FLAG_GROUP),
+        other_e164=number("other_e164"),
+        routing_e164=number("routing_e164"),
+        is_routed=bool(flags & codes.FLAG_ROUTED),
+        utc_offset_s=number("utc_offset_s"),
     )
