@@ -83,7 +83,7 @@ class Accumulator:
     def __init__(self, book: Book) -> None:
         self._components = book.components
         self._class_of_component = {
-            (plan.plan_id, version.valid_from.isoformat()): dict(version.tax_class)
+            (plan.plan_id, version.label): dict(version.tax_class)
             for plan in book.plans
             for version in plan.versions
         }

@@ -7,12 +7,12 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from rating import rate_kernels as kernels
+from rating import find_kernels, rate_kernels
 from tariffs.compiler import CompiledBook
 from tollbook import money, reasons, schemas
 from tollbook.stage import StageResult, ints, with_columns
 
-FAULTS: Final = kernels.Faults(*(reasons.CODE[name] for name in kernels.Faults._fields))
+FAULTS: Final = find_kernels.Faults(*(reasons.CODE[name] for name in find_kernels.Faults._fields))
 
 
 def rate(batch: pa.RecordBatch, compiled: CompiledBook, state: None = None) -> StageResult:
@@ -24,17 +24,17 @@ def rate(batch: pa.RecordBatch, compiled: CompiledBook, state: None = None) -> S
     totals: rated (rows with a rule and no reason), charge_micro (the exact sum of their charges).
     """
     schemas.check(batch, schemas.USAGE, "rate")
-    usage = kernels.Usage(*(ints(batch, name) for name in kernels.Usage._fields))
+    usage = find_kernels.Usage(*(ints(batch, name) for name in find_kernels.Usage._fields))
     count, slots = batch.num_rows, len(compiled.components)
-    out = kernels.Rated(
+    out = find_kernels.Rated(
         reason=ints(batch, "reason").copy(),
         version_index=np.empty(count, np.int32),
         rule_index=np.empty(count, np.int32),
         charge_micro=np.zeros((slots, count), np.int64),
         total_micro=np.zeros(count, np.int64),
     )
-    kernels.find_rules(compiled.tables, usage, FAULTS, out)
-    kernels.price_rows(compiled.tables, usage, FAULTS, out)
+    find_kernels.find_rules(compiled.tables, usage, FAULTS, out)
+    rate_kernels.price_rows(compiled.tables, usage, FAULTS, out)
     nothing = np.zeros(count if slots < schemas.COMPONENTS_MAX else 0, np.int64)
     charges = [*out.charge_micro, *[nothing] * (schemas.COMPONENTS_MAX - slots)]
     new = {

@@ -1,11 +1,8 @@
-"""Rating: every row of a batch gets its version, its rule and the charge of each component."""
+"""Rating: the charge of each component of every row that has a rule."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import numpy as np
-
+from rating.find_kernels import Faults, Rated, Usage, target_of
 from tariffs.price_kernels import (
     DAY_S,
     NOT_PLAIN,
@@ -17,86 +14,8 @@ from tariffs.price_kernels import (
     quantities,
     zone_entry,
 )
-from tariffs.rule_kernels import (
-    DECK,
-    DIRECTIONS,
-    NO_RATE,
-    ROAMINGS,
-    YES_NO,
-    Tables,
-    find_version,
-    first_that_holds,
-)
+from tariffs.rule_kernels import DECK, NO_RATE, Tables
 from tollbook.jit import kernel
-
-TRANSIT = 4  # tollbook.codes
-FLAGS_MASK = 3  # FLAG_SPECIAL and FLAG_ON_NET of tollbook.codes: the table's last axes
-
-
-class Usage(NamedTuple):
-    """Columns of ``schemas.USAGE`` that rating reads (read-only); same index = same row."""
-
-    service: np.ndarray
-    direction: np.ndarray
-    roaming: np.ndarray
-    relation_index: np.ndarray
-    flags: np.ndarray
-    access_code_index: np.ndarray
-    other_zone_index: np.ndarray
-    plan_index: np.ndarray
-    start_utc_s: np.ndarray
-    duration_s: np.ndarray
-    up_bytes: np.ndarray
-    down_bytes: np.ndarray
-    event_count: np.ndarray
-
-
-class Rated(NamedTuple):
-    """Columns that rating writes. charge_micro: int64 [slot, row], zeroed; total_micro: zeroed."""
-
-    reason: np.ndarray  # int16; rows with a reason are passed by
-    version_index: np.ndarray  # int32
-    rule_index: np.ndarray  # int32
-    charge_micro: np.ndarray
-    total_micro: np.ndarray  # int64
-
-
-class Faults(NamedTuple):
-    """Codes of tollbook.reasons."""
-
-    plan_missing: int
-    no_rate: int
-    charge_too_large: int
-
-
-@kernel
-def find_rules(tables: Tables, usage: Usage, faults: Faults, out: Rated) -> None:
-    """Version and rule of every row without a reason, but for transit: nobody subscribes to it."""
-    rules = tables.rules
-    first, versions = tables.versions
-    relations = int(rules.relation_count + 1)
-    for row in range(len(out.reason)):
-        out.version_index[row] = -1
-        out.rule_index[row] = -1
-        if out.reason[row] != 0 or usage.direction[row] == TRANSIT:
-            continue
-        plan, start = usage.plan_index[row], usage.start_utc_s[row]
-        version = find_version(first, versions, plan, start)
-        if version < 0:
-            out.reason[row] = faults.plan_missing
-            continue
-        out.version_index[row] = version
-        cell = int(usage.service[row]) * DIRECTIONS + int(usage.direction[row])
-        cell = cell * ROAMINGS + int(usage.roaming[row])
-        cell = cell * relations + int(usage.relation_index[row]) + 1
-        cell = cell * YES_NO * YES_NO + int(usage.flags[row] & FLAGS_MASK)
-        place = rules.cell[versions[version]["first_cell"] + cell]
-        zone, code = usage.other_zone_index[row], usage.access_code_index[row]
-        rule = first_that_holds(rules, place, zone, code)
-        if rule >= 0:
-            out.rule_index[row] = rule - versions[version]["first_rule"]
-        if rule < 0 or rules.rules[rule]["refuses"]:
-            out.reason[row] = faults.no_rate
 
 
 @kernel
@@ -122,7 +41,7 @@ def price_rows(tables: Tables, usage: Usage, faults: Faults, out: Rated) -> None
         for slot in range(rules.target.shape[1]):
             rate = rules.target[rule, slot]
             if rate <= DECK:
-                rate = rules.deck[DECK - rate, usage.other_zone_index[row] + 1]
+                rate = target_of(tables, usage, row, rate)
                 if rate == NO_RATE:
                     reason = faults.no_rate
             if rate < 0:

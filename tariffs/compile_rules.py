@@ -47,6 +47,7 @@ class RuleTables:
         decks = {deck.name: self._add_deck(deck.rates, deck.at, rate_of) for deck in version.decks}
         for rule in version.rules:
             self._check_when(rule)
+            self._check_known(rule)
             zones, codes = rule.when.to_zone, rule.when.access_code
             self.rules.append((
                 self.zone_sets.setdefault(zones, len(self.zone_sets)),
@@ -116,6 +117,21 @@ class RuleTables:
             for word in words:
                 if word not in allowed:
                     self._unknown(rule.at, kind, word, allowed)
+
+    def _check_known(self, rule: Rule) -> None:
+        """Refuse what the tables cannot say yet: it would be priced as if it were not there."""
+        when = rule.when
+        fields = ("from_zone", "home_zone", "home_relation", "carrier", "forward", "boundary")
+        given = [name for name in fields if getattr(when, name)]
+        given += [name for name in ("same_place", "friend", "group")
+                  if getattr(when, name) is not None]
+        given += [name for charge in rule.charges
+                  for name in ("by_prefix", "by_relation", "by_home_relation")
+                  if getattr(charge, name)]  # fmt: skip
+        for name in given:
+            self.problems.add((rule.at.file, rule.at.line), f"`{name}` in a rule",
+                              "conditions and charges that rating knows",
+                              "leave it out: it is not yet priced")  # fmt: skip
 
     def _unknown(self, at: Position, kind: str, name: str, allowed: Sequence[str]) -> None:
         listed = ", ".join(allowed[:12]) or "none is defined"

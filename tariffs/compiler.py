@@ -66,12 +66,12 @@ def compile_book(
     rows: list[tuple[int, ...]] = []
     for _, version in chosen:
         _check_limit(version, problems)
+        _check_known(version, problems)
         own = _rates_of(version, rates, problems)
         first_cell, first_rule = rules.add(version, own.__getitem__)
         zone = version.time_zone
         rows.append((
-            clock.date_utc_s(version.valid_from, zone),
-            clock.date_utc_s(version.valid_to, zone) if version.valid_to else ENDLESS,
+            *_validity(version),
             clocks.setdefault(zone, len(clocks)),
             version.charge_limit_micro,
             first_cell,
@@ -84,7 +84,7 @@ def compile_book(
         Versions(frozen(first, np.int32), frozen(rows, VERSION)), rules.arrays(), rates.arrays(),
         compile_clocks(tuple(clocks) or ("UTC",), book.holidays),
     )  # fmt: skip
-    labels = tuple(version.valid_from.isoformat() for _, version in chosen)
+    labels = tuple(version.label for _, version in chosen)
     return CompiledBook(tables, book.components, chosen, labels, names)
 
 
@@ -93,8 +93,19 @@ def _versions_of(book: Book, plan_ids: Sequence[str]) -> tuple[tuple[Plan, Versi
     return tuple(
         (plans[plan_id], version)
         for plan_id in plan_ids if plan_id in plans
-        for version in sorted(plans[plan_id].versions, key=lambda version: version.valid_from)
+        for version in sorted(
+            plans[plan_id].versions, key=lambda one: (one.valid_from, one.valid_from_s)
+        )
     )  # fmt: skip
+
+
+def _validity(version: Version) -> tuple[int, int]:
+    """First second of a version and the first after it, in UTC."""
+    zone, begins = version.time_zone, version.valid_from
+    since = clock.wall_utc_s(begins, version.valid_from_s, zone)
+    if version.valid_to is None:
+        return since, ENDLESS
+    return since, clock.wall_utc_s(version.valid_to, version.valid_to_s, zone)
 
 
 def _rates_of(version: Version, rates: RateTables, problems: Problems) -> Mapping[str, int]:
@@ -108,6 +119,17 @@ def _check_limit(version: Version, problems: Problems) -> None:
             f"the limit of one charge is {money.format_micro(version.charge_limit_micro)}",
             f"0 to {money.format_micro(money.CHARGE_LIMIT_MICRO)}", "correct the limit",
         )  # fmt: skip
+
+
+def _check_known(version: Version, problems: Problems) -> None:
+    """Refuse what is not yet priced, rather than price it as if it were not there."""
+    for name, given in (
+        ("fallback", bool(version.fallback)),
+        ("version_change: split", version.version_change != "start"),
+    ):
+        if given:
+            problems.add((version.at.file, version.at.line), f"`{name}`",
+                         "what rating knows", "leave it out: it is not yet priced")
 
 
 def compile_clocks(zones: Sequence[str], holidays: Iterable[date]) -> Clocks:

@@ -294,6 +294,13 @@ class Version:
     price_range: tuple[PriceRange, ...] = ()
     files: tuple[str, ...] = ()
 
+    @property
+    def label(self) -> str:
+        """What a version is called: its first day, and the time where it begins within the day."""
+        minutes, second = divmod(self.valid_from_s, 60)
+        time = f"T{minutes // 60:02d}:{minutes % 60:02d}" if self.valid_from_s else ""
+        return f"{self.valid_from}{time}" + (f":{second:02d}" if second else "")
+
     def rate(self, name: str) -> Rate:
         """The rate of that name; KeyError if the version has none."""
         for rate in self.rates:

@@ -14,7 +14,7 @@ from hypothesis import example, given, reject
 from hypothesis import strategies as st
 from rating_helpers import rate_facts
 
-from rating import leg_kernels, rate_kernels, trace
+from rating import find_kernels, leg_kernels, trace
 from rating.trace import Facts
 from tariffs import exact_kernels, price_kernels, rule_kernels
 from tariffs.compile_rates import Maxima
@@ -224,8 +224,8 @@ def test_all_unknown_names_at_once() -> None:
 def test_codes_of_the_kernels_are_those_of_tollbook() -> None:
     assert len(codes.DIRECTIONS) == rule_kernels.DIRECTIONS
     assert len(codes.ROAMINGS) == rule_kernels.ROAMINGS
-    assert rate_kernels.FLAGS_MASK == codes.FLAG_ON_NET | codes.FLAG_SPECIAL == 3
-    assert rate_kernels.TRANSIT == leg_kernels.TRANSIT == codes.TRANSIT
+    assert find_kernels.FLAGS_MASK == codes.FLAG_ON_NET | codes.FLAG_SPECIAL == 3
+    assert find_kernels.TRANSIT == leg_kernels.TRANSIT == codes.TRANSIT
     assert leg_kernels.OUT == codes.OUT
     assert leg_kernels.IN == codes.IN
     assert len(codes.SERVICES) == leg_kernels.SERVICES

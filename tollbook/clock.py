@@ -113,6 +113,16 @@ def date_utc_s(day: date, zone: str) -> int:
     return local_midnight_utc_s(day.year, day.month, day.day, zone)
 
 
+def wall_utc_s(day: date, second: int, zone: str) -> int:
+    """UTC seconds of a second of a local day (0: its first instant) as its wall clock shows it.
+
+    A time that came twice is the first of the two; one that was skipped counts on from the offset
+    before the gap.
+    """
+    wall = datetime(day.year, day.month, day.day) + timedelta(seconds=second)
+    return int(wall.replace(tzinfo=ZoneInfo(zone)).timestamp())
+
+
 def parse_date(text: str) -> date | None:
     """``"2003-06-10"`` as a date of 1970..2100; None if it is no such day."""
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):

@@ -195,7 +195,7 @@ def _priced_otherwise(
 ) -> Iterator[Difference]:
     if traced.reason:
         yield Difference("fate", RATED, f"{SUSPENDED}: {traced.reason}")
-    version = traced.version.valid_from.isoformat() if traced.version else ""
+    version = traced.version.label if traced.version else ""
     if row["version"] != version:
         yield Difference("version", row["version"], version)
     if row["rule"] != traced.rule_index:
