@@ -223,7 +223,7 @@ def _output(block: Block, context: DecodeContext) -> k.Output:
         numbers=_array((k.NUMBERS_COUNT, (rows | 63) + 9), np.int64),
         smalls=_array((3, (rows | 63) + 17), np.int32),
         verdicts=_array((2, (rows | 63) + 33), np.int16),
-        codes=_array((2, (rows | 63) + 65), np.int8),
+        codes=_array((k.CODES_COUNT, (rows | 63) + 65), np.int8),
         offsets=offsets,
         texts=_array((texts, block.byte_count * grows + k.PAD_BYTES + 64), np.uint8),
         totals=np.zeros(3, np.int64),

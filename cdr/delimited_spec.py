@@ -42,9 +42,14 @@ NUMBER_SLOT: Final = {
     "down_bytes": k.DOWN_BYTES, "event_count": k.EVENTS, "sequence": k.SEQUENCE,
     "cause": k.CAUSE, "upstream_charge_micro": k.CHARGE,
 }  # fmt: skip
-CODE_SLOT: Final = {"service": k.SERVICE, "direction": k.DIRECTION}
+CODE_SLOT: Final = {
+    "service": k.SERVICE, "direction": k.DIRECTION, "forward_reason": k.FORWARD,
+}  # fmt: skip
 _DIGITS: Final = {IMSI: (6, 15, "imsi_malformed"), IMEI: (14, 16, "imei_malformed")}
-_UNKNOWN: Final = {"service": "service_unknown", "direction": "direction_unknown"}
+_UNKNOWN: Final = {
+    "service": "service_unknown", "direction": "direction_unknown",
+    "forward_reason": "forward_reason_unknown",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,11 @@ _KEYS: Final = {
     TIME: (*_VALUE, "format", "zone"), WORD: (*_VALUE, "map"),
     CONDITION: (*_COMMON, "equals", "unless"),
 }  # fmt: skip
-_CODES: Final = {"service": codes.SERVICE_CODE, "direction": codes.DIRECTION_CODE}
+_UNKNOWN: Final = "unknown"
+_CODES: Final = {
+    "service": codes.SERVICE_CODE, "direction": codes.DIRECTION_CODE,
+    "forward_reason": codes.FORWARD_CODE,
+}  # fmt: skip
 
 
 def read(
@@ -149,7 +153,7 @@ def _time(reader: Reader, column: Column) -> Column:
 
 def _map(reader: Reader, field: str, encoding: str) -> tuple[tuple[bytes, int], ...]:
     """Words of the file -> codes; without a map the file uses our own words."""
-    known = {word: code for word, code in _CODES[field].items() if code}
+    known = {word: code for word, code in _CODES[field].items() if word != _UNKNOWN}
     node = reader.keys.get("map")
     if node is None:
         return tuple((word.encode(), code) for word, code in known.items())

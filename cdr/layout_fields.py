@@ -58,6 +58,8 @@ FIELDS: Final = {
     "served_number": Field("served_raw", (NUMBER,)),
     "other_number": Field("other_raw", (NUMBER,)),
     "third_number": Field("third_raw", (NUMBER,)),
+    "routing_number": Field("routing_raw", (NUMBER,)),
+    "forward_reason": Field("forward_reason", (WORD,)),
     "imsi": Field("imsi", (IMSI,)),
     "imei": Field("imei", (IMEI,)),
     "start": Field("start_utc_s", (TIME,), required=True),

@@ -60,7 +60,8 @@ PART_DAY, PART_WHOLE, PART_CLOCK = range(3)
 NUMBERS_COUNT: Final = 14
 BYTE_LENGTH, UTC_OFFSET, FLAGS = range(3)
 REASON, REASON_FIELD = range(2)
-SERVICE, DIRECTION = range(2)
+SERVICE, DIRECTION, FORWARD = range(3)
+CODES_COUNT: Final = 3
 
 # Fields of the array that describes a block.
 SIZE, BLOCK_OFFSET, FIRST_ID, IS_QUOTED, IS_CHECKED = range(5)
@@ -130,7 +131,7 @@ class Output(NamedTuple):
     numbers: np.ndarray  # int64 [NUMBERS_COUNT, rows]; faults only where there is one
     smalls: np.ndarray  # int32 [3, rows]
     verdicts: np.ndarray  # int16 [2, rows]
-    codes: np.ndarray  # int8 [2, rows]
+    codes: np.ndarray  # int8 [CODES_COUNT, rows]
     offsets: np.ndarray  # int32 [texts, rows + 1]
     texts: np.ndarray  # uint8 [texts, bytes]
     totals: np.ndarray  # int64 [3]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from rating import decide_kernels
 from rating import guide_kernels as kernels
 from rating.hash_kernels import TextTable, find_texts
 from rating.reference import Guiding, Reference
@@ -34,14 +35,14 @@ def guide(batch: pa.RecordBatch, reference: Reference, state: None = None) -> St
     )  # fmt: skip
     payers = _payers(batch, tables, bucket)
     found = _look_up(batch, tables, payers)
-    given, results = columns_of(batch, kernels.Given), _outputs(batch, kernels.Results)
-    kernels.decide(tables.known, tables.faults, given, found, results)
+    given = columns_of(batch, decide_kernels.Given)
+    results = _outputs(batch, decide_kernels.Results)
+    decide_kernels.decide(tables.known, tables.faults, given, found, results)
     new["location_index"] = np.maximum(found.location, np.int32(-1))
     for name in ("trunk_in", "trunk_out"):
         new[f"{name}_index"] = _trunks(batch, tables.trunks, name)
     new |= {name: getattr(payers, name) for name in payers._fields if name in schemas.USAGE.names}
     new["home_zone_index"] = payers.home_zone
-    new["home_relation_index"] = np.full(batch.num_rows, -1, np.int16)
     for name in ("real_zone_index", "called_zone_index"):
         new[name] = np.full(batch.num_rows, -1, np.int32)
     rejected = np.count_nonzero(results.reason) - np.count_nonzero(given.reason)
@@ -69,14 +70,16 @@ def _payers(batch: pa.RecordBatch, tables: Guiding, bucket: np.ndarray) -> kerne
     return payers
 
 
-def _look_up(batch: pa.RecordBatch, tables: Guiding, payers: kernels.Payers) -> kernels.Found:
+def _look_up(
+    batch: pa.RecordBatch, tables: Guiding, payers: kernels.Payers
+) -> decide_kernels.Found:
     start_utc_s = ints(batch, "start_utc_s")
     other_zone = np.full(batch.num_rows, kernels.DATED, np.int32)
     carrier = np.empty(batch.num_rows, np.int32)
     # The home zone's carrier is not asked for: the second search overwrites it.
     for name, zone in (("served_e164", payers.home_zone), ("other_e164", other_zone)):
         kernels.find_zones(tables.ranges, ints(batch, name), start_utc_s, zone, carrier)
-    return kernels.Found(
+    return decide_kernels.Found(
         standing=payers.standing,
         home_zone=payers.home_zone,
         network=_places(batch, tables.networks, "network"),

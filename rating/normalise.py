@@ -15,6 +15,7 @@ _PARTIES = (
     (kernels.SERVED, "served", "served_number_malformed"),
     (kernels.OTHER, "other", "other_number_malformed"),
     (kernels.THIRD, "third", "other_number_malformed"),
+    (kernels.ROUTING, "routing", "routing_number_malformed"),
 )
 
 
@@ -25,6 +26,7 @@ def normalise(batch: pa.RecordBatch, reference: Reference, state: None = None) -
     user part is read. In this order: special number (exactly as dialled), access code (taken off
     where the rest is a number), international prefix or plus sign, national prefix, number dialled
     without a prefix, local number of the source's area, own country code without a prefix.
+    Special numbers and access codes are dialled: they stand in other and third numbers only.
     totals: rejected, the rows that this stage rejected.
     """
     schemas.check(batch, schemas.CDR, "normalise")
@@ -39,11 +41,15 @@ def normalise(batch: pa.RecordBatch, reference: Reference, state: None = None) -
         reason_field=ints(batch, "reason_field").copy(),
     )
     good_before = count - np.count_nonzero(results.reason)
-    new = {"routing_e164": np.zeros(count, np.int64)}
+    new = {}
     for party, name, fault in _PARTIES:
+        texts = texts_of(batch.column(f"{name}_raw"))
+        if party == kernels.ROUTING and texts.offsets[0] == texts.offsets[-1]:  # as in most files
+            new["routing_e164"] = np.zeros(count, np.int64)
+            continue
         e164 = new[f"{name}_e164"] = np.empty(count, np.int64)
         kernels.normalise(
-            reference.dialling, texts_of(batch.column(f"{name}_raw")), rows, party,
+            reference.dialling, texts, rows, party,
             reasons.CODE[fault], FIELD[f"{name}_raw"], results._replace(e164=e164),
         )  # fmt: skip
     new |= {name: getattr(results, name) for name in results._fields if name != "e164"}

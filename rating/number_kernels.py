@@ -13,7 +13,7 @@ import numpy as np
 from rating.hash_kernels import POSITION_MASK, Texts, byte, number_slot, span
 from tollbook.jit import inner, kernel
 
-SERVED, OTHER, THIRD = 0, 1, 2  # which party's column a call of ``normalise`` works on
+SERVED, OTHER, THIRD, ROUTING = 0, 1, 2, 3  # which party's column a call of ``normalise`` works on
 HEAD_DIGITS = 18  # decimal digits that int64 always holds
 DIGITS_MAX = 30  # more digits than any dialled number can have
 E164_DIGITS_MIN, E164_DIGITS_MAX = 7, 15
@@ -223,9 +223,9 @@ def normalise(
 ) -> None:  # fmt: skip
     """One party's column of raw texts -> ``results.e164`` (0: no telephone number).
 
-    party: SERVED, OTHER or THIRD. A text that fits no rule sets reason ``fault`` and ``field``.
-    Rows that already have a reason keep 0. Special numbers and access codes belong to dialled
-    numbers: they are found for OTHER and THIRD, and written for OTHER.
+    party: SERVED, OTHER, THIRD or ROUTING. A text that fits no rule sets reason ``fault`` and
+    ``field``. Rows that already have a reason keep 0. Special numbers and access codes belong to
+    dialled numbers: they are found for OTHER and THIRD, and written for OTHER.
     """
     # Arrays are taken out of their tuples once: inside the loop numba would count references.
     plan, prefixes, codes, areas, slots, specials, special_size_max, absent, _, _ = rules
@@ -249,7 +249,7 @@ def normalise(
             number = international(plan, head, size, tail, behind)
         elif kind == DIGITS:
             area = areas[source_index[row]]
-            if party != SERVED:
+            if party in (OTHER, THIRD):
                 if count <= special_size_max:
                     special = find_special(slots, specials, POWER[size] + head)
                 code = match_prefix(codes, head, size)

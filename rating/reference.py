@@ -12,15 +12,9 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from rating.decide_kernels import OWN_NETWORK, Decisions, Faults
 from rating.duplicate_kernels import KeyFields
-from rating.guide_kernels import (
-    OWN_NETWORK,
-    Decisions,
-    Faults,
-    RangeTable,
-    SubscriptionTable,
-    TrunkTable,
-)
+from rating.guide_kernels import RangeTable, SubscriptionTable, TrunkTable
 from rating.hash_kernels import TextTable
 from rating.number_kernels import (
     E164_DIGITS_MAX,
@@ -28,6 +22,7 @@ from rating.number_kernels import (
     HEAD_DIGITS,
     KINDS,
     OTHER,
+    ROUTING,
     SERVED,
     THIRD,
     WORDS,
@@ -218,15 +213,17 @@ def _absent() -> np.ndarray:
 
     Data and events have no other number. A caller may hide its number, or send a name instead of
     it. A message may be without a recipient. The served party of a transit record is no customer.
+    Few calls have a third party or a number that they were routed to.
     int8 [party, kind of text, service, direction].
     """
-    absent = np.zeros((3, KINDS, len(codes.SERVICES), len(codes.DIRECTIONS)), np.int8)
+    absent = np.zeros((4, KINDS, len(codes.SERVICES), len(codes.DIRECTIONS)), np.int8)
     absent[SERVED, :, :, codes.TRANSIT] = 1
-    absent[OTHER:, :, [codes.DATA, codes.EVENT], :] = 1
-    absent[OTHER:, EMPTY, :, codes.IN] = 1
-    absent[OTHER:, WORDS, :, codes.IN] = 1
-    absent[OTHER:, EMPTY, [codes.SMS, codes.MMS], :] = 1
-    absent[THIRD, EMPTY] = 1
+    parties = slice(OTHER, ROUTING)
+    absent[parties, :, [codes.DATA, codes.EVENT], :] = 1
+    absent[parties, EMPTY, :, codes.IN] = 1
+    absent[parties, WORDS, :, codes.IN] = 1
+    absent[parties, EMPTY, [codes.SMS, codes.MMS], :] = 1
+    absent[[THIRD, ROUTING], EMPTY] = 1
     return fixed(absent)
 
 
@@ -271,6 +268,7 @@ def _decisions(
         zone_area=fixed(area, np.int32),
         special_zone=fixed(network.special_numbers.zone_index, np.int32),
         relations=fixed(network.relation_matrix, np.int16),
+        own_relation=fixed(network.relation_matrix.diagonal(), np.int16),
         month_start_utc_s=month_starts_utc_s(workspace.operator.time_zone),
         roams=int(workspace.national_roaming != "never"),
         first_month=FIRST_MONTH,

@@ -96,6 +96,8 @@ TEXTS = {
         columns:
           - {at: 1, to: start, format: "%Y-%m-%d %H:%M:%S", zone: source}
           - {at: 2, to: location}
+          - {at: 3, to: routing_number, optional: yes}
+          - {at: 4, to: forward_reason, map: {CFU: unconditional, "0": none}, optional: yes}
         constants: {service: data, direction: out}
     """,
 }
@@ -154,7 +156,8 @@ COMMON = ["", "0", "-", "NULL", "7", "42", "12345678", "123456789", "99999999999
           "caf\xe9", "\x01", "a\0", "x" * 13, "y" * 300, "+49171", "*21#", "//", "'", '"', "\\",
           "\\;", "1,5", "voice", "sms", "out", "in", "yes", "never", "ANSWERED", "V",
           "a service with a long name", "a service with a long tail", "a service with a long tale",
-          "a condition with a long name", "262011234567890", "35209900176148", "1000", "86399999",
+          "a condition with a long name", "CFU", "262011234567890", "35209900176148", "1000",
+          "86399999",
           ]  # fmt: skip
 TIMES = ["2003-06-10T06:59:50+02:00", "2003-06-10 06:59:50Z", "2003-06-10T06:59:50.123-0330",
          "2003-06-10T06:59:50", "2003-06-10 06:59:50", "2003-03-30 02:30:00", "2003-10-26 02:30:00",
@@ -172,7 +175,7 @@ GOOD_ROWS = {
     "tabs": ["out", "49171", "06/10/2003", "06:59:50.5", "1.25", "r-1", "yes"],
     "epoch": ["1055221190000", "49171", "T1", "3", "306"],
     "offset": ["2003-06-10T06:59:50+0200", "42"],
-    "local": ["2003-06-10 06:59:50", "c1"],
+    "local": ["2003-06-10 06:59:50", "c1", "8613900001234", "CFU"],
     "asterisk": ["", "8016", "8017", "i", "x", "s", "d", "Dial", "a,b", "2003-06-10 06:59:40",
                  "2003-06-10 06:59:50", "2003-06-10 07:00:50", "70", "60", "ANSWERED", "D", "1.5"],
     "freeswitch": ["9007", "9007", "0034", "p", "2003-06-10 06:59:40", "2003-06-10 06:59:50",

@@ -71,7 +71,7 @@ def dialled(digits: str, numbering: Numbering, area: str) -> int | None:
 
 
 def read_number(
-    raw: str, numbering: Numbering, area: str, specials: Sequence[str], served: bool
+    raw: str, numbering: Numbering, area: str, specials: Sequence[str], is_dialled: bool
 ) -> Read:
     if raw == "":
         return Read(None, empty=True)
@@ -84,9 +84,9 @@ def read_number(
         return Read(None, empty=text == "")
     if kept.startswith("+"):
         return Read(whole(kept[1:], numbering))
-    if not served and kept in specials:
+    if is_dialled and kept in specials:
         return Read(0, special=specials.index(kept))
-    for code in sorted(numbering.access_codes, key=len, reverse=True) if not served else ():
+    for code in sorted(numbering.access_codes, key=len, reverse=True) if is_dialled else ():
         if kept.startswith(code) and len(kept) > len(code):
             found = dialled(kept.removeprefix(code), numbering, area)
             if found is not None:
@@ -98,6 +98,8 @@ def read_number(
 def may_be_absent(party: str, found: Read, row: Row) -> bool:
     if party == "served":
         return bool(row["direction"] == codes.TRANSIT)
+    if party == "routing":
+        return found.empty
     if row["service"] in (codes.DATA, codes.EVENT) or (party == "third" and found.empty):
         return True
     if row["direction"] == codes.IN:
@@ -140,16 +142,17 @@ def normalise(row: Row, world: World) -> dict[str, Any]:
     specials = world.network.special_numbers.numbers
     new: dict[str, Any] = {"access_code_index": -1, "special_index": -1}
     new |= {name: row[name] for name in ("flags", "reason", "reason_field")}
-    for party in ("served", "other", "third"):
+    for party in ("served", "other", "third", "routing"):
         new[f"{party}_e164"] = 0
         if new["reason"]:
             continue
-        found = read_number(row[f"{party}_raw"], numbering, area, specials, party == "served")
+        is_dialled = party in ("other", "third")
+        found = read_number(row[f"{party}_raw"], numbering, area, specials, is_dialled)
         if found.e164 is not None:
             new[f"{party}_e164"] = found.e164
         elif not may_be_absent(party, found, row):
-            fault = "served_number_malformed" if party == "served" else "other_number_malformed"
-            new["reason"] = reasons.CODE[fault]
+            called = "other" if party == "third" else party
+            new["reason"] = reasons.CODE[f"{called}_number_malformed"]
             new["reason_field"] = position(f"{party}_raw")
         if party == "other":
             new["access_code_index"], new["special_index"] = found.access_code, found.special
@@ -220,7 +223,8 @@ def guide(row: Row, world: World) -> dict[str, Any]:
     month = month_of(start, world.workspace.operator.time_zone)
     new: dict[str, Any] = dict.fromkeys(
         ("subscription_index", "account_index", "plan_index", "served_zone_index",
-         "other_zone_index", "carrier_index", "relation_index"), -1)  # fmt: skip
+         "other_zone_index", "carrier_index", "relation_index", "home_zone_index",
+         "home_relation_index", "real_zone_index", "called_zone_index"), -1)  # fmt: skip
     new |= {
         "roaming": codes.HOME, "flags": row["flags"], "reason": 0, "reason_field": -1,
         "usage_period": month, "bill_period": max(month, world.open_period),
@@ -228,6 +232,9 @@ def guide(row: Row, world: World) -> dict[str, Any]:
         "trunk_out_index": trunk(world, row["trunk_out"], start),
     }  # fmt: skip
     fault = _guide_ends(row, world, new, start, transit)
+    home, served = new["home_zone_index"], new["served_zone_index"]
+    if home >= 0 and served >= 0:
+        new["home_relation_index"] = int(world.network.relation_matrix[home, served])
     if fault:
         new["reason"], new["reason_field"] = reasons.CODE[fault[0]], position(fault[1])
     return new
@@ -238,11 +245,12 @@ def _guide_ends(
 ) -> tuple[str, str] | None:
     home = longest_prefix(world, row["served_e164"], start)[0] if row["served_e164"] else -1
     if transit:
-        new["served_zone_index"] = home
+        new["home_zone_index"] = new["served_zone_index"] = home
     else:
         payer = subscription(world, row["served_e164"], start)
         if payer < 0:
             return "subscription_missing", "served_raw"
+        new["home_zone_index"] = home
         rows = world.customers.subscriptions
         new["subscription_index"] = payer
         new["account_index"] = int(rows.account_index[payer])

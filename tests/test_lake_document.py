@@ -75,8 +75,10 @@ def test_the_page_lists_the_columns(dataset: str) -> None:
 
 
 def test_the_page_lists_the_words() -> None:
-    for words in (codes.SERVICES, codes.DIRECTIONS, codes.ROAMINGS):
+    for words in (codes.SERVICES, codes.DIRECTIONS, codes.ROAMINGS, codes.FORWARDS):
         assert f"| {', '.join(words)} |" in PAGE
+    flags = [value for name, value in vars(codes).items() if name.startswith("FLAG_")]
+    assert [int(bit) for bit in re.findall(r"^\| (\d+) \|", PAGE, re.MULTILINE)] == sorted(flags)
 
 
 def test_record_ids_read_as_the_page_says() -> None:

@@ -137,6 +137,10 @@ def test_served_and_third_parties() -> None:
     found = numbers(third_raw="12")
     assert found["reason"] == "other_number_malformed"
     assert schemas.CDR.names[found["reason_field"]] == "third_raw"
+    assert numbers(routing_raw="+8613900001234")["routing_e164"] == 8613900001234
+    found = numbers(routing_raw="110")  # nobody dials it: a special number is malformed here
+    assert found["reason"] == "routing_number_malformed"
+    assert schemas.CDR.names[found["reason_field"]] == "routing_raw"
     # The served party comes first; a transit record's may be anything.
     found = numbers(served_raw="12", other_raw="12")
     assert schemas.CDR.names[found["reason_field"]] == "served_raw"
@@ -192,6 +196,7 @@ ROWS = st.fixed_dictionaries({
     "served_raw": RAWS,
     "other_raw": RAWS,
     "third_raw": st.one_of(st.just(""), RAWS),
+    "routing_raw": st.one_of(st.just(""), RAWS),
     "start_utc_s": st.integers(AS_OF - 61 * DAY_S, AS_OF + DAY_S),
     "duration_s": st.sampled_from((0, 1, 36_000, 36_001)),
     "up_bytes": st.sampled_from((0, 1, 2**40)),

@@ -40,7 +40,7 @@ FLAG_GROUP: Final = 32  # both ends are in one closed user group
 FLAG_SAME_PLACE: Final = 64  # both ends are in one place, however far apart their homes are
 FLAG_BOUNDARY: Final = 128  # served by a cell across the border, counted as at home
 FLAG_BOUNDARY_INTER: Final = 256  # and that border is one between regions
-FLAG_ROUTED: Final = 512  # the place of the other party is that of the number routed to
+FLAG_ROUTED: Final = 512  # the place of the number routed to is known
 FLAG_PORTED: Final = 1024  # the other number's carrier is that of network/portability.csv
 
 # Where a record ends up. Every record of a run has exactly one (promise 3, "closed").

@@ -59,6 +59,8 @@ REASONS: Final = (
     Reason(17, "imei_malformed", "decode", _S, False, "1", "an IMEI has 14 to 16 digits"),
     Reason(18, "text_control_character", "decode", _S, False, "1",
            "the text holds a NUL or another control character; ask the source for a correct row"),
+    Reason(19, "forward_reason_unknown", "decode", _S, False, "20",
+           "add the word to the layout's map of reasons of forwarding"),
     # decode: rows that the layout says are no charge at all
     Reason(20, "not_answered", "decode", _D, False, "", "an unanswered attempt; nothing to do"),
     Reason(21, "not_billable", "decode", _D, False, "",

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from tollbook import clock, codes, reasons, schemas
 from tollbook.run.exchange_kernels import compact
 from tollbook.run.lake import as_amount
+from tollbook.stage import text_of
 
 NO_TEXT: Final = ""
 RETAIL: Final = "retail"
@@ -33,6 +34,7 @@ class Names:
     subscription_of_row: np.ndarray  # int32, by row of subscriptions.csv; the last is -1, for none
     plans: Sequence[str]
     versions: Sequence[str]  # first day of each plan version
+    version_plans: Sequence[str]  # the plan of each version
     zones: Sequence[str]
     relations: Sequence[str]
     carriers: Sequence[str]
@@ -51,11 +53,12 @@ _POSITION: Final = ("record_id", "byte_offset", "byte_length")
 _CDR_PLAIN: Final = (
     "served_raw", "other_raw", "third_raw", "imsi", "imei", "start_utc_s", "utc_offset_s",
     "duration_s", "up_bytes", "down_bytes", "event_count", "trunk_in", "trunk_out", "network",
-    "location", "call_ref", "sequence", "cause",
+    "location", "call_ref", "sequence", "cause", "routing_raw",
 )  # fmt: skip
-_NUMBERS: Final = ("served_e164", "other_e164", "third_e164")
+_NUMBERS: Final = ("served_e164", "other_e164", "third_e164", "routing_e164")
 CDR_IN_LAKE: Final = (
-    *_POSITION, "source", "service", "direction", *_CDR_PLAIN, "upstream_charge", "flags",
+    *_POSITION, "source", "service", "direction", *_CDR_PLAIN, "forward", "upstream_charge",
+    "flags",
 )  # fmt: skip
 
 
@@ -104,6 +107,14 @@ def named(batch: pa.RecordBatch, column: str, names: Sequence[str] | pa.Array) -
     return known
 
 
+def sparse(texts: pa.Array) -> pa.Array:
+    """A text column that is empty in most files: a code a row, which then cost nothing."""
+    text = text_of(texts)
+    if text.offsets[0] == text.offsets[-1]:
+        return words(np.full(len(texts), -1, np.int32), ())
+    return texts.dictionary_encode()
+
+
 def months(index: np.ndarray) -> pa.Array:
     """Month indices as ``YYYY-MM``."""
     values, code = np.unique(index, return_inverse=True)
@@ -124,9 +135,11 @@ def cdr_columns(batch: pa.RecordBatch, names: Names) -> dict[str, pa.Array]:
     found["trunk_in"] = named(batch, "trunk_in", names.trunks)
     found["trunk_out"] = named(batch, "trunk_out", names.trunks)
     found["location"] = named(batch, "location", names.locations)
+    found["routing_raw"] = sparse(batch.column("routing_raw"))
     found["source"] = coded(_ints(batch, "source_index"), names.sources)
     found["service"] = coded(_ints(batch, "service"), codes.SERVICES)
     found["direction"] = coded(_ints(batch, "direction"), codes.DIRECTIONS)
+    found["forward"] = coded(_ints(batch, "forward_reason"), codes.FORWARDS)
     found["upstream_charge"] = as_amount(batch.column("upstream_charge_micro"))
     return {name: found[name] for name in CDR_IN_LAKE}
 
@@ -144,19 +157,31 @@ def rated_table(batch: pa.RecordBatch, names: Names) -> pa.Table:
     columns["plan"] = words(_ints(batch, "plan_index"), names.plans)
     columns["served_zone"] = words(_ints(batch, "served_zone_index"), names.zones)
     columns["other_zone"] = words(_ints(batch, "other_zone_index"), names.zones)
+    for name in ("home_zone", "real_zone", "called_zone"):
+        columns[name] = words(_ints(batch, f"{name}_index"), names.zones)
     columns["carrier"] = words(_ints(batch, "carrier_index"), names.carriers)
-    columns["relation"] = words(_ints(batch, "relation_index"), names.relations)
+    for name in ("relation", "home_relation"):
+        columns[name] = words(_ints(batch, f"{name}_index"), names.relations)
     columns["roaming"] = coded(_ints(batch, "roaming"), codes.ROAMINGS)
     columns["dedupe_hash"] = batch.column("dedupe_hash")
     columns["usage_period"] = months(_ints(batch, "usage_period"))
     columns["bill_period"] = months(_ints(batch, "bill_period"))
     columns["rating_kind"] = coded(np.zeros(batch.num_rows, np.int32), (RETAIL,))
+    columns["rating_plan"] = _rating_plan(batch, names)
     columns["version"] = words(_ints(batch, "version_index"), names.versions)
     columns["rule"] = batch.column("rule_index")
     for slot, component in enumerate(names.components):
         columns[f"charge_{component}"] = as_amount(batch.column(schemas.CHARGE_COLUMNS[slot]))
     columns["charge"] = as_amount(batch.column("charge_micro"))
     return pa.table(columns)
+
+
+def _rating_plan(batch: pa.RecordBatch, names: Names) -> pa.Array:
+    """The plan that the version belongs to, where it is not the subscription's own."""
+    place = {plan: index for index, plan in enumerate(names.plans)}
+    of_version = np.array([place.get(plan, -1) for plan in names.version_plans] + [-1], np.int32)
+    plan = of_version[_ints(batch, "version_index")]
+    return words(np.where(plan == _ints(batch, "plan_index"), np.int32(-1), plan), names.plans)
 
 
 def legs_table(batch: pa.RecordBatch, names: Names, own: str) -> pa.Table:

@@ -16,6 +16,10 @@ from tollbook.run.catalogue import LakeFile
 from tollbook.run.session import Session
 
 TRIES_MAX = 9
+_WORDS = {
+    "service": codes.SERVICES, "direction": codes.DIRECTIONS, "forward_reason": codes.FORWARDS,
+}  # fmt: skip
+_STORED = {"forward_reason": "forward"}  # column of the lake, where it has another name
 _DECODED_FLAGS = codes.FLAG_AMBIGUOUS_CLOCK  # the other flags are found anew by later stages
 
 
@@ -61,11 +65,13 @@ def cdr_batch(table: pa.Table, sources: Sequence[str]) -> pa.RecordBatch:
     columns = {}
     for field in schemas.CDR:
         name = field.name
-        if name == "source_index":
+        stored = _STORED.get(name, name)
+        if stored not in table.column_names and name not in ("source_index", "reason_field"):
+            columns[name] = _absent(field.type, table.num_rows)
+        elif name == "source_index":
             columns[name] = _codes(table, "source", sources).cast(pa.int16())
-        elif name in ("service", "direction"):
-            words = codes.SERVICES if name == "service" else codes.DIRECTIONS
-            columns[name] = _codes(table, name, words).cast(pa.int8())
+        elif name in _WORDS:
+            columns[name] = _codes(table, stored, _WORDS[name]).cast(pa.int8())
         elif name == "reason":
             columns[name] = pa.array(np.zeros(table.num_rows, np.int16))
         elif name == "reason_field":
@@ -79,6 +85,12 @@ def cdr_batch(table: pa.Table, sources: Sequence[str]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(
         [columns[name] for name in schemas.CDR.names], schema=schemas.CDR
     )
+
+
+def _absent(kind: pa.DataType, rows: int) -> pa.Array:
+    """A column that came into being after the rows were suspended: the record has none."""
+    nothing = "" if pa.types.is_string(kind) else 0
+    return pa.repeat(pa.scalar(nothing, kind), rows)
 
 
 def _codes(table: pa.Table, name: str, words: Sequence[str]) -> pa.Array:

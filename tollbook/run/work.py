@@ -100,6 +100,7 @@ def names_of(found: Data, facts: reference.Reference, book: compiler.CompiledBoo
         subscription_of_row=np.append(lines.indices.to_numpy(), np.int32(-1)),
         plans=facts.names.plans,
         versions=book.version_names,
+        version_plans=[plan.plan_id for plan, _ in book.plans],
         zones=facts.names.zones,
         relations=facts.names.relations,
         carriers=facts.names.carriers,
