@@ -366,7 +366,7 @@ def stages(rate: Rate, connect_nano: int, segments: Sequence[Segment]) -> tuple[
         elif rate.stage == "increment":
             found += [
                 Staged("increments", one.count, one.amount_nano,
-                       near(one.amount_nano / one.count), first + place, 1)
+                       near(one.amount_nano * Fraction(1, one.count)), first + place, 1)
                 for place, one in enumerate(own)
             ]  # fmt: skip
         first += len(own)

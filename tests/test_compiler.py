@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reference
+import reference_rating
 from hypothesis import example, given, reject
 from hypothesis import strategies as st
 from rating_helpers import rate_facts
@@ -82,7 +82,7 @@ def test_the_first_rule_that_holds(whens: list[When], facts: list[Facts], data: 
     book = book_of(earlier, version_of(rules, LOCAL, valid_from=date(2003, 1, 5)))
     rows = rate_facts(facts, [0] * len(facts), compiled_of(book))
     for fact, row in zip(facts, rows, strict=True):
-        naive = reference.rate(book, "p", fact, Maxima())
+        naive = reference_rating.rate(book, "p", fact, Maxima())
         assert (row.reason, row.rule_index) == (naive.reason, naive.rule_index)
         assert row.version == "2003-01-05"
 
@@ -149,7 +149,7 @@ def test_sums_are_exact_up_to_the_declared_maximum(rate: Rate, data: Any) -> Non
         for edge in chosen for part in (2, 2**50)
     ]  # fmt: skip
     for fact, row in zip(facts, rate_facts(facts, [0] * len(facts), compiled), strict=True):
-        naive = reference.rate(book, "p", fact, maxima)
+        naive = reference_rating.rate(book, "p", fact, maxima)
         assert (row.reason, row.total) == (naive.reason, naive.total)
         if fact.up_bytes + fact.down_bytes <= narrow:
             assert sum_of(rate, fact) * int(rates["denominator_low"][0]) < 2**62

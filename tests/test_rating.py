@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-import reference
+import reference_rating
 from hypothesis import given, reject
 from hypothesis import strategies as st
 from rating_helpers import Row, always_wide, batch_of, rate_facts, rows_of, shuffled, usage_columns
@@ -95,7 +95,7 @@ def test_hand_checked_cases(book: Book) -> None:
 
 def assert_same(book: Book, plan_id: str, fact: Facts, row: Row) -> None:
     """Kernel row, trace and naive twin tell the same."""
-    naive = reference.rate(book, plan_id, fact, MAXIMA)
+    naive = reference_rating.rate(book, plan_id, fact, MAXIMA)
     charges = dict.fromkeys(book.components, 0) | (naive.charges if not naive.reason else {})
     version = "" if naive.version is None else naive.version.isoformat()
     wanted = (naive.reason, version, naive.rule_index, charges, sum(charges.values()))
