@@ -7,7 +7,7 @@ tried without an operator. Everything works on columns; nothing is priced before
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rating import trace
 from rating import trial_cells as cells
 from rating.rate import rate
 from tariffs.compile_rates import Maxima
@@ -23,7 +24,7 @@ from tariffs.model import UNITS, Book, Plan
 from tollbook import codes, schemas
 from tollbook.clock import DAY_S, EPOCH_DAY
 from tollbook.columns import Table, is_empty, load_table
-from tollbook.stage import int_array
+from tollbook.stage import int_array, ints
 from tollbook.text import Problems, did_you_mean
 
 BATCH_ROWS: Final = 131_072
@@ -82,6 +83,7 @@ class Context:
     compiled: CompiledBook
     words: Vocabulary
     plan: str = ""
+    maxima: Maxima | None = None
 
 
 def read(path: Path, shown: str, problems: Problems) -> Table:
@@ -152,7 +154,7 @@ def prepare(book: Book, words: Vocabulary, plan: str = "", maxima: Maxima | None
         book, words.zones, words.relations, words.access_codes, plan_ids, maxima
     )
     only = plan_ids[0] if len(plan_ids) == 1 else ""
-    return Context(book, compiled, words, plan or only)
+    return Context(book, compiled, words, plan or only, maxima)
 
 
 def usages(table: Table, context: Context, problems: Problems) -> list[pa.RecordBatch]:
@@ -245,10 +247,12 @@ def _used(table: Table, service: np.ndarray, problems: Problems) -> dict[str, np
                 "one of the two", "leave `used` empty", problems,
             )  # fmt: skip
             part = Table(table.shown, {"used": used.take(pa.array(rows))}, table.lines[rows])
-            if code == codes.BYTES:
-                found["up_bytes"][rows], found["down_bytes"][rows] = _volumes(part, problems)
-            else:
-                found[column][rows] = cells.quantities(part, "used", name, problems)
+            own_columns = ("up_bytes", "down_bytes") if code == codes.BYTES else (column,)
+            values = (_volumes(part, problems) if code == codes.BYTES
+                      else (cells.quantities(part, "used", name, problems),))  # fmt: skip
+            for one, value in zip(own_columns, values, strict=True):
+                found[one] = found[one].copy()
+                found[one][rows] = value
     is_event = (unit == codes.EVENTS) & ~is_given & is_empty(table["events"])
     found["event_count"] = np.where(is_event, 1, found["event_count"])
     total = (unit == codes.SECONDS) & is_empty(table["duration"])
@@ -291,3 +295,13 @@ def priced(batches: Sequence[pa.RecordBatch], context: Context) -> Iterator[pa.R
     """Each batch of usage as ``schemas.RATED``."""
     for batch in batches:
         yield rate(batch, context.compiled).batch
+
+
+def facts_of(batch: pa.RecordBatch, row: int, context: Context) -> tuple[str, trace.Facts]:
+    """The plan of one call, "" for none, and its facts in words, for ``rating.trace``."""
+    plan = int(ints(batch, "plan_index")[row])
+    carrier = int(ints(batch, "carrier_index")[row])
+    facts = trace.facts_of(batch, row, context.compiled)
+    if carrier >= 0:
+        facts = replace(facts, carrier=context.words.carriers[carrier])
+    return context.book.plans[plan].plan_id if plan >= 0 else "", facts

@@ -126,18 +126,20 @@ def numbers(table: Table, name: str, problems: Problems) -> np.ndarray:
 
 
 def offset_s(text: str) -> int | None:
-    """``+08:00``, ``Z`` or plain seconds as seconds; None if it is none of these."""
+    """``+08:00`` or ``Z`` as seconds; None if it is neither."""
     if text == "Z":
         return 0
     match = _OFFSET.fullmatch(text)
-    if match:
-        seconds = int(match[2]) * 3600 + int(match[3]) * 60
-        found = -seconds if match[1] == "-" else seconds
-    elif re.fullmatch(r"[+-]?\d{1,5}", text):
-        found = int(text)
-    else:
+    if match is None:
         return None
+    seconds = int(match[2]) * 3600 + int(match[3]) * 60
+    found = -seconds if match[1] == "-" else seconds
     return found if abs(found) < _OFFSET_LIMIT_S else None
+
+
+def clock_offset_s(text: str) -> int | None:
+    """The same, or plain seconds."""
+    return int(text) if re.fullmatch(r"[+-]?\d{1,5}", text) else offset_s(text)
 
 
 def starts(
@@ -161,7 +163,7 @@ def starts(
         good &= readable
     table.report(~good, lambda row: f"start is '{table.cell('start', row)}'", TIME_ALLOWED,
                  "write for example 2003-06-10 10:00:00", problems)  # fmt: skip
-    clock_s = mapped(table, "offset", offset_s, _OFFSET_LIMIT_S,
+    clock_s = mapped(table, "offset", clock_offset_s, _OFFSET_LIMIT_S,
                      _say("+08:00, -05:00, Z, or seconds", "write the offset so"),
                      problems)  # fmt: skip
     place = zone_of_row(wall_s)

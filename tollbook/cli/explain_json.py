@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from fractions import Fraction
 from typing import Any, Final
 
 from rating.conditions import conditions
 from rating.guide_trace import Guidance, Place
-from rating.trace import Component, Segment, Trace
-from tariffs.model import Position, Rate
-from tollbook import clock, money
+from rating.trace import Trace
+from tariffs.model import Position
+from tollbook import clock
+from tollbook.cli.steps_json import component_dict
 from tollbook.columns import OPEN_FROM, OPEN_TO
 from tollbook.numbering import masked
 from tollbook.run.explaining import Explanation, Leg
@@ -26,8 +26,6 @@ _USAGE: Final = (
     "source", "service", "direction", *_NUMBERS, "start_utc_s", "duration_s", "up_bytes",
     "down_bytes", "event_count", "trunk_in", "trunk_out", "network", "location",
 )  # fmt: skip
-_ROUNDING: Final = {mode: name for name, mode in money.ROUNDING_MODES.items()}
-_NANO_A_MICRO: Final = 1000
 
 
 def document(one: Explanation, is_masked: bool = False) -> dict[str, Any]:
@@ -123,8 +121,8 @@ def _priced(one: Explanation, found: Trace) -> dict[str, Any]:
                     "time_zone": version.time_zone},
         "rule": _rule(one, found),
         "components": [
-            _component(component) | {"stored_micro": one.stored_micro.get(component.component, 0)}
-            for component in found.components
+            component_dict(part) | {"stored_micro": one.stored_micro.get(part.component, 0)}
+            for part in found.components
         ],
         "currency": one.data.workspace.operator.currency,
         "charge_micro": found.charge_micro,
@@ -150,40 +148,6 @@ def _rule(one: Explanation, found: Trace) -> dict[str, Any] | None:
     }
 
 
-def _component(component: Component) -> dict[str, Any]:
-    rate = component.rate
-    found: dict[str, Any] = {"component": component.component, "rate": rate.name if rate else ""}
-    if rate is not None:
-        found |= _rated(component, rate)
-    return found | {"charge_micro": component.charge_micro}
-
-
-def _rated(component: Component, rate: Rate) -> dict[str, Any]:
-    return {
-        "rate_at": _at(rate.at),
-        "deck": component.deck,
-        "unit": rate.unit,
-        "quantity": component.quantity,
-        "is_short_call": component.is_short,
-        "segments": [_segment(segment, rate) for segment in component.segments],
-        "connect_nano": rate.connect_nano if component.segments else 0,
-        "bound": component.bound,
-        "exact_micro": _exact(component.exact_nano),
-        "rounding": {"digits": rate.digits, "mode": _ROUNDING[rate.mode]},
-    }
-
-
-def _segment(segment: Segment, rate: Rate) -> dict[str, Any]:
-    found = {
-        "band": segment.band, "tier": segment.tier, "count": segment.count,
-        "increment": segment.increment, "price_nano": segment.price_nano, "per": segment.per,
-        "exact_micro": _exact(segment.amount_nano),
-    }  # fmt: skip
-    if rate.unit == "second":
-        found |= {"from_utc_s": segment.from_utc_s, "to_utc_s": segment.to_utc_s}
-    return found
-
-
 def _leg(leg: Leg) -> dict[str, Any]:
     found: dict[str, Any] = {"direction": leg.direction}
     one = leg.explained
@@ -193,16 +157,12 @@ def _leg(leg: Leg) -> dict[str, Any]:
         found |= {
             "agreement": one.agreement.agreement, "at": _at(one.agreement.at),
             "clock": one.agreement.clock, "billed_quantity": one.billed_quantity,
-        } | _component(one.component)  # fmt: skip
+        } | component_dict(one.component)  # fmt: skip
         del found["component"], found["rate"], found["rate_at"], found["deck"]
     if leg.stored is not None:
         found |= {"settle_period": leg.stored["settle_period"],
                   "stored_micro": leg.stored["charge_micro"]}  # fmt: skip
     return found
-
-
-def _exact(amount_nano: Fraction) -> str:
-    return str(amount_nano / _NANO_A_MICRO)
 
 
 def _at(position: Position) -> str:

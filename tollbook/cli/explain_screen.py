@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from rating.conditions import conditions
 from rating.guide_trace import Guidance, Place
 from rating.trace import Trace
-from tariffs.model import Rule
 from tollbook import clock, codes, money
 from tollbook.cli.common import count
-from tollbook.cli.steps_screen import Step, aligned, at_text, component_name, component_steps, line
+from tollbook.cli.steps_screen import (
+    Line,
+    Step,
+    aligned,
+    at_text,
+    component_steps,
+    line,
+    price_steps,
+    rule_lines,
+)
 from tollbook.columns import OPEN_FROM, OPEN_TO
 from tollbook.numbering import masked
 from tollbook.run.explaining import Explanation, Leg
 from tollbook.run.records import record_text
-
-Line = tuple[str, str]  # heading, text
 
 _AT: Final = {"home": "at home", "national": "roaming in the country",
               "international": "roaming abroad", "visitor": "visitor"}  # fmt: skip
@@ -170,31 +175,10 @@ def _place(place: Place, is_masked: bool) -> str:
 
 
 def _rule(one: Explanation, found: Trace, with_rules: bool) -> Iterator[Line]:
-    plan, version, rule = found.plan, found.version, found.rule
-    if plan is None or version is None:
+    if found.plan is None or found.version is None or one.facts is None:
         yield "plan", f"{one.row['plan']}: no version in force"
         return
-    yield "plan", (f"{plan.plan_id} ({plan.name}), version {version.valid_from}, "
-                   f"{at_text(version.at)}")  # fmt: skip
-    if rule is None or one.facts is None:
-        yield "rule", f"none of {len(version.rules)} holds"
-        return
-    if with_rules:
-        for index, passed in enumerate(version.rules[: found.rule_index], start=1):
-            failed = next(c for c in conditions(passed.when, one.facts) if not c.holds)
-            yield ("rules" if index == 1 else ""), (
-                f"{index} ({at_text(passed.at)}) does not hold: {failed.name} is "
-                f"{failed.found or 'none'}, not {' or '.join(failed.allowed)}")  # fmt: skip
-    yield "rule", (f"{found.rule_index + 1} of {len(version.rules)}, {at_text(rule.at)}, "
-                   f"is the first that holds: {rule_text(rule, one)}")  # fmt: skip
-
-
-def rule_text(rule: Rule, one: Explanation) -> str:
-    """``service is voice, relation is toll``: what a rule asked for, in the record's words."""
-    if one.facts is None:
-        return ""
-    found = [f"{each.name} is {each.found or 'none'}" for each in conditions(rule.when, one.facts)]
-    return ", ".join(found) or "it has no conditions"
+    yield from rule_lines(found, one.facts, with_rules)
 
 
 # ---- sums
@@ -202,17 +186,9 @@ def rule_text(rule: Rule, one: Explanation) -> str:
 
 def _charge_steps(one: Explanation) -> Iterator[Step]:
     found = one.trace
-    if found is None or found.version is None:
-        return
-    for component in found.components:
-        name = component_name(component)
-        steps = list(component_steps(component, name, found.version.time_zone))
-        yield (component.component, *steps[0][1:])
-        yield from steps[1:]
-    if not found.components:
-        yield "free", "the rule charges nothing", "", "", "", ""
-    stored = one.row["charge_micro"] == found.charge_micro
-    yield "total", "", "", "", _micro(found.charge_micro), _compared(one, stored)
+    if found is not None:
+        stored = one.row["charge_micro"] == found.charge_micro
+        yield from price_steps(found, _compared(one, stored))
 
 
 def _compared(one: Explanation, is_as_stored: bool) -> str:

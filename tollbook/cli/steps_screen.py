@@ -10,14 +10,16 @@ from fractions import Fraction
 from itertools import zip_longest
 from typing import Final
 
-from rating.trace import Component, Segment
+from rating.conditions import conditions
+from rating.trace import Component, Facts, Segment, Trace
 from tariffs.model import Position, Rate
-from tollbook import clock, money
+from tollbook import clock, codes, money
 from tollbook.cli.common import count
 
 # Heading, what, how many at which price, from when to when, amount, remark. Without an amount: a
 # line of words.
 Step = tuple[str, str, str, str, str, str]
+Line = tuple[str, str]  # heading, text
 
 _BYTES: Final = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10))
 _ROUNDING: Final = {mode: name for name, mode in money.ROUNDING_MODES.items()}
@@ -36,6 +38,66 @@ def at_text(position: Position) -> str:
     return f"{position.file}:{position.line}"
 
 
+def facts_lines(found: Trace, facts: Facts) -> Iterator[Line]:
+    """What was used, and when, on the clock of the version that prices it."""
+    yield "what", f"{facts.service} {facts.direction}, {used_text(facts)}"
+    zone = found.version.time_zone if found.version else "UTC"
+    yield "when", f"{clock.local_text(facts.start_utc_s, zone)} {zone}"
+
+
+def used_text(facts: Facts) -> str:
+    """How much was used, as the service counts it."""
+    unit = codes.QUANTITY_UNIT.get(codes.SERVICE_CODE[facts.service], codes.SECONDS)
+    if unit == codes.SECONDS:
+        return f"{facts.duration_s:,} s"
+    if unit == codes.EVENTS:
+        return count(facts.event_count, "event")
+    return f"{facts.up_bytes:,} B up, {facts.down_bytes:,} B down in {facts.duration_s:,} s"
+
+
+def rule_lines(found: Trace, facts: Facts, with_rules: bool = False) -> Iterator[Line]:
+    """Plan, version and rule. with_rules: also why the rules before the one that held did not."""
+    for asked in found.asked:
+        if asked.plan is not None:
+            yield "asked", f"{asked.plan.plan_id} ({asked.plan.name}) has no price for it"
+    plan, version, rule = found.plan, found.version, found.rule
+    if plan is None or version is None:
+        yield "plan", "no version in force" if plan else "none of that name"
+        return
+    yield "plan", (f"{plan.plan_id} ({plan.name}), version {version.valid_from}, "
+                   f"{at_text(version.at)}")  # fmt: skip
+    for part in found.parts[1:]:
+        since = clock.local_text(part.from_utc_s, version.time_zone)
+        yield "", (f"from {since} on version {part.version.valid_from}, "
+                   f"{at_text(part.version.at)}, rule {part.rule_index + 1}")  # fmt: skip
+    if rule is None:
+        yield "rule", f"none of {len(version.rules)} holds"
+        return
+    if with_rules:
+        for index, passed in enumerate(version.rules[: found.rule_index], start=1):
+            failed = next(each for each in conditions(passed.when, facts) if not each.holds)
+            yield ("rules" if index == 1 else ""), (
+                f"{index} ({at_text(passed.at)}) does not hold: {failed.name} is "
+                f"{failed.found or 'none'}, not {' or '.join(failed.allowed)}")  # fmt: skip
+    held = [f"{each.name} is {each.found or 'none'}" for each in conditions(rule.when, facts)]
+    yield "rule", (f"{found.rule_index + 1} of {len(version.rules)}, {at_text(rule.at)}, is the "
+                   f"first that holds: {', '.join(held) or 'it has no conditions'}")  # fmt: skip
+
+
+def price_steps(found: Trace, remark: str) -> Iterator[Step]:
+    """The components and their total, with a remark behind it."""
+    if found.version is None:
+        return
+    for component in found.components:
+        steps = list(component_steps(component, component_name(component),
+                                     found.version.time_zone))  # fmt: skip
+        yield (component.component, *steps[0][1:])
+        yield from steps[1:]
+    if not found.components:
+        yield "free", "the rule charges nothing", "", "", "", ""
+    yield "total", "", "", "", money.format_micro(found.charge_micro), remark
+
+
 def component_name(component: Component) -> str:
     """The rate, and the deck that named it if one did."""
     if component.rate is None:
@@ -44,30 +106,69 @@ def component_name(component: Component) -> str:
 
 
 def component_steps(component: Component, name: str, zone: str) -> Iterator[Step]:
-    """How a component came about: increments, fee, sum, bounds, the one rounding."""
+    """How a component came about: increments, fees, roundings on the way, bounds, the last one."""
     rate = component.rate
     if rate is None:
         yield _sum(name, Fraction(0))
         return
-    if not component.segments:
+    if component.is_short or not component.quantity:
         most = quantity_text(rate.unit, rate.short_call)
         why = f"{most} or less cost nothing" if component.is_short else "nothing was used"
         yield _sum(f"{name}: {why}", Fraction(0))
         return
+    yield from _before(component, rate, name, zone)
     for segment in component.segments:
-        yield ("", *_segment(segment, rate, name, zone), _nano(segment.amount_nano), "")
-    if rate.connect_nano:
-        yield _sum("connection fee", Fraction(rate.connect_nano))
-    if len(component.segments) > 1 or rate.connect_nano:
-        added = (segment.amount_nano for segment in component.segments)
-        yield _sum("together", sum(added, Fraction(rate.connect_nano)))
+        remark = "the last one is cut short by a border" if segment.is_cut else ""
+        yield ("", *_segment(segment, rate, name, zone), _nano(segment.amount_nano), remark)
+        if segment.fee_nano:
+            yield _sum("fee on entering it", Fraction(segment.fee_nano))
+    if component.connect_nano:
+        yield _sum("connection fee", Fraction(component.connect_nano))
+    yield from _staged(component, rate)
+    fees = sum(segment.fee_nano != 0 for segment in component.segments)
+    if len(component.segments) + fees + bool(component.connect_nano) + len(component.staged) != 1:
+        yield _sum("together", component.sum_nano)
     if component.bound:
         yield _sum(f"{component.bound} of {name}", component.exact_nano)
     is_named = (rate.digits, rate.mode) != (money.MICRO_DIGITS, money.ROUND_HALF_EVEN)
     rounded_nano = Fraction(component.charge_micro * _NANO_A_MICRO)
     if is_named or component.exact_nano != rounded_nano:
-        to = f"to {count(rate.digits, 'decimal')}"
-        yield _sum(f"rounded {_ROUNDING[rate.mode]} {to}", rounded_nano)
+        yield _sum(_rounded(rate.mode, rate.digits), rounded_nano)
+
+
+def _before(component: Component, rate: Rate, name: str, zone: str) -> Iterator[Step]:
+    """What is counted, where that is not what was used; the moment of a price for all of it."""
+    words = []
+    if component.priced_quantity > component.quantity:
+        words.append(f"counts as {quantity_text(rate.unit, component.priced_quantity)}")
+    if component.free_quantity:
+        words.append(f"the first {quantity_text(rate.unit, component.free_quantity)} are free")
+    if component.priced_at_utc_s is not None and rate.bands:
+        when = clock.local_text(component.priced_at_utc_s, zone)
+        words.append(f"all of it at the price of {when} (border {rate.border_mode})")
+    if words:
+        yield "", f"{name}: {'; '.join(words)}", "", "", "", ""
+
+
+def _staged(component: Component, rate: Rate) -> Iterator[Step]:
+    """The roundings before the last, as far as they change anything."""
+    digits = rate.stage_digits if rate.stage_digits >= 0 else rate.digits
+    mode = rate.stage_mode if rate.stage_mode >= 0 else rate.mode
+    for one in component.staged:
+        if one.exact_nano == one.sum_nano:
+            continue
+        what = {"connect": "connection fee", "fee": "fee"}.get(one.what, "")
+        if one.count > 1:
+            what = "each"
+        if one.once_nano is not None and one.once_nano != one.exact_nano:
+            yield _sum(f"all {_rounded(mode, digits)}", Fraction(one.once_nano))
+        each = f"{one.count:,} x {_nano(Fraction(one.each_nano))}" if one.count > 1 else ""
+        yield ("", f"{what} {_rounded(mode, digits)}".strip(), each, "",
+               _nano(Fraction(one.sum_nano)), "")  # fmt: skip
+
+
+def _rounded(mode: int, digits: int) -> str:
+    return f"rounded {_ROUNDING[mode]} to {count(digits, 'decimal')}"
 
 
 def _sum(what: str, amount_nano: Fraction) -> Step:
@@ -77,12 +178,13 @@ def _sum(what: str, amount_nano: Fraction) -> Step:
 def _segment(segment: Segment, rate: Rate, name: str, zone: str) -> tuple[str, str, str]:
     """What, how many at which price, and from when to when where that matters."""
     tiers = rate.tiers if not segment.band else next(
-        band.tiers for band in rate.bands if band.name == segment.band
+        (band.tiers for band in rate.bands if band.name == segment.band), ()
     )  # fmt: skip
     words = [name] + [segment.band] * bool(segment.band)
     words += [f"tier {segment.tier}"] * (len(tiers) > 1)
+    words += [f"version {segment.part + 1}"] * bool(segment.part)
     times = ""
-    if rate.unit == "second" and (rate.bands or len(tiers) > 1):
+    if rate.unit == "second" and (rate.bands or len(tiers) > 1 or segment.part):
         since, until = (clock.local_text(moment, zone)[-8:]
                         for moment in (segment.from_utc_s, segment.to_utc_s))  # fmt: skip
         times = f"{since} .. {until}"

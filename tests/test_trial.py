@@ -1,0 +1,144 @@
+"""Calls files: what cells mean, what is refused, and that prices are those of a run."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow.compute as pc
+import pytest
+
+from rating import trace, trial, trial_result
+from rating.trial import Context
+from tariffs import book as books
+from tollbook import money, schemas
+from tollbook.columns import Table
+from tollbook.errors import Refused
+from tollbook.stage import ints
+from tollbook.text import Problems
+
+CASES = Path(__file__).parent / "cases" / "trial"
+
+
+def context_of(table: Table, problems: Problems) -> Context:
+    book = books.load(CASES / "book", problems)
+    problems.refuse_if_any()
+    assert book is not None
+    return trial.prepare(book, trial.extended(trial.words_of(book), table, problems))
+
+
+def table_of(rows: str, tmp_path: Path, problems: Problems) -> Table:
+    path = tmp_path / "calls.csv"
+    path.write_text(rows, encoding="utf-8")
+    return trial.read(path, "calls.csv", problems)
+
+
+def test_hand_checked_calls() -> None:
+    problems = Problems()
+    calls = trial.read(CASES / "calls.csv", "calls.csv", problems)
+    context = context_of(calls, problems)
+    rated = list(trial.priced(trial.usages(calls, context, problems), context))
+    assert trial_result.check(calls, rated, context, problems) == []
+    assert problems.found == []
+    for row in range(len(calls)):
+        plan, facts = trial.facts_of(rated[0], row, context)
+        found = trace.price(context.book, plan, facts)
+        assert found.charge_micro == int(ints(rated[0], "charge_micro")[row])
+    moments = ints(rated[0], "start_utc_s")[-2:].tolist()
+    assert moments == [
+        int(datetime.fromisoformat(f"2003-10-26T02:30:00{offset}").timestamp())
+        for offset in ("+02:00", "+01:00")
+    ]
+
+
+def test_a_difference_is_told_in_both_words(tmp_path: Path) -> None:
+    problems = Problems()
+    calls = table_of(
+        "name,start,used,relation,expect\n"
+        "first,2003-06-10 10:00:00,61,local,airtime=0.80\n"
+        "second,2003-06-10 10:00:00,61,local,airtime=0.81 rule=2\n"
+        "third,2003-06-10 10:00:00,61,local,free\n"
+        "unchecked,2003-06-10 10:00:00,61,local,\n", tmp_path, problems)  # fmt: skip
+    context = context_of(calls, problems)
+    rated = list(trial.priced(trial.usages(calls, context, problems), context))
+    found = trial_result.check(calls, rated, context, problems)
+    assert [(one.line, one.name, one.expected, one.found) for one in found] == [
+        (3, "second", "airtime=0.81 rule=2", "airtime=0.80 rule=3"),
+        (4, "third", "free", "airtime=0.80 rule=3"),
+    ]
+    sums = trial_result.sums_of(rated, context)
+    assert (sums.calls, sums.priced, sums.charge_micro) == (4, 4, 3_200_000)
+
+
+BROKEN = (
+    ("start", "2003-02-30 10:00:00", "start is '2003-02-30 10:00:00'"),
+    ("start", "2003-06-10 10:00:00+8", "start is '2003-06-10 10:00:00+8'"),
+    ("start", "10.06.2003", "start is '10.06.2003'"),
+    ("used", "61x", "used is '61x'"),
+    ("used", "1KiB", "used is '1KiB'"),
+    ("used", "", "used is empty"),
+    ("service", "vioce", "service is 'vioce'"),
+    ("service", "unknown", "service is 'unknown'"),
+    ("direction", "transit", "direction is 'transit'"),
+    ("plan", "standart", "plan is 'standart'"),
+    ("on_net", "true", "on_net is 'true'"),
+    ("number", "0800 1", "number is '0800 1'"),
+    ("offset", "8h", "offset is '8h'"),
+    ("forward", "always", "forward is 'always'"),
+    ("duration", "5", "used is '61', and its own column is given too"),
+)
+
+
+@pytest.mark.parametrize(("column", "cell", "found"), BROKEN)
+def test_a_cell_that_means_nothing_is_refused_with_its_line(
+    column: str, cell: str, found: str, tmp_path: Path
+) -> None:
+    cells = {"start": "2003-06-10 10:00:00", "used": "61", "relation": "local"} | {column: cell}
+    problems = Problems()
+    calls = table_of(f"{','.join(cells)}\n{','.join(cells.values())}\n", tmp_path, problems)
+    trial.usages(calls, context_of(calls, problems), problems)
+    assert [(one.line, one.found) for one in problems.found] == [(2, found)]
+    assert problems.found[0].allowed
+    assert problems.found[0].do
+
+
+def test_words_that_no_rule_names_are_warned_of(tmp_path: Path) -> None:
+    problems = Problems()
+    calls = table_of("start,used,relation\n2003-06-10 10:00:00,1,locla\n", tmp_path, problems)
+    context_of(calls, problems)
+    assert [str(one) for one in problems.found] == [
+        "calls.csv:2: warning: relation is 'locla', which nothing in the book names\n"
+        "    allowed: toll, local\n    do: did you mean 'local'?"
+    ]
+
+
+def test_expectations_that_mean_nothing_are_refused(tmp_path: Path) -> None:
+    problems = Problems()
+    calls = table_of("start,used,relation,expect\n2003-06-10 10:00:00,1,local,airtim=0.40\n",
+                     tmp_path, problems)  # fmt: skip
+    context = context_of(calls, problems)
+    rated = list(trial.priced(trial.usages(calls, context, problems), context))
+    assert trial_result.check(calls, rated, context, problems) == []
+    with pytest.raises(Refused, match="expect is 'airtim") as refused:
+        problems.refuse_if_any()
+    assert "did you mean 'airtime'?" in str(refused.value)
+
+
+def test_many_calls_in_several_batches_are_each_priced_as_alone(tmp_path: Path) -> None:
+    count = trial.BATCH_ROWS + 1000
+    seconds = np.arange(count) % 4000
+    lines = "\n".join(f"2003-06-10 10:00:00,{used},local" for used in seconds.tolist())
+    problems = Problems()
+    calls = table_of(f"start,used,relation\n{lines}\n", tmp_path, problems)
+    context = context_of(calls, problems)
+    rated = list(trial.priced(trial.usages(calls, context, problems), context))
+    assert [batch.num_rows for batch in rated] == [trial.BATCH_ROWS, 1000]
+    assert all(batch.schema == schemas.RATED for batch in rated)
+    charges = np.concatenate([ints(batch, "charge_micro") for batch in rated])
+    assert np.array_equal(charges, -(-seconds // 60) * 400_000)
+    written = trial_result.table_of(calls, rated, context)
+    assert written["line"].to_pylist()[-1] == count + 1
+    amounts = written["charge"].combine_chunks()
+    assert amounts.equals(written["charge_airtime"].combine_chunks())
+    assert int(pc.sum(amounts).as_py().scaleb(6)) == money.exact_sum(charges)

@@ -1,0 +1,80 @@
+"""The steps of a price for programs, as ``explain --json`` and ``tariff price --json`` give them.
+
+Amounts are ``_micro``, prices ``_nano``; an ``exact_micro`` is text: a whole number, or a fraction
+such as 29/2 where the amount is not a whole number of millionths before it is rounded.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any, Final
+
+from rating.trace import Component, Segment, Staged
+from tariffs.model import Rate
+from tollbook import money
+
+_ROUNDING: Final = {mode: name for name, mode in money.ROUNDING_MODES.items()}
+_NANO_A_MICRO: Final = 1000
+
+
+def component_dict(component: Component) -> dict[str, Any]:
+    """How a component came about; keys that do not apply to its rate are left out."""
+    rate = component.rate
+    found: dict[str, Any] = {"component": component.component, "rate": rate.name if rate else ""}
+    if rate is not None:
+        found |= _rated(component, rate)
+    return found | {"charge_micro": component.charge_micro}
+
+
+def _rated(component: Component, rate: Rate) -> dict[str, Any]:
+    found = {
+        "rate_at": f"{rate.at.file}:{rate.at.line}",
+        "deck": component.deck,
+        "unit": rate.unit,
+        "quantity": component.quantity,
+        "is_short_call": component.is_short,
+        "segments": [_segment(segment, rate) for segment in component.segments],
+        "connect_nano": component.connect_nano,
+        "bound": component.bound,
+        "exact_micro": _exact(component.exact_nano),
+        "rounding": {"digits": rate.digits, "mode": _ROUNDING[rate.mode]},
+    }
+    if component.priced_quantity > component.quantity:
+        found["priced_quantity"] = component.priced_quantity
+    if component.free_quantity:
+        found["free_quantity"] = component.free_quantity
+    if component.priced_at_utc_s is not None and rate.bands:
+        found["priced_at_utc_s"] = component.priced_at_utc_s
+    if component.staged:
+        found["staged"] = [_staged(one) for one in component.staged]
+    if component.deck_line:
+        found["deck_line"] = component.deck_line
+    return found
+
+
+def _segment(segment: Segment, rate: Rate) -> dict[str, Any]:
+    found = {
+        "band": segment.band, "tier": segment.tier, "count": segment.count,
+        "increment": segment.increment, "price_nano": segment.price_nano, "per": segment.per,
+        "exact_micro": _exact(segment.amount_nano),
+    }  # fmt: skip
+    if rate.unit == "second":
+        found |= {"from_utc_s": segment.from_utc_s, "to_utc_s": segment.to_utc_s}
+    if segment.fee_nano:
+        found["fee_nano"] = segment.fee_nano
+    if segment.is_cut:
+        found["is_cut"] = True
+    if segment.part:
+        found["version_part"] = segment.part
+    return found
+
+
+def _staged(one: Staged) -> dict[str, Any]:
+    return {
+        "what": one.what, "count": one.count, "exact_micro": _exact(one.exact_nano),
+        "each_nano": one.each_nano, "sum_nano": one.sum_nano,
+    }  # fmt: skip
+
+
+def _exact(amount_nano: Fraction) -> str:
+    return str(amount_nano / _NANO_A_MICRO)

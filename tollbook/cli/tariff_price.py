@@ -1,0 +1,325 @@
+"""``tollbook tariff price``: price calls by a book before it goes live."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import click
+
+from tollbook.cli.common import count, json_option, print_json, table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from rating.trial import Context
+    from rating.trial_result import Difference, Sums
+    from tollbook.cli.tariff_books import Opened
+    from tollbook.columns import Table
+    from tollbook.text import Problems
+
+SHOWN: Final = 20  # calls on the screen without --limit
+EXPLAINED: Final = 1000  # calls that --explain takes without --limit
+_LIMIT_HELP: Final = f"Calls to show, or to explain ({SHOWN} and {EXPLAINED} by default)."
+_STANDARD_INPUT: Final = "-"
+
+
+class Choices(NamedTuple):
+    """The options of one pricing."""
+
+    calls: str | None
+    plan: str | None
+    output: str | None
+    explain: bool
+    check: bool
+    limit: int | None
+    as_json: bool
+    service: str | None
+    direction: str | None
+    start: str | None
+    used: str | None
+    facts: tuple[str, ...]
+
+    @property
+    def is_single(self) -> bool:
+        return self.calls is None
+
+
+@click.command(name="price")
+@click.argument("book", default=".", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--calls", metavar="FILE.csv", help="A file of calls; `-` for standard input.")
+@click.option("--plan", help="The plan of calls that name none.")
+@click.option("-o", "--output", metavar="FILE.csv", help="Write every call with its price there.")
+@click.option("--explain", is_flag=True, help="Show how each call came to its price.")
+@click.option("--check", is_flag=True, help="Compare with the column `expect`; 1 if any differs.")
+@click.option("--limit", type=click.IntRange(min=0), help=_LIMIT_HELP)
+@click.option("--service", help="Of a single call: voice, sms, data ...")
+@click.option("--direction", help="Of a single call: out, in or forward.")
+@click.option("--start", help="Of a single call: '2003-06-10 10:00:00', local time of the plan.")
+@click.option("--used", help="Of a single call: 61s, '3 events', 1MiB, 100+200 (up and down).")
+@click.option("--set", "facts", multiple=True, metavar="NAME=VALUE",
+              help="Another fact of a single call, such as relation=toll.")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, /, book: Path, as_json: bool, **options: Any) -> None:
+    """Price calls by a book, exactly as a run would.
+
+    BOOK is a workspace or a folder of plan files. Without --calls the options describe one call,
+    and its steps are shown.
+    """
+    from rating import trial, trial_result
+    from tollbook.cli.tariff_books import open_book
+    from tollbook.text import Problems
+
+    choices = Choices(as_json=as_json, **options)
+    _check_usage(choices)
+    problems = Problems()
+    opened = open_book(book, problems)
+    if choices.plan is not None:
+        from tollbook.cli.tariff_books import plan_of
+
+        plan_of(opened.book, choices.plan)
+    problems.found.clear()  # warnings of the book are `tariff check`'s
+    calls = _calls(choices, problems)
+    context = _context(opened, calls, choices, problems)
+    batches = [] if problems.errors else trial.usages(calls, context, problems)
+    problems.refuse_if_any("nothing was priced")
+    rated = list(trial.priced(batches, context))
+    differences = None
+    if choices.check:
+        differences = trial_result.check(calls, rated, context, problems)
+        problems.refuse_if_any("nothing was compared")
+    for problem in sorted(problems.found):
+        click.echo(str(problem), err=True)
+    if choices.output:
+        _write(choices.output, calls, rated, context)
+    _show(Pricing(calls, rated, context, choices), differences)
+    if differences:
+        ctx.exit(1)
+
+
+class Pricing(NamedTuple):
+    """Calls that were priced."""
+
+    calls: Table
+    rated: list[pa.RecordBatch]
+    context: Context
+    choices: Choices
+
+
+def _check_usage(choices: Choices) -> None:
+    single = (choices.service, choices.direction, choices.start, choices.used, *choices.facts)
+    if not choices.is_single and any(one is not None for one in single):
+        raise click.UsageError("--calls names a file of calls; --service, --direction, --start, "
+                               "--used and --set describe a single one")
+    if choices.is_single and choices.start is None:
+        raise click.UsageError("nothing to price: name a file with --calls, or describe one call "
+                               "with --start '2003-06-10 10:00:00' --used 61s --set relation=toll")
+    if choices.is_single and choices.check:
+        raise click.UsageError("--check compares the column `expect` of --calls")
+
+
+def _calls(choices: Choices, problems: Problems) -> Table:
+    """The file, or a table of the one call that the options describe."""
+    from rating import trial
+
+    if choices.calls is None:
+        return _single(choices)
+    if choices.calls == _STANDARD_INPUT:
+        return trial.read(Path("/dev/stdin"), "standard input", problems)
+    return trial.read(Path(choices.calls), choices.calls, problems)
+
+
+def _single(choices: Choices) -> Table:
+    import numpy as np
+    import pyarrow as pa
+
+    from rating.trial import ALIASES, COLUMNS
+    from tollbook.columns import Table
+    from tollbook.text import did_you_mean
+
+    cells = dict.fromkeys(COLUMNS, "")
+    for name in ("service", "direction", "start", "used"):
+        cells[name] = getattr(choices, name) or ""
+    for fact in choices.facts:
+        given, is_pair, value = fact.partition("=")
+        name = ALIASES.get(given, given)
+        if not is_pair or name not in cells:
+            listed = ", ".join(COLUMNS)
+            raise click.BadParameter(
+                f"'{fact}' sets nothing; write name=value with one of {listed}; "
+                f"{did_you_mean(given, COLUMNS, 'for example relation=toll')}", param_hint="--set",
+            )  # fmt: skip
+        cells[name] = value
+    columns = {name: pa.array([text], pa.string()) for name, text in cells.items()}
+    return Table("command line", columns, np.zeros(1, np.int64))
+
+
+def _context(opened: Opened, calls: Table, choices: Choices, problems: Problems) -> Context:
+    """The compiled book. Without an operator, zones and relations are what calls and book say."""
+    from rating import trial
+
+    is_bare = opened.workspace is None
+    words = trial.extended(opened.words, calls, problems) if is_bare else opened.words
+    return trial.prepare(opened.book, words, choices.plan or "", opened.maxima)
+
+
+def _write(output: str, calls: Table, rated: list[pa.RecordBatch], context: Context) -> None:
+    import pyarrow.csv
+
+    from rating.trial_result import table_of
+
+    target = "/dev/stdout" if output == _STANDARD_INPUT else output
+    options = pyarrow.csv.WriteOptions(quoting_style="needed")
+    pyarrow.csv.write_csv(table_of(calls, rated, context), target, options)
+
+
+# ---- what is shown
+
+
+def _show(done: Pricing, differences: list[Difference] | None) -> None:
+    from rating.trial_result import sums_of
+
+    choices, sums = done.choices, sums_of(done.rated, done.context)
+    if choices.as_json:
+        print_json(_document(done, sums, differences))
+        return
+    if choices.output == _STANDARD_INPUT:
+        return
+    if choices.explain or choices.is_single:
+        limit = EXPLAINED if choices.limit is None else choices.limit
+        for batch, row, name in _rows(done, limit):
+            click.echo(_explained(done.context, batch, row, name) + "\n")
+    elif differences is None and not choices.output:
+        click.echo(_screen(done, SHOWN if choices.limit is None else choices.limit))
+    if differences is not None:
+        click.echo(_compared(done, differences))
+    if not choices.is_single:
+        click.echo(_summary(done.context, sums))
+
+
+def _rows(done: Pricing, limit: int) -> list[tuple[pa.RecordBatch, int, str]]:
+    """The first calls: their batch, their place in it, and their name."""
+    found, low = [], 0
+    for batch in done.rated:
+        for row in range(min(batch.num_rows, limit - low)):
+            found.append((batch, row, done.calls.cell("name", low + row)))
+        low += batch.num_rows
+        if low >= limit:
+            break
+    return found
+
+
+def _screen(done: Pricing, limit: int) -> str:
+    from rating.trial_result import table_of
+    from tollbook.money import format_micro
+
+    def money(value: Any) -> str:
+        return format_micro(int(value.scaleb(6)))
+
+    first = table_of(done.calls, done.rated, done.context).slice(0, limit)
+    names = done.context.compiled.components
+    used = [name for name in names if any(one.as_py() for one in first[f"charge_{name}"])]
+    rows = [
+        [row["line"], row["name"], row["reason"] or "priced", row["plan"], row["version"],
+         row["rule"] or "", *(money(row[f"charge_{name}"]) for name in used),
+         f"{money(row['charge'])} {row['currency']}"]
+        for row in first.to_pylist()
+    ]  # fmt: skip
+    header = ["line", "name", "result", "plan", "version", "rule", *used, "charge"]
+    shown = table(header, rows, [0, 5, *range(6, 7 + len(used))])
+    more = len(done.calls) - len(rows)
+    return shown + (f"\n... and {count(more, 'call')} more: -o FILE.csv writes all\n" if more > 0
+                    else "\n")  # fmt: skip
+
+
+def _explained(context: Context, batch: pa.RecordBatch, row: int, name: str) -> str:
+    """One call, step by step; the total is what the compiled book charged."""
+    from rating import trace
+    from rating.trial import facts_of
+    from tollbook import reasons
+    from tollbook.cli import steps_screen as steps
+    from tollbook.stage import ints
+
+    line = int(ints(batch, "record_id")[row])
+    reason = int(ints(batch, "reason")[row])
+    plan_id, facts = facts_of(batch, row, context)
+    found = trace.price(context.book, plan_id, facts, context.maxima)
+    title = " ".join(filter(None, (f"line {line}" if line else "", name)))
+    result = reasons.name_of(reason) if reason else "priced"
+    lines = [f"{title or 'the call'}  {result}"]
+    lines += [steps.line(*each) for each in steps.facts_lines(found, facts)]
+    lines += [steps.line(*each) for each in steps.rule_lines(found, facts)]
+    if reason:
+        lines.append(steps.line("do", reasons.BY_CODE[reason].advice))
+        return "\n".join(lines)
+    charged = int(ints(batch, "charge_micro")[row])
+    currency = found.plan.currency if found.plan else ""
+    same = currency if charged == found.charge_micro else f"{currency}, NOT AS THE STEPS SAY"
+    lines += steps.aligned([*steps.price_steps(found, same)])
+    return "\n".join(lines)
+
+
+def _compared(done: Pricing, differences: list[Difference]) -> str:
+    import pyarrow.compute as pc
+
+    checked = pc.sum(pc.not_equal(done.calls["expect"], "")).as_py()
+    lines = [f"{done.calls.shown}:{one.line}: {one.name or 'call'}\n"
+             f"    expected: {one.expected}\n    found:    {one.found}"
+             for one in differences]  # fmt: skip
+    lines.append(f"{count(checked, 'call')} compared, {len(differences):,} "
+                 f"differ{'s' * (len(differences) == 1)}")  # fmt: skip
+    return "\n".join(lines)
+
+
+def _summary(context: Context, sums: Sums) -> str:
+    from tollbook.money import format_micro
+
+    currencies = {plan.currency for plan in context.book.plans}
+    currency = currencies.pop() if len(currencies) == 1 else "(several currencies)"
+    parts = ", ".join(f"{name} {format_micro(value)}" for name, value in sums.components if value)
+    total = f"{format_micro(sums.charge_micro)} {currency}" + f" ({parts})" * bool(parts)
+    lines = [f"{count(sums.calls, 'call')}, {sums.priced:,} priced: {total}"]
+    lines += [f"{number:,} without a price: {reason}" for reason, number in sums.reasons]
+    return "\n".join(lines)
+
+
+def _document(
+    done: Pricing, sums: Sums, differences: list[Difference] | None
+) -> dict[str, Any]:
+    """Everything for programs; amounts are decimals in texts."""
+    from rating.trial_result import table_of
+    from tollbook.money import format_micro
+
+    choices = done.choices
+    few = EXPLAINED if choices.explain or choices.is_single else len(done.calls)
+    limit = few if choices.limit is None else choices.limit
+    rows = table_of(done.calls, done.rated, done.context).slice(0, limit).to_pylist()
+    for row in rows:
+        for name in [name for name in row if name.startswith("charge")]:
+            row[name] = format_micro(int(row[name].scaleb(6)))
+    if choices.explain or choices.is_single:
+        for row, (batch, place, _) in zip(rows, _rows(done, limit), strict=True):
+            row["steps"] = _steps(done.context, batch, place)
+    found: dict[str, Any] = {
+        "calls": rows,
+        "sums": {
+            "calls": sums.calls, "priced": sums.priced, "charge": format_micro(sums.charge_micro),
+            "components": {name: format_micro(value) for name, value in sums.components},
+            "reasons": dict(sums.reasons),
+        },
+    }  # fmt: skip
+    if differences is not None:
+        found["differences"] = [asdict(one) for one in differences]
+    return found
+
+
+def _steps(context: Context, batch: pa.RecordBatch, row: int) -> list[dict[str, Any]]:
+    from rating import trace
+    from rating.trial import facts_of
+    from tollbook.cli.steps_json import component_dict
+
+    plan_id, facts = facts_of(batch, row, context)
+    found = trace.price(context.book, plan_id, facts, context.maxima)
+    return [component_dict(component) for component in found.components]
