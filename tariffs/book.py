@@ -1,7 +1,8 @@
 """The tariff book: a folder of YAML and CSV text -> ``model.Book``, or every problem at once.
 
-Each ``*.yaml`` of the folder is one version of one plan (it has the key ``plan``), or a list of
-taxes (``taxes``); several files with the same ``plan`` and different ``valid`` are its versions.
+Each ``*.yaml`` of the folder is one version of one plan (it has the key ``plan``), a list of taxes
+(``taxes``), or a library of rates that plans take over (``rates`` alone); several files with the
+same ``plan`` and different ``valid`` are its versions.
 """
 
 from __future__ import annotations
@@ -9,12 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tariffs.book_plan import read_plan, read_taxes
-from tariffs.book_rules import DeckFiles
+from tariffs.book_decks import DeckFiles
+from tariffs.book_extends import Sources, edition_of
+from tariffs.book_plan import PlanText, read_plan
+from tariffs.book_rates import Rates, parse_rates
+from tariffs.book_taxes import read_taxes
 from tariffs.check import check
+from tariffs.grammar import KEYS
 from tariffs.known import Edition, Known
 from tariffs.model import Book, Plan, TaxRate
-from tollbook.text import Node, Problems, load_yaml
+from tollbook.text import Node, Problems, Reader, load_yaml
 
 __all__ = ["Known", "load"]
 
@@ -28,10 +33,10 @@ def load(
     shown: how messages call the folder. Warnings alone do not keep the book from being returned.
     """
     known = known or Known()
-    before = problems.errors
-    editions: list[Edition] = []
+    before, first = problems.errors, len(problems.found)
+    plans: dict[str, PlanText] = {}
+    libraries: dict[str, Rates] = {}
     taxes: list[TaxRate] = []
-    decks = DeckFiles(folder, shown, problems)
     paths = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
     if not paths:
         problems.add((shown, 0), "there is no tariff book (no *.yaml file)",
@@ -41,41 +46,59 @@ def load(
                       "files that end in .yaml", "rename the file")
     for path in paths:
         node = load_yaml(path, problems, f"{shown}/{path.name}")
-        if node is not None:
-            _read_file(node, editions, taxes, decks, known, problems)
-    check(editions, taxes, decks.read, known, problems)
+        if node is None or not _is_book_file(node, problems):
+            continue
+        if "plan" in node.key_lines:
+            plans[path.name] = read_plan(node, known, problems)
+        elif "taxes" in node.key_lines:
+            taxes += read_taxes(node, problems)
+        else:
+            library = Reader(node, problems, "the library", KEYS["library"])
+            libraries[path.name] = parse_rates(library.keys["rates"], problems)
+    sources = Sources(plans, libraries, DeckFiles(folder, shown, problems), known)
+    editions = [edition_of(name, sources, problems) for name in plans]
+    check(editions, taxes, sources.decks, known, problems)
+    _once(problems, first)
     if problems.errors > before:
         return None
-    _warn_of_unread_decks(folder, decks, problems)
-    files = tuple(path.name for path in paths) + tuple(sorted(decks.read))
+    _warn_of_unread_files(folder, sources, problems)
+    files = tuple(path.name for path in paths) + sources.decks.names
     return _make_book(editions, taxes, known, files)
 
 
-def _read_file(
-    node: Node,
-    editions: list[Edition],
-    taxes: list[TaxRate],
-    decks: DeckFiles,
-    known: Known,
-    problems: Problems,
-) -> None:
-    if isinstance(node.value, dict) and "taxes" in node.value and "plan" not in node.value:
-        taxes += read_taxes(node, problems)
-    elif isinstance(node.value, dict) and "plan" not in node.value:
-        problems.add((node.file, node.line), "the file has neither 'plan' nor 'taxes'",
-                     "one plan version, or the taxes, in each file", "add `plan: name` at the top")
-    elif isinstance(node.value, dict):
-        editions.append(read_plan(node, decks, known, problems))
-    else:
+def _is_book_file(node: Node, problems: Problems) -> bool:
+    """Whether a file is one of those that a book is made of; if not, that is noted."""
+    if not isinstance(node.value, dict):
         problems.add(node, f"the file is {node.kind}", "a mapping that begins with `plan: name`",
                      "compare it with docs/tariffs.md")
+        return False
+    if {"plan", "taxes", "rates"} & node.value.keys():
+        return True
+    problems.add((node.file, node.line), "the file has neither 'plan' nor 'taxes' nor 'rates'",
+                 "one plan version, the taxes, or a library of rates, in each file",
+                 "add `plan: name` at the top")
+    return False
 
 
-def _warn_of_unread_decks(folder: Path, decks: DeckFiles, problems: Problems) -> None:
+def _once(problems: Problems, first: int) -> None:
+    """Leaves out what was found again: text that several versions take over is checked in each."""
+    kept = {(p.file, p.line, p.severity, p.found): p for p in reversed(problems.found[first:])}
+    problems.found[first:] = reversed(kept.values())
+
+
+def _warn_of_unread_files(folder: Path, sources: Sources, problems: Problems) -> None:
+    decks = sources.decks
     for path in sorted(folder.glob("*.csv")):
-        if path.name not in decks.read:
+        if path.name not in decks.names:
             problems.warn((f"{decks.shown}/{path.name}", 0), "no rule names this deck",
-                          "decks that a charge names with `by_zone`", "name it, or remove the file")
+                          "decks that a charge names with `by_zone` or `by_prefix`",
+                          "name it, or remove the file")
+    used = {name for text in sources.plans.values() for name in text.use}
+    for name in sources.libraries:
+        if name not in used:
+            problems.warn((f"{decks.shown}/{name}", 1), "no plan uses this library of rates",
+                          f"libraries that a plan names, as `use: [{name}]`",
+                          "name it in a plan, or add `plan: name` if it is one")
 
 
 def _make_book(
@@ -85,7 +108,7 @@ def _make_book(
     plans = []
     for plan_id in sorted({edition.plan_id for edition in editions}):
         own = sorted((e for e in editions if e.plan_id == plan_id),
-                     key=lambda edition: edition.version.valid_from)  # fmt: skip
+                     key=lambda edition: edition.begins)  # fmt: skip
         versions = tuple(edition.version for edition in own)
         plans.append(Plan(plan_id, own[-1].name, own[-1].currency, versions))
     components = dict.fromkeys(

@@ -1,98 +1,43 @@
-"""The ``rules:`` of a plan file, and the decks (zone -> rate) that they name."""
+"""The ``rules:`` of a plan file, as ``model.Rule``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tariffs.book_rates import is_mapping
-from tariffs.model import FREE, Charge, Deck, Position, Rule, When
-from tollbook import text
-from tollbook.codes import DIRECTIONS, ROAMINGS, SERVICES
+from tariffs.book_tiers import is_mapping
+from tariffs.grammar import KEYS
+from tariffs.model import FREE, Charge, Position, Rule, When
+from tollbook.codes import BOUNDARIES, DIRECTIONS, FORWARDS, ROAMINGS, SERVICES
 from tollbook.text import Node, Problems, Reader, did_you_mean
 
 REFUSE: Final = "refuse"
 ANY_ZONE: Final = "*"
+ANY_RELATION: Final = "*"
+ANY_CODE: Final = "*"  # of access codes: whichever was dialled
+NO_CODE: Final = "none"
 RULED_SERVICES: Final = SERVICES[1:]
 RULED_DIRECTIONS: Final = DIRECTIONS[1:4]  # a transit record has no subscription, hence no plan
 
-_WHEN_KEYS: Final = ("service", "direction", "roaming", "relation", "to", "on_net", "special",
-                     "access_code")  # fmt: skip
+LOOKUPS: Final = ("by_zone", "by_prefix", "by_relation", "by_home_relation")
 _CHARGE_ALLOWED: Final = "free, refuse, or a mapping of components to rates"
-_TARGET_ALLOWED: Final = "the name of a rate, free, or {by_zone: a CSV file beside the book}"
+_TARGET_ALLOWED: Final = f"the name of a rate, free, or a mapping with one of {', '.join(LOOKUPS)}"
 
 
-@dataclass(frozen=True)
-class DeckRow:
-    """One line of a deck file; ``zone`` may be ANY_ZONE: all zones that no other line names."""
+def parse_rules(
+    nodes: Sequence[Node], problems: Problems, name: str = "rule", ends: bool = True
+) -> tuple[tuple[Rule, ...], bool]:
+    """The rules that could be read, in order, and whether those are all of them.
 
-    zone: str
-    rate: str
-    at: Position
-
-
-@dataclass
-class DeckFiles:
-    """Deck files of one book, each read once however many plans name it."""
-
-    folder: Path
-    shown: str
-    problems: Problems
-    read: dict[str, tuple[DeckRow, ...] | None] = field(default_factory=dict)
-
-    def rows(self, charge: Charge) -> tuple[DeckRow, ...] | None:
-        """The rows of the deck that a charge names; None if problems were noted in it."""
-        name, before = charge.by_zone, self.problems.errors
-        if name not in self.read:
-            rows: tuple[DeckRow, ...] = ()
-            if (self.folder / name).is_file():
-                rows = _read_deck(self.folder / name, f"{self.shown}/{name}", self.problems)
-            else:
-                self.problems.add((charge.at.file, charge.at.line), f"there is no deck '{name}'",
-                                  "a .csv file of the same folder, with the columns zone and rate",
-                                  "write it, or correct its name")
-            self.read[name] = rows if self.problems.errors == before else None
-        return self.read[name]
-
-
-def _read_deck(path: Path, shown: str, problems: Problems) -> tuple[DeckRow, ...]:
-    rows: dict[str, DeckRow] = {}
-    for row in text.load_csv(path, ("zone", "rate"), ("name",), problems, shown):
-        for column in ("zone", "rate"):
-            if not row[column]:
-                problems.add(row.at, f"the {column} is empty", "a zone and a rate on every line",
-                             "fill it in, or remove the line")
-        if row["zone"] in rows:
-            problems.add(row.at, f"zone '{row['zone']}' stands twice (first in line "
-                         f"{rows[row['zone']].at.line})", "every zone once", "remove one")
-        rows[row["zone"]] = DeckRow(row["zone"], row["rate"], Position(row.file, row.line))
-    return tuple(rows.values())
-
-
-def make_deck(name: str, rows: Sequence[DeckRow], zones: Sequence[str] | None) -> Deck:
-    """A deck with the line for all other zones (``*``) written out over ``zones``.
-
-    Where the zones are not known the line stays as it is written.
+    ends: the list may end with `otherwise`; rules that stand before others may not.
     """
-    named = {row.zone for row in rows}
-    pairs: list[tuple[str, str]] = []
-    for row in rows:
-        if row.zone == ANY_ZONE and zones is not None:
-            pairs += [(zone, row.rate) for zone in zones if zone not in named]
-        else:
-            pairs.append((row.zone, row.rate))
-    return Deck(name, tuple(pairs), rows[0].at if rows else Position())
-
-
-def parse_rules(nodes: Sequence[Node], problems: Problems) -> tuple[tuple[Rule, ...], bool]:
-    """The rules that could be read, in order, and whether those are all of them."""
     rules = []
     for number, node in enumerate(nodes, 1):
         before = problems.errors
-        reader = Reader(node, problems, f"rule {number}", ("when", "charge", "otherwise"))
-        rule = _read_rule(reader, last=number == len(nodes)) if is_mapping(reader) else None
+        reader = Reader(node, problems, f"{name} {number}", KEYS["rule"])
+        last = ends and number == len(nodes)
+        rule = _read_rule(reader, last) if is_mapping(reader) else None
         if rule is not None and problems.errors == before:
             rules.append(rule)
     return tuple(rules), len(rules) == len(nodes)
@@ -118,7 +63,7 @@ def _read_rule(reader: Reader, last: bool) -> Rule | None:
 
 
 def _read_when(outer: Reader) -> When:
-    reader = Reader(outer.keys["when"], outer.problems, f"{outer.name}, when", _WHEN_KEYS)
+    reader = Reader(outer.keys["when"], outer.problems, f"{outer.name}, when", KEYS["when"])
     return When(
         service=_words(reader, "service", RULED_SERVICES),
         direction=_words(reader, "direction", RULED_DIRECTIONS),
@@ -127,8 +72,28 @@ def _read_when(outer: Reader) -> When:
         to_zone=_words(reader, "to"),
         on_net=_yes_or_no(reader, "on_net"),
         special=_yes_or_no(reader, "special"),
-        access_code=_words(reader, "access_code"),
+        access_code=_access_codes(reader),
+        from_zone=_words(reader, "from"),
+        home_zone=_words(reader, "home"),
+        home_relation=_words(reader, "home_relation"),
+        carrier=_words(reader, "carrier"),
+        forward=_words(reader, "forward", FORWARDS),
+        boundary=_words(reader, "boundary", BOUNDARIES),
+        same_place=_yes_or_no(reader, "same_place"),
+        friend=_yes_or_no(reader, "friend"),
+        group=_yes_or_no(reader, "group"),
     )
+
+
+def _access_codes(reader: Reader) -> tuple[str, ...]:
+    """Codes, or one word for all of them or none of them."""
+    words = _words(reader, "access_code")
+    for word in (ANY_CODE, NO_CODE):
+        if word in words and len(words) > 1:
+            reader.wrong("access_code", f"'access_code' names '{word}' beside other codes",
+                         f"codes, or '{ANY_CODE}' alone (any code), or '{NO_CODE}' alone (no code)",
+                         "write two rules")
+    return words
 
 
 def _words(reader: Reader, key: str, allowed: Sequence[str] = ()) -> tuple[str, ...]:
@@ -178,11 +143,48 @@ def _read_charge(outer: Reader, component: str, target: Node, at: Position) -> C
             outer.problems.add(target, f"{outer.name}: '{component}' is '{target.value}'",
                                _TARGET_ALLOWED, "refuse the whole usage with `charge: refuse`")
         return Charge(component, target.value, at=at)
-    reader = Reader(target, outer.problems, f"{outer.name}, {component}", ("by_zone",))
+    reader = Reader(target, outer.problems, f"{outer.name}, {component}", KEYS["target"])
     if not is_mapping(reader):
         return Charge(component, at=at)
-    name = reader.text("by_zone", None, _TARGET_ALLOWED)
+    given = [key for key in LOOKUPS if key in reader]
+    if len(given) != 1:
+        found = f"names {' and '.join(given)}" if given else "names nothing to look the rate up by"
+        reader.wrong("by_zone", found, f"one of {', '.join(LOOKUPS)}", "leave one")
+        return Charge(component, at=at)
+    if "like" in reader and given != ["by_prefix"]:
+        reader.wrong("like", f"'like' beside '{given[0]}'", "'like' beside 'by_prefix'",
+                     "remove 'like': a rate of such a deck says everything itself")
+    return Charge(
+        component,
+        by_zone=_deck_name(reader, "by_zone"),
+        at=at,
+        by_prefix=_deck_name(reader, "by_prefix"),
+        like=reader.text("like", None, "the name of a rate") if "like" in reader else "",
+        by_relation=_by_word(reader, "by_relation"),
+        by_home_relation=_by_word(reader, "by_home_relation"),
+    )
+
+
+def _deck_name(reader: Reader, key: str) -> str:
+    if key not in reader:
+        return ""
+    name = reader.text(key, None, _TARGET_ALLOWED)
     if name and (Path(name).name != name or "\\" in name or not name.endswith(".csv")):
-        reader.wrong("by_zone", f"'by_zone' is '{name}'", "the name of a .csv file of the same "
+        reader.wrong(key, f"'{key}' is '{name}'", "the name of a .csv file of the same "
                      "folder as the book", "put the file there and name it without a folder")
-    return Charge(component, by_zone=name, at=at)
+    return name
+
+
+def _by_word(outer: Reader, key: str) -> tuple[tuple[str, str], ...]:
+    """A mapping of relations (or "*") to rates."""
+    if key not in outer:
+        return ()
+    node = outer.keys[key]
+    if not isinstance(node.value, dict) or not node.value:
+        found = "an empty mapping" if isinstance(node.value, dict) else node.kind
+        outer.wrong(key, f"'{key}' is {found}", "a mapping of relations to rates",
+                    f'write it as `{key}: {{local: free, "*": toll}}`')
+        return ()
+    reader = Reader(node, outer.problems, f"{outer.name}, {key}", node.value)
+    return tuple((word, reader.text(word, None, "the name of a rate, or free"))
+                 for word in reader.keys)  # fmt: skip

@@ -1,68 +1,115 @@
-"""Whether the bands of a rate give every local second of every day type exactly one price."""
+"""Whether the bands of a rate give every local second of every day exactly one price."""
 
 from __future__ import annotations
 
-from tariffs.model import ALL_DAYS, DAY_S, DAY_TYPES, Band, Rate
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import combinations
+
+from tariffs.day_kinds import DayKind, day_kinds
+from tariffs.model import ALL_DAYS, DAY_S, Band, Rate
 from tariffs.units import days_text, time_text
 from tollbook.text import Problems
 
 
+@dataclass
+class _Found:
+    """Days on which something was found: a mask of their types, and the first of them."""
+
+    days: int = 0
+    first: date = date.max
+
+    def add(self, kind: DayKind) -> None:
+        self.days |= 1 << kind.day_type
+        self.first = min(self.first, kind.example)
+
+
+@dataclass
+class _Hours:
+    """What was found over all kinds of day; bands by their place in the rate."""
+
+    overlaps: dict[tuple[int, int], _Found] = field(default_factory=dict)
+    gaps: dict[tuple[int, int], _Found] = field(default_factory=dict)
+    deciding: set[int] = field(default_factory=set)
+
+
 def check_bands(rate: Rate, problems: Problems) -> None:
-    """Notes overlaps, hours without a price, and a base price that no hour is left for."""
+    """Notes overlaps, hours without a price, and prices that are never in force."""
     if not rate.bands:
         return
-    overlaps: dict[tuple[Band, Band], int] = {}
-    gaps: dict[tuple[int, int], int] = {}
-    for day in range(len(DAY_TYPES)):
-        bit = 1 << day
-        met, open_spans = _walk_day([band for band in rate.bands if band.days & bit])
-        for pair in met:
-            overlaps[pair] = overlaps.get(pair, 0) | bit
-        for span in open_spans:
-            gaps[span] = gaps.get(span, 0) | bit
-    for (one, other), days in overlaps.items():
-        _note_overlap(rate, one, other, days, problems)
+    hours = _Hours()
+    for kind in day_kinds(tuple(band.dates for band in rate.bands)):
+        holding = [
+            number for number, band in enumerate(rate.bands)
+            if band.days >> kind.day_type & 1 and kind.holds[number]
+        ]  # fmt: skip
+        _walk_day(rate.bands, holding, kind, hours)
+    for (one, other), found in hours.overlaps.items():
+        _note_overlap(rate, rate.bands[one], rate.bands[other], found, problems)
     if not rate.tiers:
-        _note_gaps(rate, gaps, problems)
-    elif not gaps and not overlaps:
+        _note_gaps(rate, hours.gaps, problems)
+    elif not hours.gaps and not hours.overlaps:
         problems.warn((rate.at.file, rate.at.line), f"rate '{rate.name}': its own price is never "
                       "in force, because the bands cover all hours",
                       "a price for the hours that no band covers", "remove it, or a band")
+    if not hours.overlaps:
+        _note_hidden(rate, hours.deciding, problems)
 
 
-def _walk_day(bands: list[Band]) -> tuple[list[tuple[Band, Band]], list[tuple[int, int]]]:
-    """Pairs of bands that overlap on one day, and the spans that none of them covers."""
-    met, open_spans = [], []
-    end, last = 0, None
-    for band in sorted(bands, key=lambda band: (band.from_s, band.to_s)):
-        if last is not None and band.from_s < end:
-            met.append((last, band))
-        if band.from_s > end:
-            open_spans.append((end, band.from_s))
-        if band.to_s > end:
-            end, last = band.to_s, band
-    if end < DAY_S:
-        open_spans.append((end, DAY_S))
-    return met, open_spans
+def _walk_day(
+    bands: Sequence[Band], holding: Sequence[int], kind: DayKind, hours: _Hours
+) -> None:
+    """Notes pairs that overlap with one weight, what no band covers, and the bands that decide."""
+    for one, other in combinations(holding, 2):
+        a, b = bands[one], bands[other]
+        if a.weight == b.weight and a.from_s < b.to_s and b.from_s < a.to_s:
+            hours.overlaps.setdefault((one, other), _Found()).add(kind)
+    starts, ends = {bands[n].from_s for n in holding}, {bands[n].to_s for n in holding}
+    edges = sorted({0, DAY_S} | starts | ends)
+    open_from = -1
+    for low in edges:
+        over = [n for n in holding if bands[n].from_s <= low < bands[n].to_s]
+        if over:
+            hours.deciding.add(max(over, key=lambda number: bands[number].weight))
+        if open_from >= 0 and (over or low == DAY_S):
+            hours.gaps.setdefault((open_from, low), _Found()).add(kind)
+            open_from = -1
+        elif not over and open_from < 0 and low < DAY_S:
+            open_from = low
 
 
-def _note_overlap(rate: Rate, one: Band, other: Band, days: int, problems: Problems) -> None:
+def _note_overlap(rate: Rate, one: Band, other: Band, found: _Found, problems: Problems) -> None:
     first, second = sorted((one, other), key=lambda band: band.at.line)
     low, high = max(one.from_s, other.from_s), min(one.to_s, other.to_s)
+    weight = f" with weight {one.weight}" if any(band.weight for band in rate.bands) else ""
     problems.add((second.at.file, second.at.line), f"rate '{rate.name}': bands '{first.name}' "
                  f"(line {first.at.line}) and '{second.name}' both hold {time_text(low)}-"
-                 f"{time_text(high)} {_on(days)}",
+                 f"{time_text(high)} {_on(rate, found)}{weight}",
                  "every local minute of every day type has exactly one price",
-                 "shorten one of the bands, or give them different days")
+                 "shorten one of the bands, give them different days, or give the one that counts "
+                 "a higher `weight`")
 
 
-def _note_gaps(rate: Rate, gaps: dict[tuple[int, int], int], problems: Problems) -> None:
-    for (low, high), days in gaps.items():
+def _note_gaps(rate: Rate, gaps: dict[tuple[int, int], _Found], problems: Problems) -> None:
+    for (low, high), found in gaps.items():
         problems.add((rate.at.file, rate.at.line), f"rate '{rate.name}': bands leave "
-                     f"{time_text(low)}-{time_text(high)} {_on(days)} without a price",
+                     f"{time_text(low)}-{time_text(high)} {_on(rate, found)} without a price",
                      "every local minute of every day type has exactly one price",
                      "add a band, or give the rate a `price` that holds elsewhere")
 
 
-def _on(days: int) -> str:
-    return days_text(days) if days == ALL_DAYS else f"on {days_text(days)}"
+def _note_hidden(rate: Rate, deciding: set[int], problems: Problems) -> None:
+    """Bands of which no part ever decides; a band over midnight has two parts."""
+    in_force = {rate.bands[number].at for number in deciding}
+    for band in {band.at: band for band in rate.bands if band.at not in in_force}.values():
+        problems.warn((band.at.file, band.at.line), f"rate '{rate.name}': band '{band.name}' never "
+                      "holds: bands of higher weight cover it, or its days and dates never meet",
+                      "bands that decide the price of some hour",
+                      "give it a higher `weight`, or remove it")
+
+
+def _on(rate: Rate, found: _Found) -> str:
+    days = days_text(found.days) if found.days == ALL_DAYS else f"on {days_text(found.days)}"
+    dated = any(band.dates != type(band.dates)() for band in rate.bands)
+    return f"{days} (first on {found.first})" if dated else days

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from tariffs.model import Position, Version
+from tariffs.model import Position, Rate, Version
 from tollbook.network import Network
 from tollbook.workspace import Workspace
 
@@ -22,6 +22,7 @@ class Known:
     zones: tuple[str, ...] | None = None
     relations: tuple[str, ...] | None = None
     access_codes: tuple[str, ...] | None = None
+    carriers: tuple[str, ...] | None = None
     holidays: frozenset[date] = frozenset()
     currency: str = ""
     time_zone: str = ""
@@ -33,6 +34,7 @@ def names_of(workspace: Workspace, network: Network) -> Known:
         zones=network.zones.ids,
         relations=network.relations,
         access_codes=workspace.numbering.access_codes,
+        carriers=network.carriers.ids,
         holidays=frozenset(day for day, _ in network.holidays),
         currency=workspace.operator.currency,
         time_zone=workspace.operator.time_zone,
@@ -45,6 +47,7 @@ class Edition:
 
     unread_rates: names of rates that were noted as faulty; what refers to them is not noted again.
     rules_are_whole: False if a rule was noted as faulty and is missing from the version.
+    replaced: rates of the file that stand in place of one it took over, with that one.
     """
 
     plan_id: str
@@ -54,3 +57,15 @@ class Edition:
     at: Position
     unread_rates: frozenset[str] = frozenset()
     rules_are_whole: bool = True
+    replaced: tuple[tuple[Rate, Rate], ...] = ()
+
+    @property
+    def begins(self) -> tuple[date, int]:
+        """The day and its wall second on which the version comes into force."""
+        return self.version.valid_from, self.version.valid_from_s
+
+    @property
+    def ends(self) -> tuple[date, int] | None:
+        """The first day and second without it; None: it holds on."""
+        version = self.version
+        return None if version.valid_to is None else (version.valid_to, version.valid_to_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Final
 
 from tariffs.model import ALL_DAYS, DAY_S, DAY_TYPES, UNITS
@@ -107,3 +108,9 @@ def days_text(days: int) -> str:
 def fits(unit: str, service: str) -> bool:
     """Whether a price per ``unit`` can be applied to what is counted for ``service``."""
     return QUANTITY_UNIT[SERVICE_CODE[service]] == _UNIT_CODE[unit]
+
+
+def moment_text(moment: tuple[date, int]) -> str:
+    """A day and its second as a book writes them: ``"2008-03-01"``, ``"2008-03-01T14:00"``."""
+    day, second = moment
+    return f"{day}T{time_text(second)}" if second else str(day)
