@@ -13,6 +13,7 @@ CORE = [
     "sqlalchemy>=2.0",
     "rich>=13.7",
     "typst>=0.13",
+    "openpyxl>=3.1",
     "tzdata>=2025.1",
 ]
 TEST = [
@@ -22,6 +23,7 @@ TEST = [
     "mypy>=1.13",
     "ruff>=0.8",
     "types-PyYAML",
+    "types-openpyxl",
     "duckdb>=1.2",
     "polars>=1.20",
     "build>=1.2",
