@@ -8,104 +8,36 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
 from typing import Final
 
 import numpy as np
 
 from tariffs.model import (
-    ALL_DAYS,
     DAY_S,
-    DAY_TYPES,
     FREE,
-    Band,
     Book,
     Charge,
-    Dates,
     Deck,
     Plan,
     PrefixRows,
-    Rate,
     Rule,
     TaxRate,
-    Tier,
     Version,
     When,
 )
 from tariffs.units import time_text
+from tariffs.write_rates import WIDTH, Pairs, flow, listed, price, quantity, rate_lines, word
 from tollbook import money
-from tollbook.clock import EPOCH_DAY
 from tollbook.columns import OPEN_FROM, OPEN_TO
 
-WIDTH: Final = 100  # a mapping that fits stands on one line
-_PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*|\d{4}-\d{2}-\d{2}")
-_VOLUMES: Final = (("TiB", 2**40), ("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10))
-_DECIMAL_VOLUMES: Final = (("GB", 10**9), ("MB", 10**6), ("KB", 10**3))
-_MODES: Final = {mode: name for name, mode in money.ROUNDING_MODES.items()}
-_STANDARD: Final = "standard"  # the tax class of what names none
-_CHARGE_LIMIT_MICRO: Final = 10**12  # of a version that names none
 DECK_COLUMNS: Final = (
     "prefix", "destination", "price", "increments", "connect", "minimum", "valid_from", "valid_to",
 )  # fmt: skip
-Pairs = Sequence[tuple[str, str]]  # keys and values, as they are written
-
-
-# ---- words
-
-
-def word(text: str) -> str:
-    """A text as YAML has it: quoted unless it is a plain word or a day."""
-    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
-
-
-def quantity(unit: str, value: int) -> str:
-    """Base units with the largest unit that divides them: ``60s``, ``1KiB``, ``3 events``."""
-    if unit == "event":
-        return "event" if value == 1 else f"{value} events"
-    if unit == "second":
-        return f"{value}s"
-    for name, size in (*_VOLUMES, *_DECIMAL_VOLUMES):
-        if value % size == 0:
-            return f"{value // size}{name}"
-    return f"{value}B"
-
-
-def price(price_nano: int) -> str:
-    """``0.40``: at least two decimals, never fewer than are exact."""
-    return money.format_nano(price_nano)
-
-
-def flow(pairs: Pairs) -> str:
-    """``{key: value, ...}``."""
-    return "{" + ", ".join(f"{key}: {value}" for key, value in pairs) + "}"
-
-
-def listed(words: Iterable[str]) -> str:
-    """``[a, b]``, or the one word alone."""
-    found = [word(one) for one in words]
-    return found[0] if len(found) == 1 else f"[{', '.join(found)}]"
-
-
-def mapping(head: str, pairs: Pairs, blocks: Mapping[str, Sequence[Pairs]]) -> list[str]:
-    """Lines of ``head: {...}``: on one line if that fits, else a key a line.
-
-    blocks: keys whose values are lists of mappings, one item a line.
-    """
-    indent = " " * (len(head) - len(head.lstrip()) + 2)
-    inline = [*pairs, *((key, f"[{', '.join(map(flow, items))}]") for key, items in blocks.items())]
-    one_line = f"{head}: {flow(inline)}"
-    if len(one_line) <= WIDTH and all(len(items) < 2 for items in blocks.values()):
-        return [one_line]
-    lines = [f"{head}:", *(f"{indent}{key}: {value}" for key, value in pairs)]
-    for key, items in blocks.items():
-        lines += [f"{indent}{key}:", *(f"{indent}  - {flow(item)}" for item in items)]
-    return lines
-
-
-# ---- a plan file
+_STANDARD: Final = "standard"  # the tax class of what names none
+_CHARGE_LIMIT_MICRO: Final = 10**12  # of a version that names none
+_EPOCH: Final = date(1970, 1, 1)
 
 
 def plan_text(plan: Plan, version: Version, comments: Sequence[str] = ()) -> str:
@@ -168,156 +100,9 @@ def _ranges(version: Version) -> list[Pairs]:
 def _recurring(version: Version, number: int) -> Pairs:
     one = version.recurring[number]
     pairs = [("charge", word(one.name)), ("price", money.format_micro(one.price_micro)),
-             ("in", "advance" if one.in_advance else "arrears"), ("prorate", one.prorate)]  # fmt: skip
+             ("in", "advance" if one.in_advance else "arrears"),
+             ("prorate", one.prorate)]  # fmt: skip
     return pairs + ([("tax_class", word(one.tax_class))] if one.tax_class != _STANDARD else [])
-
-
-# ---- rates
-
-
-def rate_lines(rate: Rate) -> list[str]:
-    """One rate under ``rates:``."""
-    base = (rate.tiers or rate.bands[0].tiers)[0]
-    first = rate.first_increment or base.increment
-    pairs = [("per", quantity(rate.unit, base.per))]
-    if first != base.per or base.increment != base.per:
-        pairs.append(("increments", _increments(first, base.increment)))
-    blocks: dict[str, Sequence[Pairs]] = {}
-    if _is_single(rate.tiers):
-        pairs += _amount(rate.tiers[0])
-    elif rate.tiers:
-        blocks["tiers"] = _tiers(rate, rate.tiers, base)
-    pairs += _options(rate)
-    if rate.bands:
-        blocks["bands"] = [_band(rate, band, base) for band in rate.bands]
-    return mapping(f"  {rate.name}", pairs, blocks)
-
-
-def _increments(first: int, following: int) -> str:
-    return f"{first}/{following}" if first != following else str(following)
-
-
-def _is_single(tiers: Sequence[Tier]) -> bool:
-    """Whether ``price`` (or ``percent``) says all."""
-    return len(tiers) == 1 and not tiers[0].fee_nano
-
-
-def _amount(tier: Tier) -> Pairs:
-    if tier.percent_nano == 100 * money.NANO:
-        return [("price", "deck")]
-    if tier.percent_nano:
-        return [("percent", money.format_nano(tier.percent_nano, 0))]
-    return [("price", price(tier.price_nano))]
-
-
-def _steps(unit: str, tier: Tier, base: Tier) -> Pairs:
-    """``per`` and ``increments`` where they are not those of the rate."""
-    pairs = []
-    if tier.per != base.per:
-        pairs.append(("per", quantity(unit, tier.per)))
-    implied = tier.per if pairs else base.increment
-    return pairs + ([("increments", str(tier.increment))] if tier.increment != implied else [])
-
-
-def _tiers(rate: Rate, tiers: Sequence[Tier], base: Tier) -> list[Pairs]:
-    found = []
-    for number, tier in enumerate(tiers, 1):
-        pairs: list[tuple[str, str]] = []
-        if number < len(tiers):
-            pairs.append(("up_to", quantity(rate.unit, tiers[number].from_quantity)))
-        pairs += [*_steps(rate.unit, tier, base), *_amount(tier)]
-        if tier.fee_nano:
-            pairs.append(("fee", price(tier.fee_nano)))
-        found.append(pairs)
-    return found
-
-
-def _band(rate: Rate, band: Band, base: Tier) -> Pairs:
-    pairs: list[tuple[str, str]] = []
-    if band.name:
-        pairs.append(("name", word(band.name)))
-    if band.days != ALL_DAYS:
-        pairs.append(("days", listed(_days(band.days))))
-    if band.dates != Dates():
-        pairs.append(("dates", _dates(band.dates)))
-    if (band.from_s, band.to_s) != (0, DAY_S) or len(pairs) < 1 + bool(band.name):
-        pairs += [("from", f'"{time_text(band.from_s)}"'), ("to", f'"{time_text(band.to_s)}"')]
-    if band.weight:
-        pairs.append(("weight", str(band.weight)))
-    if band.connect_nano >= 0:
-        pairs.append(("connect", price(band.connect_nano)))
-    if _is_single(band.tiers):
-        return [*pairs, *_steps(rate.unit, band.tiers[0], base), *_amount(band.tiers[0])]
-    tiers = ", ".join(map(flow, _tiers(rate, band.tiers, base)))
-    return [*pairs, ("tiers", f"[{tiers}]")]
-
-
-def _days(days: int) -> list[str]:
-    return [name for bit, name in enumerate(DAY_TYPES) if days >> bit & 1]
-
-
-def _dates(dates: Dates) -> str:
-    """A list of days, or a mapping where months, days or years are named."""
-    spans = [_span(since, until) for since, until in dates.spans]
-    spans += [_yearly(low) + (f"..{_yearly(high)}" if low != high else "")
-              for low, high in dates.yearly]  # fmt: skip
-    parts = (("months", dates.months), ("days", dates.month_days), ("years", dates.years))
-    pairs = [
-        (key, f"[{', '.join('last' if one < 0 else str(one) for one in values)}]")
-        for key, values in parts if values
-    ]  # fmt: skip
-    if not pairs:
-        return f"[{', '.join(spans)}]"
-    return flow([*([("on", f"[{', '.join(spans)}]")] if spans else []), *pairs])
-
-
-def _span(since: date, until: date) -> str:
-    """Days [since, until) with the last day included, as people write them."""
-    last = until - timedelta(days=1)
-    return since.isoformat() + (f"..{last}" if last > since else "")
-
-
-def _yearly(key: int) -> str:
-    return f"{key // 100:02d}-{key % 100:02d}"
-
-
-def _options(rate: Rate) -> Pairs:
-    pairs = []
-    minimum = {"second": "minimum_duration", "byte": "minimum_volume"}.get(rate.unit, "minimum")
-    for key, value in (("free", rate.free_quantity), (minimum, rate.minimum_quantity)):
-        if value:
-            pairs.append((key, quantity(rate.unit, value)))
-    if rate.short_call:
-        pairs.append(("short_call", flow([("up_to", quantity(rate.unit, rate.short_call)),
-                                          ("price", "0")])))  # fmt: skip
-    for key, nano in (("connect", rate.connect_nano), ("minimum", rate.minimum_nano),
-                      ("maximum", rate.maximum_nano)):  # fmt: skip
-        if nano:
-            pairs.append((key, price(nano)))
-    if rate.apart:
-        pairs.append(("volumes", "apart"))
-    if rate.border:
-        pairs.append(("border", rate.border))
-    if rate.clock != "tariff":
-        pairs.append(("clock", rate.clock))
-    return pairs + _round(rate)
-
-
-def _round(rate: Rate) -> list[tuple[str, str]]:
-    plain = (rate.digits, rate.mode) == (money.MICRO_DIGITS, money.ROUND_HALF_EVEN)
-    if plain and rate.stage == "component":
-        return []
-    pairs = [("digits", str(rate.digits)), ("mode", _MODES[rate.mode])]
-    if rate.stage != "component":
-        pairs.append(("stage", rate.stage))
-    if rate.stage_digits >= 0:
-        pairs.append(("stage_digits", str(rate.stage_digits)))
-    if rate.stage_mode >= 0:
-        pairs.append(("stage_mode", _MODES[rate.stage_mode]))
-    return [("round", flow(pairs))]
-
-
-# ---- rules
 
 
 def _rule_lines(rule: Rule, is_last: bool) -> list[str]:
@@ -369,20 +154,91 @@ def _target(charge: Charge) -> str:
 
 
 def deck_csv(rows: PrefixRows, rate_names: Sequence[str] = ()) -> bytes:
-    """A prefix deck as CSV. With ``rate_names`` its rows name rates, else they have prices."""
-    header = [*DECK_COLUMNS]
+    """A prefix deck as CSV; rows name one of ``rate_names`` where they have no price."""
+    columns: dict[str, Iterable[str]] = {
+        "prefix": map(str, rows.prefix.tolist()),
+        "destination": rows.destination.to_pylist(),
+    }
+    if (rows.price_nano >= 0).any() or not rate_names:
+        columns["price"] = _each(rows.price_nano, _amount)
     if rate_names:
-        header[header.index("price")] = "rate"
-        amounts = [rate_names[place] for place in rows.rate.tolist()]
-    else:
-        amounts = _each(rows.price_nano, price)
-    step = rows.first_increment << 32 | rows.increment
-    columns = (
-        _each(rows.prefix, str), rows.destination.to_pylist(), amounts,
-        _each(step, lambda pair: _increments(pair >> 32 or pair & 0xFFFFFFFF, pair & 0xFFFFFFFF)
-              if pair else ""),
-        _each(rows.connect_nano, lambda nano: price(nano) if nano >= 0 else ""),
-        _each(rows.minimum_nano, lambda nano: price(nano) if nano >= 0 else ""),
-        _each(rows.valid_from_wall_s, _wall), _each(rows.valid_to_wall_s, _wall),
-    )  # fmt: skip
-    return _csv([header, *zip(*columns, strict=True)])
+        columns["rate"] = [rate_names[at] if at >= 0 else "" for at in rows.rate.tolist()]
+    columns["increments"] = map(_increments, rows.first_increment.tolist(), rows.increment.tolist())
+    columns["connect"] = _each(rows.connect_nano, _amount)
+    columns["minimum"] = _each(rows.minimum_nano, _amount)
+    columns["valid_from"] = _each(rows.valid_from_wall_s, _wall)
+    columns["valid_to"] = _each(rows.valid_to_wall_s, _wall)
+    return _csv([[*columns], *zip(*columns.values(), strict=True)])
+
+
+def zone_deck_csv(deck: Deck) -> bytes:
+    """A deck by zone as CSV."""
+    return _csv([("zone", "rate"), *deck.rates])
+
+
+def taxes_text(taxes: Sequence[TaxRate]) -> str:
+    """The file of taxes."""
+    lines = ["taxes:"]
+    for tax in taxes:
+        valid = [("from", str(tax.valid_from))]
+        valid += [("to", str(tax.valid_to))] if tax.valid_to else []
+        lines.append("  - " + flow([
+            ("class", word(tax.tax_class)), ("name", word(tax.name)),
+            ("percent", money.format_nano(tax.percent_nano, 0)), ("valid", flow(valid)),
+        ]))  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def book_files(book: Book, comments: Sequence[str] = ()) -> dict[str, bytes]:
+    """The whole book as files of one folder: a file for each plan version, the decks, the taxes."""
+    files: dict[str, bytes] = {}
+    for plan in book.plans:
+        for version in plan.versions:
+            is_only = len(plan.versions) == 1
+            name = plan.plan_id if is_only else f"{plan.plan_id}-{_edition(version)}"
+            files[f"{name}.yaml"] = plan_text(plan, version, comments).encode()
+            for deck in version.decks:
+                files[deck.name] = zone_deck_csv(deck)
+            for prefixes in version.prefix_decks:
+                files[prefixes.name] = deck_csv(prefixes.rows, prefixes.rate_names)
+    if book.taxes:
+        files["taxes.yaml"] = taxes_text(book.taxes).encode()
+    return files
+
+
+def _edition(version: Version) -> str:
+    """The day of a version in a file's name, with its time where it begins within the day."""
+    time = time_text(version.valid_from_s).replace(":", "") if version.valid_from_s else ""
+    return f"{version.valid_from}{'-' * bool(time)}{time}"
+
+
+def _each(values: np.ndarray, text: Callable[[int], str]) -> list[str]:
+    """``text`` of each value, worked out once for each that is distinct."""
+    distinct, place = np.unique(values, return_inverse=True)
+    words = [text(value) for value in distinct.tolist()]
+    return [words[at] for at in place.tolist()]
+
+
+def _amount(nano: int) -> str:
+    return price(nano) if nano >= 0 else ""
+
+
+def _increments(first: int, following: int) -> str:
+    if not following:
+        return ""
+    return str(following) if first in (0, following) else f"{first}/{following}"
+
+
+def _wall(second: int) -> str:
+    """A day, or a day and time; "" where it is open."""
+    if second in (OPEN_FROM, OPEN_TO):
+        return ""
+    day, rest = divmod(second, DAY_S)
+    time = f"T{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}" if rest else ""
+    return f"{_EPOCH + timedelta(days=day)}{time}"
+
+
+def _csv(rows: Iterable[Sequence[str]]) -> bytes:
+    target = io.StringIO()
+    csv.writer(target, lineterminator="\n").writerows(rows)
+    return target.getvalue().encode()

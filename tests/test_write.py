@@ -1,0 +1,114 @@
+"""Books written back as text: what is written reads back as the same book."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tariffs import book as books
+from tariffs import write
+from tariffs.known import Known
+from tariffs.model import Band, Book, Dates, Position, Rate, Tier
+from tariffs.write_rates import quantity, rate_lines, word
+from tollbook.text import Problems
+
+ROOT = Path(__file__).parents[1]
+BOOKS = [
+    "tests/cases/written", "tests/cases/rating", "tests/cases/trial/book",
+    "tollbook/sample/tariffs",
+    *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("examples/*/tariffs"))),
+]  # fmt: skip
+
+
+def load(folder: Path, origin: Path | None = None) -> Book:
+    """A book; plans without a currency and time zone have those of the operator, if any."""
+    operator = (origin or folder).parent / "operator.yaml"
+    text = operator.read_text("utf-8") if operator.is_file() else ""
+    said = dict(re.findall(r"^  (currency|time_zone): *(\S+)", text, re.MULTILINE))
+    if (origin or folder).is_relative_to(ROOT / "tests"):
+        said = {"currency": "EUR", "time_zone": "Europe/Berlin"}
+    problems = Problems()
+    book = books.load(folder, problems, Known(**said))
+    problems.refuse_if_any()
+    assert book is not None
+    return book
+
+
+def plain(value: Any) -> Any:
+    """A book without the places of its text, its arrays as lists."""
+    if isinstance(value, Position):
+        return None
+    if is_dataclass(value):
+        return {
+            field.name: plain(getattr(value, field.name)) for field in fields(value)
+            if field.name not in ("files", "lines")
+        }  # fmt: skip
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, pa.Array):
+        return value.to_pylist()
+    return tuple(map(plain, value)) if isinstance(value, tuple) else value
+
+
+@pytest.mark.parametrize("folder", BOOKS)
+def test_what_is_written_reads_back_as_the_same_book(folder: str, tmp_path: Path) -> None:
+    book = load(ROOT / folder)
+    for name, content in write.book_files(book, ["Written by a test.", ""]).items():
+        (tmp_path / name).write_bytes(content)
+    again = load(tmp_path, ROOT / folder)
+    assert plain(again) == plain(book)
+    assert write.book_files(again, ["Written by a test.", ""]) == {
+        path.name: path.read_bytes() for path in tmp_path.iterdir()
+    }
+
+
+def test_a_file_is_written_as_a_person_would() -> None:
+    book = load(ROOT / "tests/cases/trial/book")
+    plan = book.plans[0]
+    assert write.plan_text(plan, plan.versions[0], ["From the carrier's sheet."]) == """\
+# From the carrier's sheet.
+plan: standard
+name: Standard
+currency: EUR
+time_zone: Europe/Berlin
+valid: {from: 2003-01-01}
+components: [airtime, toll, message, data]
+
+rates:
+  local: {per: 60s, price: 0.40}
+  toll: {per: 6s, price: 0.07, bands: [{name: night, from: "00:00", to: "07:00", price: 0.04}]}
+  sms: {per: event, price: 0.10}
+  bytes: {per: 1KiB, price: 0.03, volumes: apart}
+
+rules:
+  - {when: {special: yes}, charge: free}
+  - {when: {service: voice, relation: toll, to: "020"}, charge: {airtime: local, toll: toll}}
+  - {when: {service: voice, relation: local}, charge: {airtime: local}}
+  - {when: {service: sms}, charge: {message: sms}}
+  - {when: {service: data}, charge: {data: bytes}}
+  - {otherwise: refuse}
+"""
+
+
+def test_words_and_quantities() -> None:
+    assert [word(one) for one in ("toll", "010", "a b", 'say "x"', "2003-06-01", "-x", "")] == [
+        "toll", '"010"', '"a b"', '"say \\"x\\""', "2003-06-01", '"-x"', '""',
+    ]  # fmt: skip
+    assert [quantity("byte", one) for one in (1, 1000, 1024, 1536, 10**6, 2**30)] == [
+        "1B", "1KB", "1KiB", "1536B", "1MB", "1GiB",
+    ]  # fmt: skip
+    assert (quantity("event", 1), quantity("event", 2), quantity("second", 90)) == (
+        "event", "2 events", "90s")  # fmt: skip
+
+
+def test_dates_that_text_cannot_say_are_refused() -> None:
+    tier = (Tier(0, 1, 60, 60),)
+    band = Band(255, 0, 86_400, tier, "x", dates=Dates(yearly=((1224, 1224),), years=(2003,)))
+    with pytest.raises(ValueError, match="days of two kinds"):
+        rate_lines(Rate("r", "second", tier, (band,)))
