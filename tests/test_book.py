@@ -208,7 +208,8 @@ def test_every_broken_book_is_in_the_table() -> None:
     assert cases == set(broken_cases())
 
 
-EXAMPLE = (ROOT / "examples" / "china-2003" / "tariffs" / "standard.yaml").read_text()
+EXAMPLES = ROOT / "examples" / "china" / "tariffs"
+EXAMPLE = (EXAMPLES / "standard-2001.yaml").read_text()
 
 
 @given(
@@ -220,8 +221,9 @@ def test_damaged_text_is_refused_or_read_but_never_raises(
     tmp_path_factory: pytest.TempPathFactory, at: int, cut: int, put: str
 ) -> None:
     folder = tmp_path_factory.mktemp("damaged")
-    shutil.copytree(ROOT / "examples" / "china-2003" / "tariffs", folder, dirs_exist_ok=True)
-    (folder / "standard.yaml").write_text(EXAMPLE[:at] + put + EXAMPLE[at + cut :])
+    for beside in ("common.yaml", "ip.csv"):
+        shutil.copy(EXAMPLES / beside, folder)
+    (folder / "standard-2001.yaml").write_text(EXAMPLE[:at] + put + EXAMPLE[at + cut :])
     problems = Problems()
     found = book.load(folder, problems, book.Known())
     assert (found is None) == (problems.errors > 0)
@@ -274,25 +276,6 @@ def test_rounding_modes_as_docs_rating_shows_them() -> None:
         found = [money.round_micro(amount, 2, money.ROUNDING_MODES[mode])
                  for amount in (125_000, 135_000, 125_100)]  # fmt: skip
         assert [money.format_micro(amount) for amount in found] == wanted
-
-
-def test_example_book() -> None:
-    """The prices of the example, as its README and the tariffs of 2003 state them."""
-    found = load(ROOT / "examples" / "china-2003" / "tariffs", book.Known())
-    version = found.plan("standard").versions[0]
-    prices = {
-        rate.name: (money.format_nano(rate.tiers[0].price_nano), rate.tiers[0].per, rate.unit)
-        for rate in version.rates
-    }
-    assert prices == {
-        "local": ("0.40", 60, "second"), "roaming": ("0.60", 60, "second"),
-        "toll": ("0.07", 6, "second"), "hkmt": ("0.20", 6, "second"),
-        "intl": ("0.80", 6, "second"), "intl_night": ("0.80", 6, "second"),
-        "sms": ("0.10", 1, "event"), "gprs": ("0.03", 1024, "byte"),
-    }  # fmt: skip
-    assert version.rate("toll").bands[0].tiers[0].price_nano == 40_000_000
-    assert dict(version.decks[0].rates)["GB"] == "intl_night"
-    assert version.recurring[0].price_micro == 50 * money.MICRO
 
 
 @given(st.integers(0, 86_400))

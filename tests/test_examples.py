@@ -1,0 +1,168 @@
+"""The example books load without a finding; their calls cost what is written beside them.
+
+``test_business.py`` prices the same files by the kernels; here trace and naive twin work alone,
+from facts that were read in plain Python.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from datetime import datetime
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+import reference_rating
+
+from rating import trace
+from rating.trace import Facts
+from tariffs.compile_rates import Maxima
+from tariffs.units import parse_quantity
+from tollbook import money
+from tollbook.cli.tariff_books import Opened, open_book
+from tollbook.text import Problems
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+ROWS = {"china": 60}  # calls that each example has at least
+WORKED = {
+    "china": "E01 E02 E03 E05 E06 E08 E09 E10 E12 E14 E15 E18 E19 E20 E21 E23 E24 E26 E29 E30 E32"
+    " E33 E35 E36 E38 E40 E42 E43 E45 E46",
+}
+MAXIMA = Maxima()
+_COUNTED = {"voice": "duration_s", "video": "duration_s", "data": "up_bytes"}
+_WORDS = {  # column of a calls file -> fact
+    "relation": "relation", "zone": "other_zone", "from": "served_zone", "home": "home_zone",
+    "home_relation": "home_relation", "roaming": "roaming", "access_code": "access_code",
+    "forward": "forward", "boundary": "boundary", "carrier": "carrier",
+}  # fmt: skip
+_FLAGS = ("on_net", "special", "same_place", "friend", "group")
+
+
+@cache
+def opened(example: str) -> Opened:
+    problems = Problems()
+    found = open_book(EXAMPLES / example, problems)
+    assert not problems.found, "\n".join(map(str, problems.found))
+    return found
+
+
+@cache
+def calls(example: str) -> tuple[dict[str, str], ...]:
+    with (EXAMPLES / example / "calls.csv").open(encoding="utf-8", newline="") as file:
+        return tuple(csv.DictReader(line for line in file if not line.startswith("#")))
+
+
+def facts_of(cells: Mapping[str, str], time_zone: str) -> Facts:
+    start = datetime.fromisoformat(cells["start"])
+    if start.tzinfo is None:
+        start = start.replace(tzinfo=ZoneInfo(time_zone))
+    service = cells.get("service") or "voice"
+    used, _, down = cells["used"].partition("+")
+    return Facts(
+        service,
+        cells.get("direction") or "out",
+        int(start.timestamp()),
+        **{_COUNTED.get(service, "event_count"): quantity(used)},  # type: ignore[arg-type]
+        **{fact: cells[column] for column, fact in _WORDS.items() if cells.get(column)},
+        **{flag: cells.get(flag) == "yes" for flag in _FLAGS},
+        down_bytes=quantity(down),
+        other_e164=int(cells.get("number") or 0),
+        routing_e164=int(cells.get("routing") or 0),
+    )
+
+
+def quantity(text: str) -> int:
+    if text.isdigit() or not text:
+        return int(text or 0)
+    parsed = ("", 0) if text == "0s" else parse_quantity(text)
+    assert parsed, text
+    return parsed[1]
+
+
+def expected(text: str) -> tuple[str, dict[str, Fraction]]:
+    """Reason, and the charges that are not zero."""
+    pairs = [word.split("=") for word in text.split() if "=" in word]
+    charges = {name: Fraction(amount) for name, amount in pairs}
+    return ("" if charges or text == "free" else text), charges
+
+
+def shown(charges: Mapping[str, int]) -> dict[str, Fraction]:
+    return {name: Fraction(micro, 10**6) for name, micro in charges.items() if micro}
+
+
+def test_prices_of_2003_in_china() -> None:
+    """The prices of the plan, as they were published."""
+    version = opened("china").book.plan("standard").versions[1]
+    prices = {
+        rate.name: (money.format_nano(rate.tiers[0].price_nano), rate.tiers[0].per, rate.unit)
+        for rate in version.rates
+    }
+    assert prices == {
+        "local": ("0.40", 60, "second"), "roaming": ("0.60", 60, "second"),
+        "toll": ("0.07", 6, "second"), "hkmt": ("0.20", 6, "second"),
+        "intl": ("0.80", 6, "second"), "intl_night": ("0.80", 6, "second"),
+        "ip": ("0.30", 60, "second"), "ip_hkmt": ("1.50", 60, "second"),
+        "ip_america": ("2.40", 60, "second"), "ip_local": ("0.30", 60, "second"),
+        "ip_card": ("0.30", 60, "second"),
+        "sms": ("0.10", 1, "event"), "gprs": ("0.03", 1024, "byte"),
+    }  # fmt: skip
+    assert version.rate("toll").bands[0].tiers[0].price_nano == 40_000_000
+    assert version.rate("intl_night").bands[0].tiers[0].price_nano == 480_000_000
+    assert version.recurring[0].price_micro == 50 * money.MICRO
+
+
+@pytest.mark.parametrize("example", ROWS)
+def test_calls_cost_what_is_written_beside_them(example: str) -> None:
+    book = opened(example).book
+    wrong = []
+    for cells in calls(example):
+        zone = book.plan(cells["plan"]).versions[0].time_zone
+        facts, wanted = facts_of(cells, zone), expected(cells["expect"])
+        steps = trace.price(book, cells["plan"], facts, MAXIMA)
+        naive = reference_rating.rate(book, cells["plan"], facts, MAXIMA)
+        parts = {part.component: part.charge_micro for part in steps.components}
+        for way, found in (("trace", (steps.reason, shown({} if steps.reason else parts))),
+                           ("twin", (naive.reason, shown(naive.charges)))):  # fmt: skip
+            if found != wanted:
+                wrong.append(f"{cells['name']}: {way} {found}, not {cells['expect']}")
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+@pytest.mark.parametrize("example", ROWS)
+def test_every_sum_is_written_down(example: str) -> None:
+    """Sums that end in `= x` end in the whole charge."""
+    rows = calls(example)
+    assert len(rows) >= ROWS[example]
+    assert len({cells["name"] for cells in rows}) == len(rows)
+    for cells in rows:
+        _, is_sum, total = cells["arithmetic"].rpartition("= ")
+        assert cells["arithmetic"]
+        if is_sum:
+            assert Fraction(total) == sum(expected(cells["expect"])[1].values()), cells["name"]
+
+
+@pytest.mark.parametrize("example", WORKED)
+def test_worked_examples_are_all_there(example: str) -> None:
+    names = [cells["name"].split()[0] for cells in calls(example)]
+    worked = [name for name in names if name[0] == "E" and name[1:].isdigit()]
+    assert worked == WORKED[example].split()
+
+
+@pytest.mark.parametrize("example", ROWS)
+def test_every_plan_and_component_is_tried(example: str) -> None:
+    book = opened(example).book
+    assert {cells["plan"] for cells in calls(example)} == {plan.plan_id for plan in book.plans}
+    named = {name for cells in calls(example) for name in expected(cells["expect"])[1]}
+    assert named == set(book.components)
+
+
+@pytest.mark.parametrize("example", ROWS)
+def test_the_readme_does_sums_of_the_file(example: str) -> None:
+    """Three calls at least, each with the arithmetic of its row."""
+    readme = (EXAMPLES / example / "README.md").read_text(encoding="utf-8")
+    told = [cells for cells in calls(example)
+            if f"| {cells['name']} | {cells['arithmetic']} |" in readme]  # fmt: skip
+    assert len(told) >= 3
