@@ -10,7 +10,7 @@ from typing import Final
 from tariffs.ratesheet_deck import OPEN, Terms
 from tariffs.ratesheet_mapping import SheetMapping
 from tariffs.ratesheet_merge import Change, Merged, Timelines, is_dearer, terms_at, timelines
-from tariffs.ratesheet_notes import Fault, Findings
+from tariffs.ratesheet_notes import Fault, Findings, shown
 from tariffs.ratesheet_offers import Offers
 from tollbook import money
 from tollbook.money import format_nano
@@ -39,8 +39,8 @@ def check_increments(offers: Offers, findings: Findings) -> None:
         if increments != other and name not in noted:
             noted.add(name)
             findings.flag(offer.line, Fault(
-                "mixed_increments", f"'{name}' has increments {increments} here and {other} in "
-                f"line {line}", "the same increments for all codes of a destination",
+                "mixed_increments", f"'{shown(name)}' has increments {increments} here and "
+                f"{other} in line {line}", "the same increments for all codes of a destination",
                 "ask the carrier whether this is meant"))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
@@ -23,6 +24,7 @@ READABLE: Final = "CSV, or a workbook saved as .xlsx"
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _DELIMITER_NAMES: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _LINES_TRIED: Final = 200  # to find the delimiter
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a terminal would obey them
 _ZIP: Final = b"PK\x03\x04"
 _OLD_OFFICE: Final = b"\xd0\xcf\x11\xe0"  # .xls, and any workbook with a password
 _BOMS: Final = (
@@ -83,8 +85,9 @@ def read(path: Path, findings: Findings) -> tuple[Sheet, ...]:
 
 
 def tidy(cells: list[str]) -> tuple[str, ...]:
-    """The cells without outer blanks, and without empty cells at the end."""
-    tidied = [cell if isinstance(cell, NumberCell) else cell.strip() for cell in cells]
+    """The cells without outer blanks and control characters, and without empty cells at the end."""
+    tidied = [cell if isinstance(cell, NumberCell) else _CONTROL.sub(" ", cell).strip()
+              for cell in cells]  # fmt: skip
     while tidied and not tidied[-1]:
         tidied.pop()
     return tuple(tidied)

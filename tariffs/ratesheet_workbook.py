@@ -16,7 +16,7 @@ from decimal import Decimal
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Final
 
-from tariffs.ratesheet_notes import Fault, Findings
+from tariffs.ratesheet_notes import Fault, Findings, shown
 from tariffs.ratesheet_read import (
     COLUMNS_LIMIT,
     READABLE,
@@ -106,7 +106,7 @@ def _sheets(book: Workbook, findings: Findings) -> tuple[Sheet, ...]:
                 findings.error(line, too_large())
                 return ()
         if rows:
-            how = f"XLSX, worksheet '{worksheet.title}'"
+            how = f"XLSX, worksheet '{shown(worksheet.title)}'"
             sheets.append(Sheet(findings.file, worksheet.title, tuple(rows), how))
     return tuple(sheets)
 

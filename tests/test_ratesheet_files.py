@@ -73,6 +73,19 @@ def test_a_workbook(tmp_path: Path) -> None:
     assert not isinstance(rates.rows[2].cell(0), NumberCell)
 
 
+def test_control_characters_do_not_get_through(tmp_path: Path) -> None:
+    path, deck = tmp_path / "sheet.csv", tmp_path / "deck.csv"
+    words = (path, "--yes", "--kind", "full", "--effective", "2026-12-01", "--out", deck)
+    good = "Code,Destination,Price \x1b\n44,U\x1b[31mK\x07,0.1\n"
+    path.write_text(f"{good}45,DK,x\x1b\n")
+    output = run(*words).output
+    assert "the price is 'x'" in output
+    assert not {"\x1b", "\x07"} & set(output)
+    path.write_text(good)
+    done(*words)
+    assert deck.read_text() == DECK_HEADER + "44,U [31mK,0.10,,,,2026-12-01,\n"
+
+
 def _zip(parts: dict[str, bytes]) -> bytes:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -24,11 +24,12 @@ _SETTINGS: Final = (
 def guess_screen(guess: Guess) -> str:
     """The guessed mapping with sample values, for a person to confirm."""
     from tariffs.ratesheet_mapping import FIELDS
+    from tariffs.ratesheet_notes import shown
 
     mapping, header = guess.mapping, guess.located.header
     rows = [
-        (name, mapping.columns[name], " | ".join(cell[:40] for cell in guess.samples(name)),
-         FIELDS[name])
+        (name, shown(mapping.columns[name]),
+         " | ".join(shown(cell[:40]) for cell in guess.samples(name)), FIELDS[name])
         for name in FIELDS if name in mapping.columns
     ]  # fmt: skip
     settings = [(key, value or "(not said)", guess.why.get(key, ""))
@@ -40,7 +41,7 @@ def guess_screen(guess: Guess) -> str:
         "", table(("setting", "value", "why"), settings),
     ]  # fmt: skip
     if guess.unused:
-        parts += ["", f"not read: {', '.join(guess.unused)}"]
+        parts += ["", f"not read: {', '.join(map(shown, guess.unused))}"]
     return "\n".join(parts)
 
 
@@ -81,8 +82,7 @@ def _more(times: int) -> list[str]:
 
 def result_screen(imported: Imported) -> str:
     """The summary of the changes and the greatest increases."""
-    from tariffs.ratesheet_checks import counts, greatest_increases, percent
-    from tollbook.money import format_nano
+    from tariffs.ratesheet_checks import counts, greatest_increases
 
     sheet, merged = imported.located.sheet, imported.merged
     codes = len({offer.prefix for offer in imported.offers.rows})
@@ -94,18 +94,22 @@ def result_screen(imported: Imported) -> str:
     ]
     rises = greatest_increases(merged.changes, INCREASES_SHOWN)
     if rises:
-        rows = [_rise_row(one, percent(one), format_nano) for one in rises]
+        rows = [_rise_row(one) for one in rises]
         parts += ["", "greatest increases:",
                   table(("code", "destination", "from", "old", "new", "change"), rows, "345")]
     return "\n".join(parts)
 
 
-def _rise_row(change: Change, share: str, price: Any) -> tuple[str, ...]:
+def _rise_row(change: Change) -> tuple[str, ...]:
+    from tariffs.ratesheet_checks import percent
+    from tariffs.ratesheet_notes import shown
+    from tollbook.money import format_nano
+
     was, now = change.before, change.after
     assert was is not None  # a rise has two prices
     assert now is not None
-    return (change.prefix, now.destination[:40], change.day, price(was.price_nano),
-            price(now.price_nano), share or "from 0")  # fmt: skip
+    return (change.prefix, shown(now.destination[:40]), change.day, format_nano(was.price_nano),
+            format_nano(now.price_nano), percent(change) or "from 0")  # fmt: skip
 
 
 def as_dict(
