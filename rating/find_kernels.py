@@ -6,19 +6,31 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tariffs.prefix_kernels import find_prefix
 from tariffs.rule_kernels import (
+    BY_HOME_RELATION,
+    BY_RELATION,
+    BY_ZONE,
+    CARRIER,
     DECK,
     DIRECTIONS,
+    FORWARD,
+    FROM_ZONE,
+    HOME_RELATION,
+    HOME_ZONE,
+    NO_RATE,
+    OPEN,
     ROAMINGS,
     YES_NO,
+    Rules,
     Tables,
     find_version,
-    first_that_holds,
 )
 from tollbook.jit import inner, kernel
 
 TRANSIT = 4  # tollbook.codes
 FLAGS_MASK = 3  # FLAG_SPECIAL and FLAG_ON_NET of tollbook.codes: the table's last axes
+BOUNDARY_FLAG, INTER_FLAG, ROUTED_FLAG = 128, 256, 512  # tollbook.codes
 
 
 class Usage(NamedTuple):
@@ -66,6 +78,43 @@ class Faults(NamedTuple):
 
 
 @inner
+def index_of(usage: Usage, row: int, axis: int) -> int:
+    """What a row has on an axis of MORE."""
+    if axis == FROM_ZONE:
+        return int(usage.served_zone_index[row])
+    if axis == HOME_ZONE:
+        return int(usage.home_zone_index[row])
+    if axis == HOME_RELATION:
+        return int(usage.home_relation_index[row])
+    if axis == CARRIER:
+        return int(usage.carrier_index[row])
+    if axis == FORWARD:
+        return int(usage.forward_reason[row])
+    if usage.flags[row] & BOUNDARY_FLAG == 0:
+        return 0
+    return 2 if usage.flags[row] & INTER_FLAG else 1
+
+
+@inner
+def holds_open(rules: Rules, usage: Usage, row: int, rule: int) -> bool:
+    """Whether the open conditions of a rule (its place among all) hold for a row."""
+    if usage.flags[row] & rules.rules[rule]["flags_mask"] != rules.rules[rule]["flags_value"]:
+        return False
+    one = rules.rules[rule]["zone_set"]
+    if one > 0 and not rules.zone_member[one, usage.other_zone_index[row] + 1]:
+        return False
+    one = rules.rules[rule]["code_set"]
+    if one > 0 and not rules.code_member[one, usage.access_code_index[row] + 1]:
+        return False
+    first = rules.rules[rule]["more_first"]
+    for more in range(first, first + rules.rules[rule]["more_count"]):
+        index = index_of(usage, row, rules.more[more]["axis"])
+        if not rules.more_member[rules.more[more]["offset"] + index + 1]:
+            return False
+    return True
+
+
+@inner
 def rule_of(tables: Tables, usage: Usage, row: int, version: int) -> int:
     """The first rule of a version that holds for a row, counted from the version's first; or -1."""
     rules, versions = tables.rules, tables.versions.versions
@@ -73,16 +122,32 @@ def rule_of(tables: Tables, usage: Usage, row: int, version: int) -> int:
     cell = cell * ROAMINGS + int(usage.roaming[row])
     cell = cell * int(rules.relation_count + 1) + int(usage.relation_index[row]) + 1
     cell = cell * YES_NO * YES_NO + int(usage.flags[row] & FLAGS_MASK)
-    place = rules.cell[versions[version]["first_cell"] + cell]
-    zone, code = usage.other_zone_index[row], usage.access_code_index[row]
-    rule = first_that_holds(rules, place, zone, code)
-    return rule if rule < 0 else rule - int(versions[version]["first_rule"])
+    rule = int(rules.cell[versions[version]["first_cell"] + cell])
+    if rule > OPEN:
+        return rule
+    first, place = int(versions[version]["first_rule"]), OPEN - rule
+    rule = int(rules.candidate[place])
+    while rule >= 0 and not holds_open(rules, usage, row, first + rule):
+        place += 1
+        rule = int(rules.candidate[place])
+    return rule
 
 
 @inner
 def target_of(tables: Tables, usage: Usage, row: int, target: int) -> int:
     """The rate of a target that is a deck (<= DECK): a rate, FREE or NO_RATE."""
-    return int(tables.rules.deck[DECK - target, usage.other_zone_index[row] + 1])
+    rules = tables.rules
+    axis, first = rules.decks[DECK - target]["axis"], rules.decks[DECK - target]["first"]
+    if axis == BY_ZONE:
+        return int(rules.deck[first + usage.other_zone_index[row] + 1])
+    if axis == BY_RELATION:
+        return int(rules.deck[first + usage.relation_index[row] + 1])
+    if axis == BY_HOME_RELATION:
+        return int(rules.deck[first + usage.home_relation_index[row] + 1])
+    number = int(usage.other_e164[row])
+    if usage.flags[row] & ROUTED_FLAG and usage.routing_e164[row] > 0:
+        number = int(usage.routing_e164[row])
+    return find_prefix(tables.prefixes, first, number, usage.start_utc_s[row])
 
 
 @kernel
@@ -105,3 +170,24 @@ def find_rules(tables: Tables, usage: Usage, faults: Faults, out: Rated) -> None
         out.rule_index[row] = rule
         if rule < 0 or rules[versions[version]["first_rule"] + rule]["refuses"]:
             out.reason[row] = faults.no_rate
+
+
+@kernel
+def find_missing(tables: Tables, usage: Usage, out: Rated, is_missing: np.ndarray) -> None:
+    """Rows whose version has no rule for them, or whose rule names a deck without their rate.
+
+    is_missing: bool, set for all rows with a version; rules that refuse do not count.
+    """
+    rules, versions = tables.rules, tables.versions.versions
+    for row in range(len(is_missing)):
+        version = out.version_index[row]
+        is_missing[row] = version >= 0 and out.rule_index[row] < 0
+        if version < 0 or out.rule_index[row] < 0:
+            continue
+        rule = versions[version]["first_rule"] + out.rule_index[row]
+        if rules.rules[rule]["refuses"]:
+            continue
+        for slot in range(rules.target.shape[1]):
+            target = rules.target[rule, slot]
+            if target <= DECK and target_of(tables, usage, row, target) == NO_RATE:
+                is_missing[row] = True

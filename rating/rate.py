@@ -26,15 +26,9 @@ def rate(batch: pa.RecordBatch, compiled: CompiledBook, state: None = None) -> S
     schemas.check(batch, schemas.USAGE, "rate")
     usage = find_kernels.Usage(*(ints(batch, name) for name in find_kernels.Usage._fields))
     count, slots = batch.num_rows, len(compiled.components)
-    out = find_kernels.Rated(
-        reason=ints(batch, "reason").copy(),
-        version_index=np.empty(count, np.int32),
-        rule_index=np.empty(count, np.int32),
-        charge_micro=np.zeros((slots, count), np.int64),
-        total_micro=np.zeros(count, np.int64),
-    )
-    find_kernels.find_rules(compiled.tables, usage, FAULTS, out)
-    rate_kernels.price_rows(compiled.tables, usage, FAULTS, out)
+    out = _rated(compiled, usage, ints(batch, "reason"))
+    if compiled.fallbacks.shape[1]:
+        _fall_back(compiled, usage, out)
     nothing = np.zeros(count if slots < schemas.COMPONENTS_MAX else 0, np.int64)
     charges = [*out.charge_micro, *[nothing] * (schemas.COMPONENTS_MAX - slots)]
     new = {
@@ -49,3 +43,57 @@ def rate(batch: pa.RecordBatch, compiled: CompiledBook, state: None = None) -> S
         with_columns(batch, schemas.RATED, new),
         totals={"rated": int(rated), "charge_micro": money.exact_sum(out.total_micro)},
     )
+
+
+def _rated(
+    compiled: CompiledBook, usage: find_kernels.Usage, reason: np.ndarray
+) -> find_kernels.Rated:
+    """Rules and charges by the plan of each row, without fallbacks."""
+    count = len(reason)
+    out = find_kernels.Rated(
+        reason=reason.copy(),
+        version_index=np.empty(count, np.int32),
+        rule_index=np.empty(count, np.int32),
+        charge_micro=np.zeros((len(compiled.components), count), np.int64),
+        total_micro=np.zeros(count, np.int64),
+    )
+    find_kernels.find_rules(compiled.tables, usage, FAULTS, out)
+    rate_kernels.price_rows(compiled.tables, usage, FAULTS, out)
+    return out
+
+
+def _fall_back(
+    compiled: CompiledBook, usage: find_kernels.Usage, out: find_kernels.Rated
+) -> None:
+    """Ask the fallback plans for the rows in which no rule held, or a deck had no rate.
+
+    A rule that refuses is final, in the row's own plan and in each that is asked.
+    """
+    chains = compiled.fallbacks[out.version_index]
+    rows = _missing(compiled, usage, out)
+    for place in range(chains.shape[1]):
+        rows = rows[chains[rows, place] >= 0]
+        if not len(rows):
+            return
+        columns = {name: column[rows] for name, column in usage._asdict().items()}
+        columns["plan_index"] = chains[rows, place]
+        for column in columns.values():
+            column.setflags(write=False)
+        asked = find_kernels.Usage(**columns)
+        found = _rated(compiled, asked, np.zeros(len(rows), np.int16))
+        done = (found.reason == 0) | (found.reason == FAULTS.charge_too_large)
+        for name in ("reason", "version_index", "rule_index", "total_micro"):
+            getattr(out, name)[rows[done]] = getattr(found, name)[done]
+        out.charge_micro[:, rows[done]] = found.charge_micro[:, done]
+        onward = found.reason == FAULTS.plan_missing
+        onward[_missing(compiled, asked, found)] = True
+        rows = rows[onward]
+
+
+def _missing(
+    compiled: CompiledBook, usage: find_kernels.Usage, out: find_kernels.Rated
+) -> np.ndarray:
+    """Rows that nothing was found for: no rule at all, or a deck without a rate."""
+    is_missing = np.empty(len(out.reason), np.bool_)
+    find_kernels.find_missing(compiled.tables, usage, out, is_missing)
+    return np.flatnonzero(is_missing & (out.reason == FAULTS.no_rate))

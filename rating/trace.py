@@ -283,6 +283,7 @@ def facts_of(batch: pa.RecordBatch, row: int, compiled: CompiledBook) -> Facts:
         served_zone=word("served_zone_index", names.zones),
         home_zone=word("home_zone_index", names.zones),
         home_relation=word("home_relation_index", names.relations),
+        carrier=word("carrier_index", names.carriers),
         forward=codes.FORWARDS[number("forward_reason")],
         boundary=inter if flags & codes.FLAG_BOUNDARY else codes.BOUNDARIES[0],
         same_place=bool(flags & codes.FLAG_SAME_PLACE),

@@ -1,29 +1,50 @@
-"""Rules of one plan version -> a dense decision table, for ``rule_kernels``."""
+"""Rules of plan versions -> dense decision tables and open conditions, for ``rule_kernels``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any, Final
 
 import numpy as np
 
-from tariffs.book_rules import ANY_ZONE
 from tariffs.compile_rates import frozen
-from tariffs.model import FREE as FREE_WORD
-from tariffs.model import Charge, Position, Rule, Version, When
-from tariffs.rule_kernels import DECK, FREE, NO_RATE, NO_RULE, RULE, Rules
+from tariffs.compile_targets import Edition, Names, Targets, unknown
+from tariffs.model import Rule, When
+from tariffs.rule_kernels import (
+    BOUNDARY,
+    CARRIER,
+    DECKS,
+    FORWARD,
+    FREE,
+    FROM_ZONE,
+    HOME_RELATION,
+    HOME_ZONE,
+    MORE,
+    NO_RULE,
+    OPEN,
+    RULE,
+    Rules,
+)
+from tollbook import codes
 from tollbook.codes import DIRECTIONS, ROAMINGS, SERVICES
-from tollbook.text import Problems, did_you_mean
+from tollbook.text import Problems
 
-
-@dataclass(frozen=True)
-class Names:
-    """What the ``_index`` columns point into, in the order of the run's reference data."""
-
-    zones: Sequence[str]
-    relations: Sequence[str]
-    access_codes: Sequence[str]
-    components: Sequence[str]
+_ANY_CODE: Final = "*"  # whichever access code
+_NO_CODE: Final = "none"
+# Boundaries that one test of flags tells from the others: words -> mask, value.
+_BOUNDARY_FLAGS: Final = {
+    frozenset({"none"}): (codes.FLAG_BOUNDARY, 0),
+    frozenset({"inner", "inter"}): (codes.FLAG_BOUNDARY, codes.FLAG_BOUNDARY),
+    frozenset({"inner"}): (
+        codes.FLAG_BOUNDARY | codes.FLAG_BOUNDARY_INTER, codes.FLAG_BOUNDARY,
+    ),
+    frozenset({"inter"}): (codes.FLAG_BOUNDARY_INTER, codes.FLAG_BOUNDARY_INTER),
+    frozenset({"none", "inner"}): (codes.FLAG_BOUNDARY_INTER, 0),
+    frozenset(codes.BOUNDARIES): (0, 0),
+}  # fmt: skip
+_Row = tuple[int, ...]  # RULE
+_Set = tuple[str, ...]
 
 
 @dataclass
@@ -32,159 +53,167 @@ class RuleTables:
 
     names: Names
     problems: Problems
+    targets: Targets
     cell: list[np.ndarray] = field(default_factory=list)
     cell_count: int = 0
+    first_cells: dict[Any, int] = field(default_factory=dict)
     candidate: list[int] = field(default_factory=list)
-    rules: list[tuple[int, int, bool]] = field(default_factory=list)
-    zone_sets: dict[tuple[str, ...], int] = field(default_factory=lambda: {(): 0})
-    code_sets: dict[tuple[str, ...], int] = field(default_factory=lambda: {(): 0})
+    rules: list[_Row] = field(default_factory=list)
+    zone_sets: dict[_Set, int] = field(default_factory=lambda: {(): 0})
+    code_sets: dict[_Set, int] = field(default_factory=lambda: {(): 0})
+    more: list[tuple[int, int]] = field(default_factory=list)
+    more_sets: dict[tuple[int, _Set], int] = field(default_factory=dict)
+    more_member: list[bool] = field(default_factory=list)
     target: list[list[int]] = field(default_factory=list)
-    deck: list[np.ndarray] = field(default_factory=list)
 
-    def add(self, version: Version, rate_of: Callable[[str], int]) -> tuple[int, int]:
+    def add(self, edition: Edition) -> tuple[int, int]:
         """Add a version's rules; returns its first cell and its first rule."""
-        first_cell, first_rule = self.cell_count, len(self.target)
-        decks = {deck.name: self._add_deck(deck.rates, deck.at, rate_of) for deck in version.decks}
-        for rule in version.rules:
+        first_rule = len(self.rules)
+        is_open = []
+        self.targets.add_decks(edition)
+        for rule in edition.version.rules:
             self._check_when(rule)
-            self._check_known(rule)
-            zones, codes = rule.when.to_zone, rule.when.access_code
-            self.rules.append((
-                self.zone_sets.setdefault(zones, len(self.zone_sets)),
-                self.code_sets.setdefault(codes, len(self.code_sets)),
-                rule.refuse,
-            ))  # fmt: skip
-            self.target.append(self._targets(rule, decks, rate_of))
-        self._add_cells(version.rules, first_rule)
-        return first_cell, first_rule
+            row = self._row(rule)
+            is_open.append(any(row[:-1]))
+            self.rules.append(row)
+            self.target.append(self.targets.of(rule, edition))
+        return self._cells(edition.version.rules, is_open), first_rule
 
-    def _targets(
-        self, rule: Rule, decks: dict[str, int], rate_of: Callable[[str], int]
-    ) -> list[int]:
-        targets = [FREE] * len(self.names.components)
-        for charge in rule.charges:
-            if charge.component not in self.names.components:
-                self._unknown(charge.at, "component", charge.component, self.names.components)
-                continue
-            slot = list(self.names.components).index(charge.component)
-            targets[slot] = self._target(charge, decks, rate_of)
-        return targets
+    def _row(self, rule: Rule) -> _Row:
+        """The open conditions of a rule; nothing but zeros where it has none."""
+        when = rule.when
+        mask, value = _flags(when)
+        first = len(self.more)
+        for axis, words, names in (
+            (FROM_ZONE, when.from_zone, self.names.zones),
+            (HOME_ZONE, when.home_zone, self.names.zones),
+            (HOME_RELATION, when.home_relation, self.names.relations),
+            (CARRIER, when.carrier, self.names.carriers),
+            (FORWARD, when.forward, codes.FORWARDS),
+            (BOUNDARY, () if _is_flag(when.boundary) else when.boundary, codes.BOUNDARIES),
+        ):
+            if words:
+                self.more.append((axis, self._more_set(axis, words, names)))
+        count = len(self.more) - first
+        return (
+            mask, value,
+            self.zone_sets.setdefault(when.to_zone, len(self.zone_sets)),
+            self.code_sets.setdefault(when.access_code, len(self.code_sets)),
+            first if count else 0, count, int(rule.refuse),
+        )  # fmt: skip
 
-    def _target(
-        self, charge: Charge, decks: dict[str, int], rate_of: Callable[[str], int]
-    ) -> int:
-        if charge.by_zone:
-            if charge.by_zone not in decks:
-                self._unknown(charge.at, "deck", charge.by_zone, tuple(decks))
-            return DECK - decks.get(charge.by_zone, 0)
-        return FREE if charge.rate == FREE_WORD else self._rate(charge.rate, charge.at, rate_of)
-
-    def _rate(self, name: str, at: Position, rate_of: Callable[[str], int]) -> int:
-        try:
-            return rate_of(name)
-        except KeyError:
-            self._unknown(at, "rate", name, ())
-            return FREE
-
-    def _add_deck(
-        self,
-        rates: Sequence[tuple[str, str]],
-        at: Position,
-        rate_of: Callable[[str], int],
-    ) -> int:
-        row = np.full(len(self.names.zones) + 1, NO_RATE, np.int64)
-        place = {zone: index for index, zone in enumerate(self.names.zones, 1)}
-        for zone, rate in sorted(rates, key=lambda pair: pair[0] != ANY_ZONE):
-            if zone == ANY_ZONE:
-                row[1:] = FREE if rate == FREE_WORD else self._rate(rate, at, rate_of)
-            elif zone in place:
-                row[place[zone]] = FREE if rate == FREE_WORD else self._rate(rate, at, rate_of)
-            else:
-                self._unknown(at, "zone", zone, self.names.zones)
-        self.deck.append(row)
-        return len(self.deck) - 1
+    def _more_set(self, axis: int, words: _Set, names: Sequence[str]) -> int:
+        if (axis, words) not in self.more_sets:
+            self.more_sets[axis, words] = len(self.more_member)
+            self.more_member += [False, *(name in words for name in names)]
+        return self.more_sets[axis, words]
 
     def _check_when(self, rule: Rule) -> None:
-        when = rule.when
+        when, names = rule.when, self.names
         for kind, words, allowed in (
             ("service", when.service, SERVICES),
             ("direction", when.direction, DIRECTIONS),
             ("roaming", when.roaming, ROAMINGS),
-            ("relation", when.relation, self.names.relations),
-            ("zone", when.to_zone, self.names.zones),
-            ("access code", when.access_code, self.names.access_codes),
+            ("relation", when.relation + when.home_relation, names.relations),
+            ("zone", when.to_zone + when.from_zone + when.home_zone, names.zones),
+            ("access code", when.access_code, (*names.access_codes, _ANY_CODE, _NO_CODE)),
+            ("carrier", when.carrier, names.carriers),
+            ("reason of forwarding", when.forward, codes.FORWARDS),
+            ("boundary", when.boundary, codes.BOUNDARIES),
         ):
             for word in words:
                 if word not in allowed:
-                    self._unknown(rule.at, kind, word, allowed)
+                    unknown(self.problems, rule.at, (kind, word), allowed)
 
-    def _check_known(self, rule: Rule) -> None:
-        """Refuse what the tables cannot say yet: it would be priced as if it were not there."""
-        when = rule.when
-        fields = ("from_zone", "home_zone", "home_relation", "carrier", "forward", "boundary")
-        given = [name for name in fields if getattr(when, name)]
-        given += [name for name in ("same_place", "friend", "group")
-                  if getattr(when, name) is not None]
-        given += [name for charge in rule.charges
-                  for name in ("by_prefix", "by_relation", "by_home_relation")
-                  if getattr(charge, name)]  # fmt: skip
-        for name in given:
-            self.problems.add((rule.at.file, rule.at.line), f"`{name}` in a rule",
-                              "conditions and charges that rating knows",
-                              "leave it out: it is not yet priced")  # fmt: skip
+    def _cells(self, rules: Sequence[Rule], is_open: Sequence[bool]) -> int:
+        """The first cell of the table of these rules; one that is the same is used again."""
+        key = tuple(
+            (w.service, w.direction, w.roaming, w.relation, w.special, w.on_net, free)
+            for w, free in zip((rule.when for rule in rules), is_open, strict=True)
+        )
+        if key not in self.first_cells:
+            self.first_cells[key] = self.cell_count
+            self._add_cells(rules, is_open)
+        return self.first_cells[key]
 
-    def _unknown(self, at: Position, kind: str, name: str, allowed: Sequence[str]) -> None:
-        listed = ", ".join(allowed[:12]) or "none is defined"
-        self.problems.add((at.file, at.line), f"{kind} '{name}' is not defined", listed,
-                          did_you_mean(name, allowed, f"define it, or name another {kind}"))
-
-    def _add_cells(self, rules: Sequence[Rule], first_rule: int) -> None:
-        """Every cell gets its list of candidates; cells with the same rules share one."""
+    def _add_cells(self, rules: Sequence[Rule], is_open: Sequence[bool]) -> None:
+        """Every cell gets its rule or its list of candidates; cells with the same share one."""
         shape = (len(SERVICES), len(DIRECTIONS), len(ROAMINGS), len(self.names.relations) + 1, 2, 2)
         holds = np.empty((len(rules) + 1, *shape), bool)
         for row, rule in enumerate(rules):
             holds[row] = _dense(rule.when, self.names.relations)
         holds[len(rules)] = True  # after all rules: none
-        is_open = [bool(rule.when.to_zone or rule.when.access_code) for rule in rules]
         packed = np.packbits(holds.reshape(len(holds), -1), axis=0).T.copy()
-        patterns, which = np.unique(packed, axis=0, return_inverse=True)
+        whole, which = np.unique(  # as one value each: much faster than by axis
+            packed.view(np.dtype((np.void, packed.shape[1]))), return_inverse=True
+        )
+        patterns = whole.view(np.uint8).reshape(-1, packed.shape[1])
         starts = np.empty(len(patterns), np.int32)
         for number, pattern in enumerate(np.unpackbits(patterns, axis=1)):
-            starts[number] = len(self.candidate)
+            found = []
             for row in np.flatnonzero(pattern).tolist():
-                self.candidate.append(NO_RULE if row == len(rules) else first_rule + row)
+                found.append(NO_RULE if row == len(rules) else row)
                 if row == len(rules) or not is_open[row]:
                     break
+            starts[number] = found[0] if len(found) == 1 else OPEN - len(self.candidate)
+            self.candidate += found if len(found) > 1 else []
         self.cell.append(starts[which.reshape(-1)])
         self.cell_count += len(self.cell[-1])
 
     def arrays(self) -> Rules:
         """Everything gathered, as read-only arrays."""
-        zones, slots = self.names.zones, len(self.names.components)
+        slots = len(self.names.components)
+        target = np.array(self.target, np.int64).reshape(-1, slots)
         return Rules(
             relation_count=len(self.names.relations),
             cell=frozen(np.concatenate(self.cell) if self.cell else [], np.int32),
             candidate=frozen(self.candidate, np.int32),
             rules=frozen(self.rules, RULE),
-            zone_member=_members(self.zone_sets, zones),
-            code_member=_members(self.code_sets, self.names.access_codes),
-            target=_matrix(self.target, slots),
-            deck=_matrix(self.deck, len(zones) + 1),
+            zone_member=_members(self.zone_sets, self.names.zones),
+            code_member=_code_members(self.code_sets, self.names.access_codes),
+            more=frozen(self.more, MORE),
+            more_member=frozen(self.more_member, np.bool_),
+            target=frozen(target if len(target) else np.full((1, slots), FREE), np.int64),
+            decks=frozen(self.targets.decks, DECKS),
+            deck=frozen(self.targets.flat(), np.int64),
         )
 
 
-def _matrix(rows: Sequence[Sequence[int]] | Sequence[np.ndarray], width: int) -> np.ndarray:
-    flat = np.array(rows, np.int64) if rows else np.full((1, width), FREE, np.int64)
-    flat.setflags(write=False)
-    return flat
+def _flags(when: When) -> tuple[int, int]:
+    """The flags that a rule asks for: mask, value."""
+    mask, value = _BOUNDARY_FLAGS[frozenset(when.boundary or codes.BOUNDARIES)] if (
+        _is_flag(when.boundary)
+    ) else (0, 0)
+    for flag, wanted in (
+        (codes.FLAG_SAME_PLACE, when.same_place),
+        (codes.FLAG_FRIEND, when.friend),
+        (codes.FLAG_GROUP, when.group),
+    ):
+        mask |= flag if wanted is not None else 0
+        value |= flag if wanted else 0
+    return mask, value
 
 
-def _members(sets: dict[tuple[str, ...], int], names: Sequence[str]) -> np.ndarray:
+def _is_flag(boundary: _Set) -> bool:
+    return not boundary or frozenset(boundary) in _BOUNDARY_FLAGS
+
+
+def _members(sets: dict[_Set, int], names: Sequence[str]) -> np.ndarray:
     """bool [set, index + 1]; set 0 holds everything, also what has no name (index -1)."""
     member = np.zeros((len(sets), len(names) + 1), bool)
     for words, row in sets.items():
         member[row, 1:] = [name in words for name in names] if words else True
     member[0, 0] = True
+    member.setflags(write=False)
+    return member
+
+
+def _code_members(sets: dict[_Set, int], names: Sequence[str]) -> np.ndarray:
+    """The same for access codes, where one word is any of them, and one is that there is none."""
+    member = _members(sets, names).copy()
+    for words, row in sets.items():
+        member[row, 0] |= _NO_CODE in words
+        member[row, 1:] |= _ANY_CODE in words
     member.setflags(write=False)
     return member
 

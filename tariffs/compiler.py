@@ -11,9 +11,11 @@ from typing import Final
 
 import numpy as np
 
+from tariffs.compile_decks import PrefixTables
 from tariffs.compile_rates import ENDLESS, Maxima, RateTables, frozen
-from tariffs.compile_rules import Names, RuleTables
-from tariffs.model import Book, Plan, Version
+from tariffs.compile_rules import RuleTables
+from tariffs.compile_targets import Edition, Names, Targets, unknown
+from tariffs.model import FALLBACKS_MAX, Book, Plan, Version
 from tariffs.price_kernels import ZONE_ENTRY, Clocks
 from tariffs.rule_kernels import VERSION, Tables, Versions
 from tollbook import clock, money, schemas
@@ -28,15 +30,19 @@ _FIRST_WEEKDAY: Final = 3  # 1970-01-01 was a Thursday
 class CompiledBook:
     """The arrays, and what their indices mean.
 
-    components: by slot of the charge columns. plans: by version_index, the plan and its version.
-    version_names: by version_index, such as "2003-06-01".
+    components: by slot of the charge columns. plan_ids: by plan_index, those of the run and behind
+    them the plans that only fallbacks name. version_plans: by version_index, the plan's index.
+    version_names: by version_index, such as "2003-06-01". fallbacks: int32 [version, n], indices of
+    the plans that are asked in this order where the version has no price; -1: no more.
     """
 
     tables: Tables
     components: tuple[str, ...]
-    plans: tuple[tuple[Plan, Version], ...]
+    plan_ids: tuple[str, ...]
+    version_plans: tuple[int, ...]
     version_names: tuple[str, ...]
     names: Names
+    fallbacks: np.ndarray
 
 
 def compile_book(
@@ -46,29 +52,36 @@ def compile_book(
     access_codes: Sequence[str],
     plan_ids: Sequence[str],
     maxima: Maxima | None = None,
+    carriers: Sequence[str] = (),
 ) -> CompiledBook:
     """Compile a book for a run.
 
-    zones, relations, access_codes, plan_ids: what ``other_zone_index``, ``relation_index``,
-    ``access_code_index`` and ``plan_index`` of the usage point into. A plan without a version in
-    the book gives ``plan_missing``. maxima: the largest quantities that are proven not to overflow.
+    zones, relations, access_codes, plan_ids, carriers: what ``other_zone_index``,
+    ``relation_index``, ``access_code_index``, ``plan_index`` and ``carrier_index`` of the usage
+    point into. A plan without a version in the book gives ``plan_missing``. maxima: the largest
+    quantities that are proven not to overflow.
     Raises Refused with all problems: names that are not defined, rates that could overflow.
     """
     problems = Problems()
-    names = Names(tuple(zones), tuple(relations), tuple(access_codes), book.components)
+    names = Names(
+        tuple(zones), tuple(relations), tuple(access_codes), book.components, tuple(carriers)
+    )
     if len(book.components) > schemas.COMPONENTS_MAX:
         problems.add(("tariffs", 0), f"{len(book.components)} components",
                      f"at most {schemas.COMPONENTS_MAX}", "merge some of them")
     rates = RateTables(maxima or Maxima())
-    rules = RuleTables(names, problems)
+    prefixes = PrefixTables(rates, problems)
+    rules = RuleTables(names, problems, Targets(names, problems, prefixes))
     clocks: dict[str, int] = {}
+    plan_ids = _with_fallbacks(book, plan_ids)
     chosen = _versions_of(book, plan_ids)
+    fallbacks = _fallbacks(chosen, plan_ids, problems)
     rows: list[tuple[int, ...]] = []
     for _, version in chosen:
         _check_limit(version, problems)
         _check_known(version, problems)
-        own = _rates_of(version, rates, problems)
-        first_cell, first_rule = rules.add(version, own.__getitem__)
+        edition = Edition(version, _rates_of(version, rates, problems))
+        first_cell, first_rule = rules.add(edition)
         zone = version.time_zone
         rows.append((
             *_validity(version),
@@ -76,16 +89,63 @@ def compile_book(
             version.charge_limit_micro,
             first_cell,
             first_rule,
+            int(version.version_change == "split"),
+            -1,
         ))
     problems.refuse_if_any("no record was rated")
     counts = Counter(plan.plan_id for plan, _ in chosen)
     first = [0, *accumulate(counts[plan_id] for plan_id in plan_ids)]
+    version_plans = tuple(plan_ids.index(plan.plan_id) for plan, _ in chosen)
+    versions = _linked(np.array(rows, VERSION), np.array(version_plans))
     tables = Tables(
-        Versions(frozen(first, np.int32), frozen(rows, VERSION)), rules.arrays(), rates.arrays(),
-        compile_clocks(tuple(clocks) or ("UTC",), book.holidays),
+        Versions(frozen(first, np.int32), frozen(versions, VERSION)), rules.arrays(),
+        rates.arrays(), compile_clocks(tuple(clocks) or ("UTC",), book.holidays),
+        prefixes.arrays(),
     )  # fmt: skip
     labels = tuple(version.label for _, version in chosen)
-    return CompiledBook(tables, book.components, chosen, labels, names)
+    return CompiledBook(
+        tables, book.components, plan_ids, version_plans, labels, names, fallbacks
+    )
+
+
+def _with_fallbacks(book: Book, plan_ids: Sequence[str]) -> tuple[str, ...]:
+    """The plans of the run, and behind them those of the book that only fallbacks name."""
+    known = {plan.plan_id for plan in book.plans}
+    named = (
+        plan_id
+        for plan in book.plans if plan.plan_id in set(plan_ids)
+        for version in plan.versions
+        for plan_id in version.fallback if plan_id in known
+    )  # fmt: skip
+    return tuple(plan_ids) + tuple(dict.fromkeys(one for one in named if one not in plan_ids))
+
+
+def _fallbacks(
+    chosen: Sequence[tuple[Plan, Version]], plan_ids: Sequence[str], problems: Problems
+) -> np.ndarray:
+    """int32 [version, n]: the plans that versions fall back on; -1: no more."""
+    width = max((len(version.fallback) for _, version in chosen), default=0)
+    found = np.full((len(chosen), width), -1, np.int32)
+    for row, (_, version) in enumerate(chosen):
+        if len(version.fallback) > FALLBACKS_MAX:
+            problems.add((version.at.file, version.at.line), f"{len(version.fallback)} fallbacks",
+                         f"at most {FALLBACKS_MAX}", "leave some out")
+        for place, plan_id in enumerate(version.fallback):
+            if plan_id in plan_ids:
+                found[row, place] = plan_ids.index(plan_id)
+            else:
+                unknown(problems, version.at, ("fallback plan", plan_id), plan_ids)
+    found.setflags(write=False)
+    return found
+
+
+def _linked(versions: np.ndarray, plans: np.ndarray) -> np.ndarray:
+    """VERSION rows, each with the version that begins where it ends."""
+    if len(versions) > 1:
+        follows = plans[1:] == plans[:-1]
+        follows &= versions["from_utc_s"][1:] == versions["to_utc_s"][:-1]
+        versions["next_version"][:-1] = np.where(follows, np.arange(1, len(versions)), -1)
+    return versions
 
 
 def _versions_of(book: Book, plan_ids: Sequence[str]) -> tuple[tuple[Plan, Version], ...]:
@@ -109,7 +169,10 @@ def _validity(version: Version) -> tuple[int, int]:
 
 
 def _rates_of(version: Version, rates: RateTables, problems: Problems) -> Mapping[str, int]:
-    return {rate.name: rates.add(rate, problems) for rate in version.rates}
+    """By name; templates are no rates, only what the rows of decks are made from."""
+    return {
+        rate.name: rates.add(rate, problems) for rate in version.rates if not rate.is_template
+    }
 
 
 def _check_limit(version: Version, problems: Problems) -> None:
@@ -124,7 +187,6 @@ def _check_limit(version: Version, problems: Problems) -> None:
 def _check_known(version: Version, problems: Problems) -> None:
     """Refuse what is not yet priced, rather than price it as if it were not there."""
     for name, given in (
-        ("fallback", bool(version.fallback)),
         ("version_change: split", version.version_change != "start"),
     ):
         if given:

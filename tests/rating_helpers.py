@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,12 +41,24 @@ def usage_columns(facts: Sequence[Facts], compiled: CompiledBook) -> dict[str, l
         "access_code_index": [index(names.access_codes, fact.access_code) for fact in facts],
         "flags": [
             codes.FLAG_ON_NET * fact.on_net | codes.FLAG_SPECIAL * fact.special
-            | codes.FLAG_ACCESS_CODE * bool(fact.access_code) for fact in facts
+            | codes.FLAG_ACCESS_CODE * bool(fact.access_code)
+            | codes.FLAG_FRIEND * fact.friend | codes.FLAG_GROUP * fact.group
+            | codes.FLAG_SAME_PLACE * fact.same_place | codes.FLAG_ROUTED * fact.is_routed
+            | codes.FLAG_BOUNDARY * (fact.boundary != "none")
+            | codes.FLAG_BOUNDARY_INTER * (fact.boundary == "inter") for fact in facts
         ],
+        "served_zone_index": [index(names.zones, fact.served_zone) for fact in facts],
+        "home_zone_index": [index(names.zones, fact.home_zone) for fact in facts],
+        "home_relation_index": [index(names.relations, fact.home_relation) for fact in facts],
+        "carrier_index": [index(names.carriers, fact.carrier) for fact in facts],
+        "forward_reason": [codes.FORWARD_CODE[fact.forward] for fact in facts],
         "reason_field": [-1] * len(facts),
         **{
             name: [getattr(fact, name) for fact in facts]
-            for name in ("start_utc_s", "duration_s", "up_bytes", "down_bytes", "event_count")
+            for name in (
+                "start_utc_s", "duration_s", "up_bytes", "down_bytes", "event_count",
+                "other_e164", "routing_e164", "utc_offset_s",
+            )
         },
     }  # fmt: skip
 
@@ -95,9 +107,7 @@ def always_wide(compiled: CompiledBook) -> CompiledBook:
     rates.setflags(write=False)
     prices = compiled.tables.prices._replace(rates=rates)
     tables = compiled.tables._replace(prices=prices)
-    return CompiledBook(
-        tables, compiled.components, compiled.plans, compiled.version_names, compiled.names
-    )
+    return replace(compiled, tables=tables)
 
 
 def shuffled(batch: pa.RecordBatch, seed: int) -> tuple[pa.RecordBatch, np.ndarray]:
