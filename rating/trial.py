@@ -151,8 +151,9 @@ def prepare(book: Book, words: Vocabulary, plan: str = "", maxima: Maxima | None
     """Compile a book to price calls with; raises Refused if it could overflow."""
     plan_ids = tuple(one.plan_id for one in book.plans)
     compiled = compile_book(
-        book, words.zones, words.relations, words.access_codes, plan_ids, maxima
-    )
+        book, words.zones, words.relations, words.access_codes, plan_ids, maxima,
+        words.carriers,
+    )  # fmt: skip
     only = plan_ids[0] if len(plan_ids) == 1 else ""
     return Context(book, compiled, words, plan or only, maxima)
 

@@ -41,7 +41,10 @@ def compiled_of(book: Book, maxima: Maxima = MAXIMA) -> CompiledBook:
 @pytest.fixture(scope="module")
 def book() -> Book:
     problems = Problems()
-    known = books.Known(ZONES, RELATIONS, ACCESS_CODES, HOLIDAYS, "EUR", "Europe/Berlin")
+    known = books.Known(
+        ZONES, RELATIONS, ACCESS_CODES, holidays=HOLIDAYS, currency="EUR",
+        time_zone="Europe/Berlin",
+    )  # fmt: skip
     found = books.load(CASES, problems, known)
     problems.refuse_if_any()
     assert found is not None

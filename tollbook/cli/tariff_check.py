@@ -56,7 +56,8 @@ def _prove(book: Book, net: Network, access_codes: tuple[str, ...], problems: Pr
 
     plans = tuple(plan.plan_id for plan in book.plans)
     try:
-        compile_book(book, net.zones.ids, net.relations, access_codes, plans)
+        compile_book(book, net.zones.ids, net.relations, access_codes, plans,
+                     carriers=net.carriers.ids)  # fmt: skip
     except Refused as refused:
         problems.found.extend(refused.problems)
 

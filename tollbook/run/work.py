@@ -55,7 +55,7 @@ def compiled(session: Session, digest: str) -> Compiled:
     maxima = Maxima(space.limits.duration_s, space.limits.volume_bytes)
     book = compiler.compile_book(
         found.book, net.zones.ids, net.relations, space.numbering.access_codes,
-        found.customers.plan_ids, maxima,
+        found.customers.plan_ids, maxima, net.carriers.ids,
     )  # fmt: skip
     dated = legs.compile_agreements(
         found.agreements, net, space.operator.time_zone, settle, maxima
@@ -98,9 +98,9 @@ def names_of(found: Data, facts: reference.Reference, book: compiler.CompiledBoo
         accounts=facts.names.account_id,
         subscriptions=lines.dictionary,
         subscription_of_row=np.append(lines.indices.to_numpy(), np.int32(-1)),
-        plans=facts.names.plans,
+        plans=book.plan_ids,
         versions=book.version_names,
-        version_plans=[plan.plan_id for plan, _ in book.plans],
+        version_plans=[book.plan_ids[plan] for plan in book.version_plans],
         zones=facts.names.zones,
         relations=facts.names.relations,
         carriers=facts.names.carriers,
