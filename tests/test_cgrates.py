@@ -1,0 +1,155 @@
+"""Importing CGRateS plans: their CSV format, its traps, and prices under both ways of rounding."""
+
+from __future__ import annotations
+
+import csv
+import json
+from datetime import UTC, datetime
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+
+import pytest
+import reference_rating
+from click.testing import CliRunner
+
+from rating import trace
+from rating.trace import Facts
+from tariffs import cgrates_units as units
+from tariffs.cgrates_units import Span
+from tariffs.compile_rates import Maxima
+from tariffs.model import Book, Dates
+from tollbook import money
+from tollbook.cli.tariff_books import open_book
+from tollbook.cli.tariff_cgrates import cgrates_import
+from tollbook.text import Problems
+
+CASES = Path(__file__).parent / "cases" / "cgrates"
+MODES = {
+    "exact": (),
+    "compat_6": ("--rounding", "cgrates_compat", "--decimals", "6"),
+    "compat_5": ("--rounding", "cgrates_compat"),
+}
+COUNTED = {"data": "up_bytes", "sms": "event_count"}
+
+
+def run_import(source: Path, out: Path, *options: str) -> tuple[int, str]:
+    done = CliRunner().invoke(cgrates_import, [str(source), "--out", str(out), *options])
+    return done.exit_code, done.output
+
+
+def load(folder: Path) -> Book:
+    problems = Problems()
+    book = open_book(folder, problems).book
+    assert not problems.errors
+    return book
+
+
+@cache
+def books() -> dict[str, Book]:
+    """The plans of the retail folder under each mode."""
+    import tempfile
+
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for mode, options in MODES.items():
+            code, _ = run_import(CASES / "retail", Path(folder) / mode, *options)
+            assert code == 0
+            found[mode] = load(Path(folder) / mode)
+    return found
+
+
+def cases() -> list[dict[str, str]]:
+    with (CASES / "calls.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(line for line in file if not line.startswith("#")))
+
+
+def facts_of(case: dict[str, str]) -> Facts:
+    start = datetime.fromisoformat(case["start"]).replace(tzinfo=UTC)
+    service = case["plan"].partition(".")[0]
+    service = service if service in COUNTED else "voice"
+    quantity = {COUNTED.get(service, "duration_s"): int(case["used"])}
+    return Facts(
+        service, "out", int(start.timestamp()), other_e164=int(case["number"]),
+        **quantity,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_calls_cost_what_was_worked_out_by_hand(mode: str) -> None:
+    book = books()[mode]
+    wrong = []
+    for case in cases():
+        plan, facts = f"op.example.{case['plan']}", facts_of(case)
+        steps = trace.price(book, plan, facts)
+        naive = reference_rating.rate(book, plan, facts, Maxima())
+        for found in ((steps.reason, steps.charge_micro), (naive.reason, naive.total)):
+            reason, micro = found
+            amount = money.format_micro(micro, 6)
+            wanted = case[mode] if case[mode][0].isalpha() else money.format_micro(
+                int(Fraction(case[mode]) * money.MICRO), 6)  # fmt: skip
+            if (reason or amount) != wanted:
+                wrong.append(f"{case['name']}: {reason or micro}, not {case[mode]}")
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+def test_the_loaders_traps_are_listed(tmp_path: Path) -> None:
+    """Every row that is not imported as it stands, and the plans that are not written for it."""
+    code, output = run_import(CASES / "broken", tmp_path)
+    assert output == (CASES / "broken.txt").read_text(encoding="utf-8")
+    assert (tmp_path / "import.txt").read_text(encoding="utf-8") == output
+    assert code == 1
+    assert [plan.plan_id for plan in load(tmp_path).plans] == ["op.call.good", "op.call.tie"]
+
+
+def test_partial_writes_what_is_left_and_strict_fails_on_any_row(tmp_path: Path) -> None:
+    code, output = run_import(CASES / "broken", tmp_path, "--partial", "--json")
+    found = json.loads(output)
+    assert code == 0
+    assert "op.call.trap" in found["refused"]
+    assert "op.call.trap-1.yaml" in found["files"]
+    trap = [one for one in found["findings"] if one["file"] == "Rates.csv" and one["line"] == 2]
+    assert all(one["kind"] == "dropped" and "did you mean" in one["text"] for one in trap)
+    assert len(trap) == 2
+    assert run_import(CASES / "retail", tmp_path / "strict", "--strict")[0] == 0
+    (tmp_path / "more").mkdir()
+    for path in (CASES / "retail").iterdir():
+        (tmp_path / "more" / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "more" / "Stats.csv").write_text("op,STATS_1\n")
+    code, output = run_import(tmp_path / "more", tmp_path / "strict", "--strict")
+    assert code == 1
+    assert "Stats.csv:1: dropped: not a price: statistics" in output
+
+
+def test_rows_of_a_wrong_width_and_empty_folders_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "Rates.csv").write_text("#Tag,...\nR,0,0.1,60s,60s\n")
+    done = CliRunner().invoke(cgrates_import, [str(tmp_path), "--out", str(tmp_path / "out")])
+    assert "Rates.csv:2: 5 cells" in str(done.exception)
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "Rates.csv").unlink()
+    done = CliRunner().invoke(cgrates_import, [str(tmp_path), "--out", str(tmp_path / "out")])
+    assert "no file of a CGRateS tariff plan" in str(done.exception)
+
+
+@pytest.mark.parametrize(("text", "nanoseconds"), [
+    ("60s", 60 * 10**9), ("1m30s", 90 * 10**9), ("1h", 3600 * 10**9), ("60", 60), ("0", 0),
+    ("500ms", 5 * 10**8), ("", None), ("60x", None), ("s", None), ("1.5s", None), ("-1s", None),
+])  # fmt: skip
+def test_lengths(text: str, nanoseconds: int | None) -> None:
+    assert units.duration_ns(text) == nanoseconds
+
+
+@pytest.mark.parametrize(("text", "spans"), [
+    ("* * * * *", (Span(),)),
+    ("* 8-19 * * 1-5", (Span(0b11111, Dates(), 28_800, 72_000),)),
+    ("* 0-6,22-23 * * *", (Span(from_s=0, to_s=25_200), Span(from_s=79_200, to_s=86_400))),
+    ("30-59 8 * * 0", (Span(1 << 6, Dates(), 30_600, 32_400),)),
+    ("* * 25 12 *", (Span(dates=Dates(months=(12,), month_days=(25,))),)),
+    ("*/5 * * * *", None),
+    ("* 25 * * *", None),
+    ("* * 1 * 1", None),
+    ("0,30 * * * *", None),
+    ("* * *", None),
+])  # fmt: skip
+def test_cron(text: str, spans: tuple[Span, ...] | None) -> None:
+    assert units.cron(text) == spans
