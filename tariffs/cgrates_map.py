@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from tariffs import cgrates_prices as prices
-from tariffs.book_rates import NAME
+from tariffs.book_tiers import NAME
 from tariffs.cgrates_files import ANY, CHANGED, DROPPED, KNOWN, Findings, Row, Tables
 from tariffs.cgrates_prices import Offer, Rounding, Schedule
 from tariffs.cgrates_units import Span, activation_wall_s, timing, weight
