@@ -135,7 +135,7 @@ def _band(rate: Rate, band: Band, base: Tier) -> Pairs:
     if band.days != ALL_DAYS:
         pairs.append(("days", listed(_days(band.days))))
     if band.dates != Dates():
-        pairs.append(("dates", _dates(band.dates)))
+        pairs.append(("dates", dates_text(band.dates)))
     if (band.from_s, band.to_s) != (0, DAY_S) or len(pairs) < 1 + bool(band.name):
         pairs += [("from", f'"{time_text(band.from_s)}"'), ("to", f'"{time_text(band.to_s)}"')]
     if band.weight:
@@ -152,7 +152,7 @@ def _days(days: int) -> list[str]:
     return [name for bit, name in enumerate(DAY_TYPES) if days >> bit & 1]
 
 
-def _dates(dates: Dates) -> str:
+def dates_text(dates: Dates) -> str:
     """A list of days and spans, or a mapping of months, days and years; ValueError for both."""
     days = [_span(since, until) for since, until in dates.spans]
     days += [_yearly(low) + (f"..{_yearly(high)}" if low != high else "")

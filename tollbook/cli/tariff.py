@@ -10,6 +10,7 @@ from tollbook.cli.lazy import LazyGroup
 
 COMMANDS: Final = {
     "check": ("tollbook.cli.tariff_check", "Report everything that is wrong with the book."),
+    "show": ("tollbook.cli.tariff_show", "Print a plan as a person wants to read it."),
     "price": ("tollbook.cli.tariff_price", "Price calls by a book, exactly as a run would."),
 }
 
