@@ -7,48 +7,53 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from rating import decide_kernels
+from rating import decide_kernels, member_kernels, place_kernels
 from rating import guide_kernels as kernels
+from rating.decide_kernels import Found, Given, Related, Served
 from rating.hash_kernels import TextTable, find_texts
+from rating.place_kernels import LocationTable
 from rating.reference import Guiding, Reference
 from rating.tables import columns_of, texts_of
-from tollbook import schemas
+from tollbook import codes, schemas
 from tollbook.stage import StageResult, ints, with_columns
 
 
 def guide(batch: pa.RecordBatch, reference: Reference, state: None = None) -> StageResult:
     """Rows of ``schemas.NORMALISED`` -> ``schemas.USAGE``.
 
-    Subscriptions, number ranges and trunks are those in force at the record's start. The first
-    thing that is missing sets ``reason`` and ``reason_field``; what was found before stays. Rows
-    that came with a reason get -1 and 0, and their bucket; their ``dedupe_hash`` is 0 if decode or
-    validate rejected them: such rows take no part in the search for duplicates.
+    Everything that is dated is looked up as of the record's start. The first thing that is missing
+    sets ``reason`` and ``reason_field``; what was found before stays. Rows that came with a reason
+    get -1 and 0, and their bucket; their ``dedupe_hash`` is 0 if decode or validate rejected them:
+    such rows take no part in the search for duplicates.
     totals: rejected, the rows that this stage rejected.
     """
     schemas.check(batch, schemas.NORMALISED, "guide")
     tables = reference.guiding
+    given = columns_of(batch, Given)
+    served, related = _outputs(batch, Served), _outputs(batch, Related)
+    related.called_zone_index.fill(-1)
     new = {"dedupe_hash": np.empty(batch.num_rows, np.int64)}
+    new["real_zone_index"] = np.full(batch.num_rows, -1, np.int32)
     bucket = np.empty(batch.num_rows, np.int16)
     kernels.identify(
         tables.key_fields, tables.takes_part, columns_of(batch, kernels.Identity),
         new["dedupe_hash"], bucket,
     )  # fmt: skip
     payers = _payers(batch, tables, bucket)
-    found = _look_up(batch, tables, payers)
-    given = columns_of(batch, decide_kernels.Given)
-    results = _outputs(batch, decide_kernels.Results)
-    decide_kernels.decide(tables.known, tables.faults, given, found, results)
-    new["location_index"] = np.maximum(found.location, np.int32(-1))
+    location = _places(batch, tables.locations, "location")
+    found = _look_up(batch, tables, payers, location)
+    decide_kernels.place_served(tables.places, tables.faults, given, found, served)
+    _apply_rules(batch, tables, (given, found), (served, related), new["real_zone_index"])
+    decide_kernels.relate(tables.relations, tables.faults, given, found, served, related)
+    _flag_members(batch, tables, payers, (served.reason, related.flags))
+    new["location_index"] = np.maximum(location, np.int32(-1))
     for name in ("trunk_in", "trunk_out"):
         new[f"{name}_index"] = _trunks(batch, tables.trunks, name)
     new |= {name: getattr(payers, name) for name in payers._fields if name in schemas.USAGE.names}
-    new["home_zone_index"] = payers.home_zone
-    for name in ("real_zone_index", "called_zone_index"):
-        new[name] = np.full(batch.num_rows, -1, np.int32)
-    rejected = np.count_nonzero(results.reason) - np.count_nonzero(given.reason)
+    new |= served._asdict() | related._asdict() | {"home_zone_index": payers.home_zone}
+    rejected = np.count_nonzero(served.reason) - np.count_nonzero(ints(batch, "reason"))
     return StageResult(
-        with_columns(batch, schemas.USAGE, new | results._asdict()),
-        totals={"rejected": int(rejected)},
+        with_columns(batch, schemas.USAGE, new), totals={"rejected": int(rejected)}
     )
 
 
@@ -71,22 +76,87 @@ def _payers(batch: pa.RecordBatch, tables: Guiding, bucket: np.ndarray) -> kerne
 
 
 def _look_up(
-    batch: pa.RecordBatch, tables: Guiding, payers: kernels.Payers
-) -> decide_kernels.Found:
+    batch: pa.RecordBatch, tables: Guiding, payers: kernels.Payers, location: np.ndarray
+) -> Found:
     start_utc_s = ints(batch, "start_utc_s")
     other_zone = np.full(batch.num_rows, kernels.DATED, np.int32)
     carrier = np.empty(batch.num_rows, np.int32)
     # The home zone's carrier is not asked for: the second search overwrites it.
     for name, zone in (("served_e164", payers.home_zone), ("other_e164", other_zone)):
         kernels.find_zones(tables.ranges, ints(batch, name), start_utc_s, zone, carrier)
-    return decide_kernels.Found(
+    if tables.rules.locations is not None:
+        location = _rows(batch, tables.rules.locations, location, payers.home_zone)
+    return Found(
         standing=payers.standing,
         home_zone=payers.home_zone,
         network=_places(batch, tables.networks, "network"),
-        location=_places(batch, tables.locations, "location"),
+        location=location,
         number_zone=other_zone,
         number_carrier=carrier,
     )
+
+
+def _apply_rules(
+    batch: pa.RecordBatch, tables: Guiding, known: tuple[Given, Found],
+    columns: tuple[Served, Related], real_zone: np.ndarray,
+) -> None:  # fmt: skip
+    """The rules of place and portability that the operator has; the others cost nothing."""
+    rules, (given, found), (served, related) = tables.rules, known, columns
+    if rules.ported is not None:
+        member_kernels.find_ported(
+            rules.ported, given.other_e164, given.start_utc_s, served.reason, found.number_zone,
+            found.number_carrier, related.flags, codes.FLAG_PORTED,
+        )  # fmt: skip
+    if rules.rewriting is not None:
+        boundary = np.full(batch.num_rows, -1, np.int32)
+        if rules.boundary is not None:
+            whole = _places(batch, rules.boundary.whole, "location")
+            boundary = _rows(batch, rules.boundary, whole, found.home_zone)
+        place_kernels.rewrite_served(
+            rules.rewriting, given, found, boundary, served, real_zone, related.flags
+        )
+    routing_e164 = ints(batch, "routing_e164")
+    is_routed = bool(routing_e164.any())
+    if rules.is_asked or is_routed:
+        routed = np.full(batch.num_rows, kernels.DATED if is_routed else -1, np.int32)
+        if is_routed:
+            kernels.find_zones(
+                tables.ranges, routing_e164, given.start_utc_s, routed, np.empty_like(routed)
+            )
+        place_kernels.find_called(
+            rules.calling, given, found, served, routed, real_zone, related.called_zone_index,
+            related.flags,
+        )  # fmt: skip
+
+
+def _flag_members(
+    batch: pa.RecordBatch, tables: Guiding, payers: kernels.Payers,
+    columns: tuple[np.ndarray, np.ndarray],
+) -> None:
+    rules, (reason, flags) = tables.rules, columns
+    other, start_utc_s = ints(batch, "other_e164"), ints(batch, "start_utc_s")
+    if rules.friends is not None:
+        member_kernels.flag_friends(
+            rules.friends, payers.subscription_index, other, start_utc_s, reason, flags,
+            codes.FLAG_FRIEND,
+        )  # fmt: skip
+    if rules.groups is not None:
+        member_kernels.flag_groups(
+            rules.groups, ints(batch, "served_e164"), other, start_utc_s, reason, flags,
+            codes.FLAG_GROUP,
+        )  # fmt: skip
+
+
+def _rows(
+    batch: pa.RecordBatch, table: LocationTable, whole: np.ndarray, home_zone: np.ndarray
+) -> np.ndarray:
+    """The row of a table that holds for each record's location and home; int32."""
+    found = np.empty(batch.num_rows, np.int32)
+    place_kernels.find_rows(
+        table, texts_of(batch.column("location")), whole, home_zone, ints(batch, "start_utc_s"),
+        found,
+    )  # fmt: skip
+    return found
 
 
 def _trunks(batch: pa.RecordBatch, trunks: kernels.TrunkTable, name: str) -> np.ndarray:
@@ -104,6 +174,10 @@ def _places(batch: pa.RecordBatch, table: TextTable, name: str) -> np.ndarray:
 
 
 def _outputs(batch: pa.RecordBatch, kind: type[Any]) -> Any:
-    """Room for the columns of ``schemas.USAGE`` that a kernel writes."""
+    """Room for columns of ``schemas.USAGE`` that a kernel writes; what the batch has, copied."""
+    known = schemas.NORMALISED.names
     types = (schemas.USAGE.field(name).type.to_pandas_dtype() for name in kind._fields)
-    return kind(*(np.empty(batch.num_rows, dtype) for dtype in types))
+    return kind(*(
+        ints(batch, name).copy() if name in known else np.empty(batch.num_rows, dtype)
+        for name, dtype in zip(kind._fields, types, strict=True)
+    ))  # fmt: skip

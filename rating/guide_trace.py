@@ -6,44 +6,26 @@ loaded, not the arrays of ``rating.reference``, and finds the same words (tests/
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-import pyarrow.compute as pc
 
+from rating import place_trace
+from rating.place_trace import NOWHERE, Ends, Place, by_prefix, place_of
 from tollbook import codes
 from tollbook.customers import STATUSES, Customers
 from tollbook.network import Network
-from tollbook.numbering import E164_DIGITS_MAX
 from tollbook.workspace import Workspace
 
 HOME, NATIONAL, INTERNATIONAL = codes.ROAMINGS[:3]
+# Flags that guiding finds; the others come from earlier stages.
+GUIDED_FLAGS: Final = (
+    codes.FLAG_ON_NET | codes.FLAG_FRIEND | codes.FLAG_GROUP | codes.FLAG_SAME_PLACE
+    | codes.FLAG_BOUNDARY | codes.FLAG_BOUNDARY_INTER | codes.FLAG_ROUTED | codes.FLAG_PORTED
+)  # fmt: skip
 
-
-@dataclass(frozen=True)
-class Ends:
-    """What a record says of its two ends; 0 and "" where it says nothing."""
-
-    start_utc_s: int
-    served_e164: int = 0
-    other_e164: int = 0
-    special_number: str = ""
-    network: str = ""
-    location: str = ""
-
-
-@dataclass(frozen=True)
-class Place:
-    """A zone, and what decided it. by: "network", "location", "prefix", "special number" or "".
-
-    key: the network's TADIG code, the location, the prefix or the special number.
-    """
-
-    zone: str = ""
-    name: str = ""
-    by: str = ""
-    key: str = ""
+__all__ = ["Ends", "Guidance", "Place", "Subscription", "look_up"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +42,12 @@ class Subscription:
 
 @dataclass(frozen=True)
 class Guidance:
-    """What guiding finds for a usage; "" and None for what there is not."""
+    """What guiding finds for a usage; "" and None for what there is not.
+
+    real: the true place of the served party, where it counts as being elsewhere. called: the place
+    that the relation was made with, where it is not that of the other number. carrier_by: what says
+    who holds the other number, "range" or "portability". flags: bits of GUIDED_FLAGS.
+    """
 
     subscription: Subscription | None
     home: Place
@@ -69,28 +56,93 @@ class Guidance:
     carrier: str
     relation: str
     roaming: str
-
-
-_NOWHERE: Final = Place()
+    real: Place = NOWHERE
+    called: Place = NOWHERE
+    home_relation: str = ""
+    carrier_by: str = ""
+    flags: int = 0
 
 
 def look_up(
     workspace: Workspace, network: Network, customers: Customers, ends: Ends
 ) -> Guidance:
     """Who pays for a usage, where its two ends are, and how they relate."""
-    at = ends.start_utc_s
-    home, _ = by_prefix(network, ends.served_e164, at)
-    served, roaming = _served(workspace, network, ends, home)
-    other, carrier = _NOWHERE, ""
+    home, _ = by_prefix(network, ends.served_e164, ends.start_utc_s)
+    true_place, roaming = _served(workspace, network, ends, home)
+    served, flags = place_trace.counted(workspace, network, ends, home, true_place)
+    if served.zone != true_place.zone:
+        roaming = NATIONAL if _is_away(workspace, network, served, home) else HOME
+    other, carrier, carrier_by = _other(network, ends)
+    found = Guidance(
+        subscription=subscription_of(customers, ends.served_e164, ends.start_utc_s),
+        home=home, served=served, other=other, carrier=carrier, relation="", roaming=roaming,
+        real=true_place if served.zone != true_place.zone else NOWHERE, carrier_by=carrier_by,
+    )  # fmt: skip
+    real = found.real if flags & codes.FLAG_BOUNDARY else NOWHERE
+    is_near = roaming == HOME or (
+        roaming == NATIONAL and place_trace.in_one_region(network, served.zone, home.zone)
+    )
+    called, more = place_trace.called(workspace, network, ends, (served, real, other), is_near)
+    start = home if ends.direction == "forward" and home.zone else served
+    flags |= more | _number_flags(network, customers, ends, found)
+    return replace(
+        found,
+        called=called if called.zone != other.zone else NOWHERE,
+        relation=relation_of(network, start.zone, called.zone),
+        home_relation=relation_of(network, home.zone, served.zone),
+        flags=flags,
+    )
+
+
+def _other(network: Network, ends: Ends) -> tuple[Place, str, str]:
+    """Where the other number belongs, which carrier holds it, and what says so."""
     special = network.special_numbers
     if ends.special_number in special.numbers:
         zone = int(special.zone_index[special.numbers.index(ends.special_number)])
-        other = _place(network, zone, "special number", ends.special_number)
-    elif ends.other_e164:
-        other, carrier = by_prefix(network, ends.other_e164, at)
-    paying = subscription_of(customers, ends.served_e164, at)
-    relation = relation_of(network, served.zone, other.zone)
-    return Guidance(paying, home, served, other, carrier, relation, roaming)
+        return place_of(network, zone, "special number", ends.special_number), "", ""
+    if not ends.other_e164:
+        return NOWHERE, "", ""
+    other, carrier = by_prefix(network, ends.other_e164, ends.start_utc_s)
+    row = place_trace.ported_row(network, ends.other_e164, ends.start_utc_s)
+    if row < 0:
+        return other, carrier, "range" if carrier else ""
+    ported = network.portability
+    if ported.zone_index[row] >= 0:
+        other = place_of(network, int(ported.zone_index[row]), "portability", "")
+    return other, network.carriers.ids[ported.carrier_index[row]], "portability"
+
+
+def _number_flags(
+    network: Network, customers: Customers, ends: Ends, found: Guidance
+) -> int:
+    """What is known of the two numbers: on-net, ported, friends, one group."""
+    own = network.carriers.ids[network.carriers.own_index]
+    flags = codes.FLAG_ON_NET * bool(ends.other_e164 and found.carrier == own)
+    flags |= codes.FLAG_PORTED * (found.carrier_by == "portability")
+    if found.subscription and _is_friend(customers, ends, found.subscription):
+        flags |= codes.FLAG_FRIEND
+    shared = _groups_of(customers, ends.served_e164, ends.start_utc_s)
+    if ends.other_e164 and shared & _groups_of(customers, ends.other_e164, ends.start_utc_s):
+        flags |= codes.FLAG_GROUP
+    return flags
+
+
+def _is_friend(customers: Customers, ends: Ends, paying: Subscription) -> bool:
+    friends, at = customers.friends, ends.start_utc_s
+    in_force = (friends.valid_from_utc_s <= at) & (at < friends.valid_to_utc_s)
+    rows = np.flatnonzero((friends.number == ends.other_e164) & in_force)
+    lines = customers.subscriptions.subscription_id
+    return any(
+        lines[int(friends.subscription_row[row])].as_py() == paying.subscription_id for row in rows
+    )
+
+
+def _groups_of(customers: Customers, number: int, utc_s: int) -> set[str]:
+    """The closed user groups that a number belongs to."""
+    groups = customers.groups
+    in_force = (groups.valid_from_utc_s <= utc_s) & (utc_s < groups.valid_to_utc_s)
+    rows = np.flatnonzero((groups.number == number) & in_force)
+    return {groups.groups[groups.group_index[row]] for row in rows}
 
 
 def subscription_of(customers: Customers, number: int, utc_s: int) -> Subscription | None:
@@ -111,21 +163,6 @@ def subscription_of(customers: Customers, number: int, utc_s: int) -> Subscripti
     )
 
 
-def by_prefix(network: Network, number: int, utc_s: int) -> tuple[Place, str]:
-    """Zone and carrier of an E.164 number: the longest prefix in force decides."""
-    ranges, text = network.ranges, str(number)
-    in_force = (ranges.valid_from_utc_s <= utc_s) & (utc_s < ranges.valid_to_utc_s)
-    for size in range(min(len(text), E164_DIGITS_MAX), 0, -1):
-        fits = (ranges.prefix == int(text[:size])) & (ranges.prefix_length == size)
-        found = np.flatnonzero(fits & in_force)
-        if len(found):
-            row = int(found[0])
-            carrier = int(ranges.carrier_index[row])
-            place = _place(network, int(ranges.zone_index[row]), "prefix", text[:size])
-            return place, network.carriers.ids[carrier] if carrier >= 0 else ""
-    return _NOWHERE, ""
-
-
 def relation_of(network: Network, served: str, other: str) -> str:
     """How two zones relate; "" where relations.csv has no row for them, or there is no zone."""
     ids = network.zones.ids
@@ -142,16 +179,19 @@ def _served(
     if ends.network and ends.network != workspace.operator.tadig:
         visited = network.visited
         if ends.network not in visited.tadigs:
-            return _NOWHERE, HOME
+            return NOWHERE, HOME
         zone = int(visited.zone_index[visited.tadigs.index(ends.network)])
-        return _place(network, zone, "network", ends.network), INTERNATIONAL
+        return place_of(network, zone, "network", ends.network), INTERNATIONAL
     served = home
     if ends.location:
-        row = pc.index(network.locations.names, ends.location).as_py()
+        known = network.locations
+        row = place_trace.location_row(
+            known.names, ends.location, place_trace.in_force(known, ends.start_utc_s)
+        )
         if row < 0:
-            return _NOWHERE, HOME
-        zone = int(network.locations.zone_index[row])
-        served = _place(network, zone, "location", ends.location)
+            return NOWHERE, HOME
+        key = known.names[row].as_py()
+        served = place_of(network, int(known.zone_index[row]), "location", key)
     return served, NATIONAL if _is_away(workspace, network, served, home) else HOME
 
 
@@ -159,11 +199,6 @@ def _is_away(workspace: Workspace, network: Network, served: Place, home: Place)
     """Whether being in one zone and at home in another is roaming inside the country."""
     if workspace.national_roaming == "never" or not (served.zone and home.zone):
         return False
-    if workspace.national_roaming == "zone":
-        return served.zone != home.zone
-    ids, region = network.zones.ids, network.zones.region_index
-    return bool(region[ids.index(served.zone)] != region[ids.index(home.zone)])
-
-
-def _place(network: Network, zone: int, by: str, key: str) -> Place:
-    return Place(network.zones.ids[zone], network.zones.names[zone], by, key)
+    zones = network.zones
+    area = zones.area_index if workspace.national_roaming == "zone" else zones.region_index
+    return bool(area[zones.ids.index(served.zone)] != area[zones.ids.index(home.zone)])

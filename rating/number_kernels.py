@@ -46,7 +46,8 @@ class DiallingRules(NamedTuple):
     international, access_codes: int64 [prefixes, 3], longest first: value, count of digits, row.
     source_prefix: int64, country code and area of each source, -1 where it has no area.
     specials: int64 [special numbers, 2]: "1" and the dialled digits, row of the special number;
-    special_slots: int64 hash table over them.
+    special_slots: int64 hash table over them. special_beginnings: as access_codes, of the special
+    numbers of which the table has the beginning.
     absent: int8 [party, kind of text, service, direction], 1 where a record is complete although
     that party is no telephone number.
     """
@@ -58,6 +59,7 @@ class DiallingRules(NamedTuple):
     special_slots: np.ndarray
     specials: np.ndarray
     special_size_max: int
+    special_beginnings: np.ndarray
     absent: np.ndarray
     flag_special: int
     flag_access_code: int
@@ -133,11 +135,14 @@ def scan(data: np.ndarray, first: int, last: int) -> tuple[int, int, int, int]:
 
 
 @inner
-def match_prefix(prefixes: np.ndarray, head: int, size: int) -> int:
-    """Position of the first prefix with which the ``size`` digits of ``head`` begin; -1: none."""
+def match_prefix(prefixes: np.ndarray, head: int, size: int, least: int) -> int:
+    """Position of the first prefix with which the ``size`` digits of ``head`` begin; -1: none.
+
+    least: how many digits there must be behind it.
+    """
     for position in range(len(prefixes)):
         rest = size - prefixes[position, 1]
-        if rest > 0:
+        if rest >= least:
             behind = head - prefixes[position, 0] * POWER[rest]
             if 0 <= behind < POWER[rest]:
                 return position
@@ -192,7 +197,7 @@ def dialled(
     area: int,
 ) -> int:  # fmt: skip
     """Digits as dialled -> E.164, or MALFORMED. prefixes: the international ones."""
-    found = match_prefix(prefixes, head, size)
+    found = match_prefix(prefixes, head, size, 1)
     if found >= 0:
         rest = size - prefixes[found, 1]
         left = head - prefixes[found, 0] * POWER[rest]
@@ -228,7 +233,7 @@ def normalise(
     dialled numbers: they are found for OTHER and THIRD, and written for OTHER.
     """
     # Arrays are taken out of their tuples once: inside the loop numba would count references.
-    plan, prefixes, codes, areas, slots, specials, special_size_max, absent, _, _ = rules
+    plan, prefixes, codes, areas, slots, specials, special_size_max, beginnings, absent = rules[:9]
     offsets, data = texts
     source_index, service, direction = rows
     e164, code_index, special_index, flags, reason, reason_field = results
@@ -252,7 +257,10 @@ def normalise(
             if party in (OTHER, THIRD):
                 if count <= special_size_max:
                     special = find_special(slots, specials, POWER[size] + head)
-                code = match_prefix(codes, head, size)
+                if special < 0 and len(beginnings) > 0:
+                    place = match_prefix(beginnings, head, size, 0)
+                    special = beginnings[place, 2] if place >= 0 else -1
+                code = match_prefix(codes, head, size, 1)
                 if special >= 0:
                     number = 0
                 elif code >= 0:

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from rating.decide_kernels import OWN_NETWORK, Decisions, Faults
+from rating.decide_kernels import OWN_NETWORK, Faults, Places, Relations
 from rating.duplicate_kernels import KeyFields
 from rating.guide_kernels import RangeTable, SubscriptionTable, TrunkTable
 from rating.hash_kernels import TextTable
@@ -29,6 +29,7 @@ from rating.number_kernels import (
     DiallingRules,
     NumberingPlan,
 )
+from rating.place_tables import PlaceRules, place_rules, roaming_areas, whole_locations
 from rating.tables import (
     FIRST_MONTH,
     account_buckets,
@@ -55,7 +56,8 @@ FIELD: Final = schemas.positions(schemas.CDR)
 class Names:
     """What the ``_index`` columns of usage stand for; same index = same row.
 
-    account_id and subscription_id are utf8 arrays by row of their tables; the others are tuples.
+    account_id and subscription_id are utf8 arrays by row of their tables, locations the whole texts
+    of locations.csv, each once; the others are tuples.
     """
 
     sources: tuple[str, ...]
@@ -68,6 +70,7 @@ class Names:
     plans: tuple[str, ...]
     account_id: pa.Array
     subscription_id: pa.Array
+    locations: pa.Array
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,9 @@ class Guiding:
     trunks: TrunkTable
     takes_part: np.ndarray  # int8 by reason: 1, the record is in the duplicate index
     key_fields: KeyFields
-    known: Decisions
+    places: Places
+    relations: Relations
+    rules: PlaceRules
     faults: Faults
 
 
@@ -126,11 +131,12 @@ def build(
         plans=plans,
         account_id=customers.accounts.account_id,
         subscription_id=customers.subscriptions.subscription_id,
+        locations=whole_locations(network.locations),
     )
     return Reference(
         checks=_checks(workspace.limits, as_of_utc_s),
         dialling=_dialling(workspace.numbering, workspace.sources, network.special_numbers),
-        guiding=_guiding(workspace, network, customers, open_period, plans),
+        guiding=_guiding(workspace, network, customers, open_period, names),
         names=names,
     )
 
@@ -163,8 +169,9 @@ def _checks(limits: Limits, as_of_utc_s: int) -> Checks:
 def _dialling(
     numbering: Numbering, sources: Sequence[Source], special: SpecialNumbers
 ) -> DiallingRules:
-    special_order = sorted(range(len(special.numbers)), key=lambda row: special.numbers[row])
-    specials = [(int("1" + special.numbers[row]), row) for row in special_order]
+    whole = {number: row for row, number in enumerate(special.numbers) if number.isdigit()}
+    begins = {number[:-1]: row for row, number in enumerate(special.numbers) if number not in whole}
+    specials = [(int("1" + number), row) for number, row in sorted(whole.items())]
     special_table = np.array(specials, np.int64).reshape(-1, 2)
     source_prefix = [
         int(numbering.country_code + source.area) if source.area else -1 for source in sources
@@ -176,7 +183,8 @@ def _dialling(
         source_prefix=fixed(np.array(source_prefix), np.int64),
         special_slots=number_slots(special_table[:, 0]),
         specials=fixed(special_table),
-        special_size_max=max(map(len, special.numbers), default=0),
+        special_size_max=max(map(len, whole), default=0),
+        special_beginnings=_prefixes(tuple(begins), tuple(begins.values())),
         absent=_absent(),
         flag_special=codes.FLAG_SPECIAL,
         flag_access_code=codes.FLAG_ACCESS_CODE,
@@ -201,10 +209,10 @@ def _plan(numbering: Numbering, area_size: int) -> NumberingPlan:
     )
 
 
-def _prefixes(texts: Sequence[str]) -> np.ndarray:
+def _prefixes(texts: Sequence[str], rows: Sequence[int] | None = None) -> np.ndarray:
     """Prefixes, longest first: value, count of digits, row. int64 [prefixes, 3]."""
     order = sorted(range(len(texts)), key=lambda row: (-len(texts[row]), texts[row]))
-    table = [(int(texts[row]), len(texts[row]), row) for row in order]
+    table = [(int(texts[at]), len(texts[at]), rows[at] if rows else at) for at in order]
     return fixed(np.array(table, np.int64).reshape(-1, 3))
 
 
@@ -232,11 +240,11 @@ def _guiding(
     network: Network,
     customers: Customers,
     open_period: int,
-    plans: Sequence[str],
+    names: Names,
 ) -> Guiding:
     ranges = range_table(network.ranges)
-    places = {plan: index for index, plan in enumerate(plans)}
-    plan_of = np.array([places.get(plan, -1) for plan in customers.plan_ids] or [-1], np.int32)
+    index_of = {plan: index for index, plan in enumerate(names.plans)}
+    plan_of = np.array([index_of.get(plan, -1) for plan in customers.plan_ids] or [-1], np.int32)
     bucket = account_buckets(customers.accounts.account_id)
     plan_index = plan_of[customers.subscriptions.plan_index]
     takes_part = np.zeros(max(reasons.BY_CODE) + 1, np.int8)
@@ -247,34 +255,29 @@ def _guiding(
     return Guiding(
         subscriptions=subscription_table(customers.subscriptions, bucket, plan_index, ranges),
         ranges=ranges,
-        locations=text_table(network.locations.names),
+        locations=text_table(names.locations),
         networks=text_table(pa.array(tadigs, pa.string())),
         trunks=trunk_table(network.trunks),
         takes_part=fixed(takes_part),
         key_fields=key_fields(workspace.duplicates),
-        known=_decisions(workspace, network, network_zone, open_period),
+        places=Places(
+            location_zone=fixed(network.locations.zone_index, np.int32),
+            network_zone=network_zone,
+            zone_area=roaming_areas(workspace, network),
+            month_start_utc_s=month_starts_utc_s(workspace.operator.time_zone),
+            roams=int(workspace.national_roaming != "never"),
+            first_month=FIRST_MONTH,
+            open_period=open_period,
+        ),
+        relations=Relations(
+            special_zone=fixed(network.special_numbers.zone_index, np.int32),
+            relations=fixed(network.relation_matrix, np.int16),
+            own_relation=fixed(network.relation_matrix.diagonal(), np.int16),
+            own_carrier=network.carriers.own_index,
+            flag_on_net=codes.FLAG_ON_NET,
+        ),
+        rules=place_rules(workspace, network, customers),
         faults=_faults(),
-    )
-
-
-def _decisions(
-    workspace: Workspace, network: Network, network_zone: np.ndarray, open_period: int
-) -> Decisions:
-    by_region = workspace.national_roaming == "region"
-    area = network.zones.region_index if by_region else np.arange(len(network.zones.ids))
-    return Decisions(
-        location_zone=fixed(network.locations.zone_index, np.int32),
-        network_zone=network_zone,
-        zone_area=fixed(area, np.int32),
-        special_zone=fixed(network.special_numbers.zone_index, np.int32),
-        relations=fixed(network.relation_matrix, np.int16),
-        own_relation=fixed(network.relation_matrix.diagonal(), np.int16),
-        month_start_utc_s=month_starts_utc_s(workspace.operator.time_zone),
-        roams=int(workspace.national_roaming != "never"),
-        first_month=FIRST_MONTH,
-        open_period=open_period,
-        own_carrier=network.carriers.own_index,
-        flag_on_net=codes.FLAG_ON_NET,
     )
 
 

@@ -137,7 +137,7 @@ def _network(ranges: Sequence[tuple[Any, ...]]) -> network_tables.Network:
         zones=network_tables.Zones(
             tuple(ids), tuple(ids), tuple(regions), np.array(region_index, np.int32),
             tuple(countries), _index(countries, [word for _, _, word in ZONES]), (),
-            np.full(len(ids), -1, np.int32),
+            np.full(len(ids), -1, np.int32), tuple(ids), _index(ids, ids), ("",) * len(ids),
         ),
         ranges=network_tables.NumberRanges(
             prefix=np.array([int(row[0]) for row in rows], np.int64),
@@ -153,7 +153,8 @@ def _network(ranges: Sequence[tuple[Any, ...]]) -> network_tables.Network:
         relations=RELATIONS,
         relation_matrix=np.array(MATRIX, np.int16),
         locations=network_tables.Locations(
-            pa.array([name for name, _ in LOCATIONS]), _index(ids, [zone for _, zone in LOCATIONS])
+            pa.array([name for name, _ in LOCATIONS]), _index(ids, [zone for _, zone in LOCATIONS]),
+            **_times([None] * len(LOCATIONS), [None] * len(LOCATIONS)),
         ),
         visited=network_tables.VisitedNetworks(
             tuple(name for name, _ in NETWORKS), _index(ids, [zone for _, zone in NETWORKS]),

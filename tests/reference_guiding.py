@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import reference_places
 from guiding_world import World
 
 from tollbook import codes, reasons, schemas
@@ -84,8 +85,10 @@ def read_number(
         return Read(None, empty=text == "")
     if kept.startswith("+"):
         return Read(whole(kept[1:], numbering))
-    if is_dialled and kept in specials:
-        return Read(0, special=specials.index(kept))
+    begins = [text for text in specials if text[-1] == "*" and kept.startswith(text[:-1])]
+    if is_dialled and (kept in specials or begins):
+        found = kept if kept in specials else max(begins, key=len)
+        return Read(0, special=specials.index(found))
     for code in sorted(numbering.access_codes, key=len, reverse=True) if is_dialled else ():
         if kept.startswith(code) and len(kept) > len(code):
             found = dialled(kept.removeprefix(code), numbering, area)
@@ -197,26 +200,6 @@ def month_of(utc_s: int, zone: str) -> int:
     return local.year * 12 + local.month - 1
 
 
-def served_place(row: Row, world: World, home: int) -> tuple[int, int] | tuple[str, str]:
-    """Zone and roaming, or reason and field."""
-    network, roams = world.network, world.workspace.national_roaming
-    if row["network"] and row["network"] != world.workspace.operator.tadig:
-        if row["network"] not in network.visited.tadigs:
-            return "network_missing", "network"
-        at = network.visited.tadigs.index(row["network"])
-        return int(network.visited.zone_index[at]), codes.INTERNATIONAL
-    zone, places = home, network.locations.names.to_pylist()
-    if row["location"]:
-        if row["location"] not in places:
-            return "location_missing", "location"
-        zone = int(network.locations.zone_index[places.index(row["location"])])
-    if zone < 0 or (home < 0 and roams != "never"):
-        return "number_range_missing", "served_raw"
-    region = network.zones.region_index
-    away = {"never": False, "zone": zone != home, "region": region[zone] != region[home]}[roams]
-    return zone, codes.NATIONAL if away else codes.HOME
-
-
 def guide(row: Row, world: World) -> dict[str, Any]:
     """The columns that guiding adds, but for bucket and hash, of a row without a reason."""
     start, transit = row["start_utc_s"], row["direction"] == codes.TRANSIT
@@ -250,31 +233,51 @@ def _guide_ends(
         payer = subscription(world, row["served_e164"], start)
         if payer < 0:
             return "subscription_missing", "served_raw"
-        new["home_zone_index"] = home
         rows = world.customers.subscriptions
+        new["home_zone_index"] = home
         new["subscription_index"] = payer
         new["account_index"] = int(rows.account_index[payer])
         new["plan_index"] = int(rows.plan_index[payer])
         if rows.status[payer] != 0:
             return "subscription_inactive", "served_raw"
-        place = served_place(row, world, home)
+        place = reference_places.true_place(row, world, home)
         if isinstance(place[0], str):
             return place  # type: ignore[return-value]
         new["served_zone_index"], new["roaming"] = place
+        reference_places.rewrite(row, world, home, new)
+    return _guide_other(row, world, new, start, transit)
+
+
+def _guide_other(
+    row: Row, world: World, new: dict[str, Any], start: int, transit: bool
+) -> tuple[str, str] | None:
+    zone, carrier, routed = -1, -1, -1
     if row["special_index"] >= 0:
-        zone = world.network.special_numbers.zone_index[row["special_index"]]
-        new["other_zone_index"] = int(zone)
+        zone = int(world.network.special_numbers.zone_index[row["special_index"]])
     elif row["other_e164"]:
         zone, carrier = longest_prefix(world, row["other_e164"], start)
+    moved = reference_places.ported(world, row["other_e164"], start)
+    if moved and row["special_index"] < 0:
+        carrier, zone = moved[0], moved[1] if moved[1] >= 0 else zone
+    new["flags"] |= codes.FLAG_PORTED * (moved is not None)
+    if row["routing_e164"]:
+        routed = longest_prefix(world, row["routing_e164"], start)[0]
+    called = reference_places.call(row, world, new, zone, routed)
+    new["called_zone_index"] = called if called != zone else -1
+    if row["other_e164"] and row["special_index"] < 0:
+        new["carrier_index"] = carrier
         if zone < 0:
             return "number_range_missing", "other_raw"
-        new["other_zone_index"], new["carrier_index"] = zone, carrier
         new["flags"] |= codes.FLAG_ON_NET * (carrier == world.network.carriers.own_index)
-    served, other = new["served_zone_index"], new["other_zone_index"]
-    if served >= 0 and other >= 0:
-        new["relation_index"] = int(world.network.relation_matrix[served, other])
-    if other >= 0 and new["relation_index"] < 0 and not transit:
+    new["other_zone_index"] = zone
+    begins = new["served_zone_index"]
+    if row["direction"] == codes.FORWARD and new["home_zone_index"] >= 0:
+        begins = new["home_zone_index"]
+    if begins >= 0 and called >= 0:
+        new["relation_index"] = int(world.network.relation_matrix[begins, called])
+    if called >= 0 and new["relation_index"] < 0 and not transit:
         return "relation_missing", "other_raw"
+    new["flags"] |= reference_places.members(row, world, new["subscription_index"])
     return None
 
 

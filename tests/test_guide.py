@@ -29,6 +29,7 @@ from rating import guide, normalise
 from rating.reference import build
 from rating.tables import account_buckets, text_hashes, texts_of
 from tollbook import clock, codes, reasons, schemas
+from tollbook.network import Locations
 from tollbook.stage import ints
 
 CHINA = world()
@@ -352,8 +353,7 @@ def test_an_operator_without_tables() -> None:
         CHINA,
         network=replace(
             CHINA.network,
-            locations=replace(CHINA.network.locations, names=pa.array([], pa.string()),
-                              zone_index=np.zeros(0, np.int32)),
+            locations=Locations(pa.array([], pa.string()), *[np.zeros(0, np.int64)] * 3),
         ),
     )  # fmt: skip
     assert guided({"location": "MSC1"}, made=bare)[0]["reason"] == "location_missing"

@@ -44,12 +44,13 @@ def small_network() -> network.Network:
     carrier = ints(*(CARRIERS.index(name) for name in TRUNKS.values()))
     always = np.full(len(TRUNKS), OPEN_FROM), np.full(len(TRUNKS), OPEN_TO)
     return network.Network(
-        zones=network.Zones(names, names, (), none, (), none, GROUPS, ints(0, 1, -1)),
+        zones=network.Zones(names, names, (), none, (), none, GROUPS, ints(0, 1, -1), names,
+                            ints(0, 1, 2), ("", "", "")),
         ranges=network.NumberRanges(nothing, nothing, nothing, nothing, nothing, nothing),
         special_numbers=network.SpecialNumbers((), nothing, ()),
         relations=(),
         relation_matrix=np.zeros((3, 3), np.int16),
-        locations=network.Locations(pa.array([], pa.string()), nothing),
+        locations=network.Locations(pa.array([], pa.string()), nothing, nothing, nothing),
         visited=network.VisitedNetworks((), nothing, ()),
         carriers=network.Carriers(CARRIERS, CARRIERS, 0),
         trunks=network.Trunks(tuple(TRUNKS), tuple(TRUNKS), carrier, *always),

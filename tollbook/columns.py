@@ -279,6 +279,12 @@ def first_rows(column: pa.Array) -> np.ndarray:
     return rows
 
 
+def words_of(table: Table, name: str) -> tuple[tuple[str, ...], np.ndarray]:
+    """The words of a column, sorted, and the position of each cell's (-1: empty)."""
+    words = tuple(sorted(set(table[name].to_pylist()) - {""}))
+    return words, index_in(table[name], words)
+
+
 def validity(table: Table, zone: str, problems: Problems) -> tuple[np.ndarray, np.ndarray]:
     """The columns valid_from and valid_to as UTC seconds, half-open; int64.
 

@@ -21,6 +21,14 @@ from tollbook.columns import (
     load_table,
     validity,
 )
+from tollbook.customers_members import (
+    NO_FRIENDS,
+    NO_GROUPS,
+    Friends,
+    Groups,
+    load_friends,
+    load_groups,
+)
 from tollbook.numbering import Numbering, masked, to_e164
 from tollbook.table_checks import (
     check_files,
@@ -35,6 +43,7 @@ STATUSES: Final = ("active", "suspended", "closed")
 STATUS_CODE: Final = {word: code for code, word in enumerate(STATUSES)}
 ACTIVE, SUSPENDED, CLOSED = range(3)
 TAX_CLASSES: Final = ("standard", "exempt")
+FILES: Final = ("accounts.csv", "subscriptions.csv", "friends.csv", "groups.csv")
 
 
 @dataclass(frozen=True)
@@ -69,24 +78,26 @@ class Subscriptions:
 
 @dataclass(frozen=True)
 class Customers:
-    """Accounts, subscriptions, and the sorted ids of all plans that subscriptions name."""
+    """Accounts, subscriptions, the sorted ids of all plans that subscriptions name, and lists."""
 
     accounts: Accounts
     subscriptions: Subscriptions
     plan_ids: tuple[str, ...]
+    friends: Friends = NO_FRIENDS
+    groups: Groups = NO_GROUPS
 
 
 def load(
     folder: Path, time_zone: str, numbering: Numbering, problems: Problems,
     shown: str = "customers", plans: Sequence[str] | None = None,
 ) -> Customers:  # fmt: skip
-    """Both tables of the folder; days in them are local days of ``time_zone``.
+    """All tables of the folder; days in them are local days of ``time_zone``.
 
     plans: those of the tariff book, to which all others are noted as problems; None: any will do.
     Problems are noted with ``shown`` before the file's name; what is wrong is 0 or -1 in the
     Customers that come back, so that checking can go on.
     """
-    check_files(folder, ("accounts.csv", "subscriptions.csv"), problems, shown)
+    check_files(folder, FILES, problems, shown)
     accounts = _accounts(
         load_table(folder / "accounts.csv", ("account_id", "name", "address"),
                    ("language", "tax_class", "valid_from", "valid_to"), problems,
@@ -103,8 +114,13 @@ def load(
     if plans is not None:
         _check_plans(table, plan_ids, plan_index, plans, problems)
     return Customers(
-        accounts, _subscriptions(table, accounts, plan_index, time_zone, numbering, problems),
-        plan_ids)  # fmt: skip
+        accounts,
+        _subscriptions(table, accounts, plan_index, time_zone, numbering, problems),
+        plan_ids,
+        load_friends(folder / "friends.csv", table["subscription_id"], time_zone, numbering,
+                     problems, f"{shown}/friends.csv"),
+        load_groups(folder / "groups.csv", time_zone, numbering, problems, f"{shown}/groups.csv"),
+    )  # fmt: skip
 
 
 def _check_plans(

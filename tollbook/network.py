@@ -13,12 +13,20 @@ from typing import Final
 
 import numpy as np
 
-from tollbook import network_tables
+from tollbook import network_places, network_tables
+from tollbook.network_places import (
+    NO_BOUNDARY,
+    NO_PORTABILITY,
+    NO_VIRTUAL_AREAS,
+    Boundary,
+    Locations,
+    Portability,
+    VirtualAreas,
+)
 from tollbook.network_ranges import NumberRanges, load_ranges
 from tollbook.network_relations import load_relations
 from tollbook.network_tables import (
     Carriers,
-    Locations,
     SpecialNumbers,
     Trunks,
     VisitedNetworks,
@@ -28,14 +36,15 @@ from tollbook.table_checks import check_files
 from tollbook.text import Problems
 
 __all__ = [
-    "Carriers", "Locations", "Network", "NumberRanges", "SpecialNumbers", "Trunks",
-    "VisitedNetworks", "Zones", "load",
+    "Boundary", "Carriers", "Locations", "Network", "NumberRanges", "Portability",
+    "SpecialNumbers", "Trunks", "VirtualAreas", "VisitedNetworks", "Zones", "load",
 ]  # fmt: skip
 
 # What may lie in the folder; agreements.csv is read by ``tariffs.agreements``.
 FILES: Final = (
     "zones.csv", "number_ranges.csv", "relations.csv", "carriers.csv", "special_numbers.csv",
     "locations.csv", "networks.csv", "trunks.csv", "holidays.csv", "agreements.csv",
+    "boundary.csv", "virtual_areas.csv", "portability.csv",
 )  # fmt: skip
 
 
@@ -54,6 +63,9 @@ class Network:
     carriers: Carriers
     trunks: Trunks
     holidays: tuple[tuple[date, str], ...]  # ascending, with their names
+    boundary: Boundary = NO_BOUNDARY
+    virtual_areas: VirtualAreas = NO_VIRTUAL_AREAS
+    portability: Portability = NO_PORTABILITY
 
 
 def load(folder: Path, time_zone: str, problems: Problems, shown: str = "network") -> Network:
@@ -71,6 +83,9 @@ def load(folder: Path, time_zone: str, problems: Problems, shown: str = "network
     def of_zones(name: str) -> tuple[Path, Zones, Problems, str]:
         return folder / name, zones, problems, f"{shown}/{name}"
 
+    def dated(name: str) -> tuple[Path, Zones, str, Problems, str]:
+        return folder / name, zones, time_zone, problems, f"{shown}/{name}"
+
     zones = network_tables.load_zones(*at("zones.csv"))
     carriers = network_tables.load_carriers(*at("carriers.csv"))
     relations, matrix = load_relations(*of_zones("relations.csv"))
@@ -81,10 +96,16 @@ def load(folder: Path, time_zone: str, problems: Problems, shown: str = "network
         special_numbers=network_tables.load_special_numbers(*of_zones("special_numbers.csv")),
         relations=relations,
         relation_matrix=matrix,
-        locations=network_tables.load_locations(*of_zones("locations.csv")),
+        locations=network_places.load_locations(*dated("locations.csv")),
         visited=network_tables.load_visited(*of_zones("networks.csv")),
         carriers=carriers,
         trunks=network_tables.load_trunks(folder / "trunks.csv", carriers, time_zone, problems,
                                           f"{shown}/trunks.csv"),
         holidays=network_tables.load_holidays(*at("holidays.csv")),
+        boundary=network_places.load_boundary(*dated("boundary.csv")),
+        virtual_areas=network_places.load_virtual_areas(*dated("virtual_areas.csv")),
+        portability=network_places.load_portability(
+            folder / "portability.csv", zones, carriers, time_zone, problems,
+            f"{shown}/portability.csv",
+        ),
     )

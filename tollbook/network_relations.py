@@ -85,9 +85,10 @@ def _note_unknown(table: Table, name: str, row: int, zones: Zones, problems: Pro
 
 
 def _same(word: str, served: np.ndarray, zones: Zones) -> np.ndarray:
-    """Which other zones share the zone, region or country; bool [served, other]."""
+    """Which other zones share the zone, area, region or country; bool [served, other]."""
     index = {
         "same_zone": np.arange(len(zones.ids), dtype=np.int32),
+        "same_area": zones.area_index,
         "same_region": zones.region_index,
         "same_country": zones.country_index,
     }[word]

@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from tollbook.clock import parse_date
-from tollbook.columns import Table, first_rows, index_in, load_table, validity
+from tollbook.clock import parse_date, zone_table
+from tollbook.columns import Table, first_rows, index_in, load_table, validity, words_of
 from tollbook.table_checks import (
     WORD,
     WORD_IS,
@@ -25,7 +25,8 @@ from tollbook.table_checks import (
 from tollbook.text import Problems
 
 ZONES_MAX: Final = 4096  # the matrix of relations has this many rows and columns at most
-SAME: Final = ("same_zone", "same_region", "same_country")  # patterns of relations.csv
+# Patterns of relations.csv.
+SAME: Final = ("same_zone", "same_area", "same_region", "same_country")
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Zones:
     """zones.csv, in the order of the file. Arrays: int32, one entry a zone.
 
     regions, countries, groups: sorted words; a zone without one has index -1.
+    areas: sorted words of local networks; a zone that names none is one by itself.
+    time_zones: one entry a zone, "": the operator's.
     """
 
     ids: tuple[str, ...]
@@ -43,23 +46,21 @@ class Zones:
     country_index: np.ndarray
     groups: tuple[str, ...]  # settlement groups
     group_index: np.ndarray
+    areas: tuple[str, ...]
+    area_index: np.ndarray
+    time_zones: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class SpecialNumbers:
-    """special_numbers.csv: numbers as dialled (digits), in the order of the file."""
+    """special_numbers.csv: numbers as dialled (digits), in the order of the file.
+
+    One that ends in ``*`` stands for all that begin so.
+    """
 
     numbers: tuple[str, ...]
     zone_index: np.ndarray  # int32
     names: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Locations:
-    """locations.csv: exact text of cells, areas or switches."""
-
-    names: pa.Array  # utf8, unique
-    zone_index: np.ndarray  # int32
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,10 @@ class Trunks:
 
 
 def load_zones(path: Path, problems: Problems, shown: str) -> Zones:
-    """zones.csv: zone, name, region, country, settlement_group."""
+    """zones.csv: zone, name, region, country, settlement_group, area, time_zone."""
     before = problems.errors
-    table = load_table(path, ("zone", "name", "region", "country"), ("settlement_group",),
-                       problems, shown)
+    table = load_table(path, ("zone", "name", "region", "country"),
+                       ("settlement_group", "area", "time_zone"), problems, shown)
     if not len(table) and problems.errors == before:
         problems.add((shown, 0), "the table has no row", "one zone or more", "add the zones")
     check_shape(table, "zone", WORD, WORD_IS, problems)
@@ -106,11 +107,29 @@ def load_zones(path: Path, problems: Problems, shown: str) -> Zones:
     for row in np.flatnonzero(index_in(table["zone"], SAME) >= 0).tolist():
         problems.add(table.at(row), f"zone is '{table.cell('zone', row)}'",
                      "another word", "relations.csv uses this word as a pattern: rename the zone")
-    regions, region_index = _words(table, "region")
-    countries, country_index = _words(table, "country")
-    groups, group_index = _words(table, "settlement_group")
-    return Zones(_texts(table, "zone"), _texts(table, "name"), regions, region_index,
-                 countries, country_index, groups, group_index)
+    ids, areas = _texts(table, "zone"), _texts(table, "area")
+    local = [area or zone for zone, area in zip(ids, areas, strict=True)]
+    area_words = tuple(sorted(set(local)))
+    return Zones(ids, _texts(table, "name"), *words_of(table, "region"),
+                 *words_of(table, "country"), *words_of(table, "settlement_group"), area_words,
+                 index_in(pa.array(local, pa.string()), area_words), _clocks(table, problems))
+
+
+def _clocks(table: Table, problems: Problems) -> tuple[str, ...]:
+    """The column time_zone; one that does not exist is noted and left out."""
+    good = {""}
+    for name in sorted(set(table["time_zone"].to_pylist()) - good):
+        try:
+            zone_table(name)
+        except KeyError:
+            continue
+        good.add(name)
+    found = _texts(table, "time_zone")
+    bad = np.array([name not in good for name in found], np.bool_)
+    table.report(bad, lambda row: f"time_zone is '{table.cell('time_zone', row)}'",
+                 "a name of the IANA database, or empty for the operator's",
+                 "write for example Asia/Shanghai", problems)
+    return tuple(name if name in good else "" for name in found)
 
 
 def load_special_numbers(
@@ -118,19 +137,11 @@ def load_special_numbers(
 ) -> SpecialNumbers:
     """special_numbers.csv: number, zone, name."""
     table = load_optional(path, ("number", "zone"), ("name",), problems, shown)
-    check_shape(table, "number", r"[0-9]{2,15}", "2 to 15 digits as they are dialled", problems)
+    check_shape(table, "number", r"[0-9]{2,15}|[0-9]{1,14}\*",
+                "2 to 15 digits as they are dialled, or their beginning and a *", problems)
     check_unique(table, "number", problems)
     zone_index = references(table, "zone", zones.ids, "zones.csv", problems)
     return SpecialNumbers(_texts(table, "number"), zone_index, _texts(table, "name"))
-
-
-def load_locations(path: Path, zones: Zones, problems: Problems, shown: str) -> Locations:
-    """locations.csv: location, zone. May have hundreds of thousands of rows."""
-    table = load_optional(path, ("location", "zone"), (), problems, shown)
-    check_filled(table, "location", problems)
-    check_unique(table, "location", problems)
-    zone_index = references(table, "zone", zones.ids, "zones.csv", problems)
-    return Locations(table["location"], zone_index)
 
 
 def load_visited(path: Path, zones: Zones, problems: Problems, shown: str) -> VisitedNetworks:
@@ -185,9 +196,3 @@ def load_holidays(path: Path, problems: Problems, shown: str) -> tuple[tuple[dat
 
 def _texts(table: Table, name: str) -> tuple[str, ...]:
     return tuple(table[name].to_pylist())
-
-
-def _words(table: Table, name: str) -> tuple[tuple[str, ...], np.ndarray]:
-    """The words of a column, sorted, and the position of each cell's (-1: empty)."""
-    words = tuple(sorted(set(table[name].to_pylist()) - {""}))
-    return words, index_in(table[name], words)

@@ -14,19 +14,24 @@ from typing import Final
 
 from tollbook import customers, network, numbering, sources
 from tollbook.clock import DAY_S
+from tollbook.codes import FORWARDS
 from tollbook.customers import Customers
 from tollbook.errors import Refused
 from tollbook.network import Network
 from tollbook.numbering import Numbering
 from tollbook.sources import Source
-from tollbook.text import Node, Problems, Reader, load_yaml
+from tollbook.text import Node, Problems, Reader, did_you_mean, load_yaml
 
 FILE: Final = "operator.yaml"
 _KEYS: Final = (
-    "operator", "numbering", "national_roaming", "store", "sources", "duplicates", "limits",
+    "operator", "numbering", "national_roaming", "places", "store", "sources", "duplicates",
+    "limits",
 )  # fmt: skip
 
 NATIONAL_ROAMINGS: Final = ("never", "zone", "region")
+SAME_PLACES: Final = ("never", "originating", "both")
+CALLED_BY: Final = ("number", "routing")
+BOUNDARIES: Final = ("never", "served")
 DUPLICATE_FIELDS: Final = (
     "served", "start", "duration", "other", "direction", "service", "call_ref", "sequence",
 )  # fmt: skip
@@ -59,6 +64,22 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Places:
+    """Which rules of place hold (docs/workspace.md says what they do).
+
+    same_place: for which calls it matters that both ends are in one place (SAME_PLACES).
+    called_by: whether a call is for its number, or for the number routed to (CALLED_BY).
+    boundary: whether boundary.csv decides where a customer was served (BOUNDARIES).
+    forward_home: words of codes.FORWARDS for which a forwarder counts as being at home.
+    """
+
+    same_place: str = "never"
+    called_by: str = "number"
+    boundary: str = "never"
+    forward_home: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class DuplicateKey:
     """The fields that make two records the same one (names of DUPLICATE_FIELDS), and how long."""
 
@@ -87,6 +108,7 @@ class Workspace:
     duplicates: DuplicateKey
     limits: Limits
     store: Store
+    places: Places = Places()
 
     def inbox(self, source: Source) -> Path:
         """The folder in which a source's files arrive."""
@@ -162,6 +184,8 @@ def load(root: Path, problems: Problems | None = None) -> Workspace:
         duplicates=_duplicates(_part(keys, "duplicates", ("key", "window")), limits),
         limits=limits,
         store=_store(_part(keys, "store", ("catalogue", "lake")), root),
+        places=_places(_part(keys, "places", (
+            "same_place", "called_by", "boundary", "forward_home")), root),
     )
     if problems is None:
         noted.refuse_if_any()
@@ -218,6 +242,28 @@ def _volume_bytes(keys: Reader) -> int:
                    "write for example 1TiB")
         return _VOLUME_UNITS["TiB"]
     return int(match[1]) * _VOLUME_UNITS[match[2]]
+
+
+def _places(keys: Reader, root: Path) -> Places:
+    found = Places(
+        same_place=keys.choice("same_place", SAME_PLACES, "never"),
+        called_by=keys.choice("called_by", CALLED_BY, "number"),
+        boundary=keys.choice("boundary", BOUNDARIES, "never"),
+        forward_home=keys.texts("forward_home"),
+    )
+    known = FORWARDS[1:]
+    for word in dict.fromkeys(found.forward_home):
+        if word not in known:
+            keys.wrong("forward_home", f"'forward_home' names '{word}'", ", ".join(known),
+                       did_you_mean(word, known, "use these words"))
+    # A table that decides nothing would be believed to decide something.
+    for key, is_off, name in (("boundary", found.boundary == "never", "boundary.csv"),
+                              ("same_place", found.same_place == "never", "virtual_areas.csv")):
+        if is_off and (root / "network" / name).exists():
+            keys.problems.add((f"network/{name}", 0), "the table is there, and never asked",
+                              f"places: {key} that is not never, or no such table",
+                              f"write `places: {{{key}: ...}}` in {FILE}, or remove the table")
+    return found
 
 
 def _duplicates(keys: Reader, limits: Limits) -> DuplicateKey:

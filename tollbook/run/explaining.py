@@ -27,7 +27,8 @@ RATED: Final = codes.DISPOSITIONS[codes.RATED]
 SUSPENDED: Final = codes.DISPOSITIONS[codes.SUSPENDED]
 _FACTS: Final = (
     "service", "direction", "start_utc_s", "roaming", "relation", "other_zone", "access_code",
-    "duration_s", "up_bytes", "down_bytes", "event_count",
+    "duration_s", "up_bytes", "down_bytes", "event_count", "served_zone", "home_zone",
+    "home_relation", "carrier", "forward", "other_e164", "routing_e164", "utc_offset_s",
 )  # fmt: skip
 _CHARGE, _MICRO = "charge_", "_micro"
 
@@ -114,7 +115,18 @@ def facts_of(row: Mapping[str, Any]) -> Facts:
         **{name: row[name] for name in _FACTS},
         on_net=bool(row["flags"] & codes.FLAG_ON_NET),
         special=bool(row["flags"] & codes.FLAG_SPECIAL),
+        same_place=bool(row["flags"] & codes.FLAG_SAME_PLACE),
+        friend=bool(row["flags"] & codes.FLAG_FRIEND),
+        group=bool(row["flags"] & codes.FLAG_GROUP),
+        boundary=boundary_of(row["flags"]),
     )
+
+
+def boundary_of(flags: int) -> str:
+    """A word of ``codes.BOUNDARIES``, from a record's flags."""
+    if not flags & codes.FLAG_BOUNDARY:
+        return codes.BOUNDARIES[0]
+    return codes.BOUNDARIES[2 if flags & codes.FLAG_BOUNDARY_INTER else 1]
 
 
 def _rated(shown: Explanation, stored_legs: Sequence[Mapping[str, Any]]) -> Explanation:
@@ -123,7 +135,8 @@ def _rated(shown: Explanation, stored_legs: Sequence[Mapping[str, Any]]) -> Expl
     guidance = guide_trace.look_up(
         known.workspace, known.network, known.customers,
         Ends(row["start_utc_s"], row["served_e164"], row["other_e164"], row["special_number"],
-             row["network"], row["location"]),
+             row["network"], row["location"], row["direction"], row["forward"],
+             row["routing_e164"]),
     )  # fmt: skip
     limits = known.workspace.limits
     maxima = Maxima(limits.duration_s, limits.volume_bytes)
@@ -184,7 +197,14 @@ def _guided_otherwise(row: Mapping[str, Any], guidance: Guidance) -> Iterator[Di
         "carrier": guidance.carrier,
         "relation": guidance.relation,
         "roaming": guidance.roaming,
+        "home_zone": guidance.home.zone,
+        "real_zone": guidance.real.zone,
+        "called_zone": guidance.called.zone,
+        "home_relation": guidance.home_relation,
     }
+    found = row["flags"] & guide_trace.GUIDED_FLAGS
+    if found != guidance.flags:
+        yield Difference("flags", found, guidance.flags)
     for name, value in explained.items():
         if row[name] != value:
             yield Difference(name, row[name], value)

@@ -108,7 +108,7 @@ def names_of(found: Data, facts: reference.Reference, book: compiler.CompiledBoo
         access_codes=facts.names.access_codes,
         components=found.book.components,
         trunks=facts.names.trunks,
-        locations=found.network.locations.names,
+        locations=facts.names.locations,
         agreements=[agreement.agreement for agreement in found.agreements],
         prices=[price_text(agreement) for agreement in found.agreements],
         groups=found.network.zones.groups,
