@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import reference_rating
 
+from bench import make_az
 from rating import trace
 from rating.trace import Facts
 from tariffs.compile_rates import Maxima
@@ -26,7 +27,7 @@ from tollbook.cli.tariff_books import Opened, open_book
 from tollbook.text import Problems
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-ROWS = {"china": 60}  # calls that each example has at least
+ROWS = {"china": 60, "wholesale": 60}  # calls that each example has at least
 WORKED = {
     "china": "E01 E02 E03 E05 E06 E08 E09 E10 E12 E14 E15 E18 E19 E20 E21 E23 E24 E26 E29 E30 E32"
     " E33 E35 E36 E38 E40 E42 E43 E45 E46",
@@ -166,3 +167,50 @@ def test_the_readme_does_sums_of_the_file(example: str) -> None:
     told = [cells for cells in calls(example)
             if f"| {cells['name']} | {cells['arithmetic']} |" in readme]  # fmt: skip
     assert len(told) >= 3
+
+
+def total(plan: str, cells: Mapping[str, str]) -> Fraction:
+    """What a call of the wholesale example comes to under a plan."""
+    facts = facts_of({**cells, "relation": "abroad", "zone": "world"}, "UTC")
+    found = trace.price(opened("wholesale").book, plan, facts, MAXIMA)
+    assert not found.reason
+    return Fraction(found.charge_micro, money.MICRO)
+
+
+def test_margins_of_the_wholesale_example() -> None:
+    with (EXAMPLES / "wholesale" / "margins.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    found = {cells["name"]: total(cells["sell"], cells) - total(cells["buy"], cells)
+             for cells in rows}  # fmt: skip
+    assert found == {cells["name"]: Fraction(cells["margin"]) for cells in rows}
+    assert all(cells["arithmetic"].endswith(f"= {cells['margin']}") for cells in rows)
+    assert min(found.values()) < 0 < max(found.values())
+
+
+def sheet(name: str) -> list[dict[str, str]]:
+    path = EXAMPLES / "wholesale" / "tariffs" / f"{name}.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(line for line in file if not line.startswith("#")))
+
+
+def test_the_sheet_is_what_its_generator_makes() -> None:
+    """At least 20,000 codes; every vendor's price follows from the sheet's, row by row."""
+    az = {row["prefix"]: row for row in sheet("az") if not row["valid_from"]}
+    assert len(az) >= 20_000
+    for prefix in ("49", "44", "4420", "81", "813", "870"):
+        row = az[prefix]
+        kind = "satellite" if prefix == "870" else "country" if len(prefix) == 2 else "city"
+        country = {"49": "Germany", "44": "United Kingdom", "81": "Japan", "87": "Inmarsat"}
+        made = make_az.price_of(kind, country[prefix[:2]], row["destination"])
+        assert row["price"] == make_az.amount(made)
+    for vendor in ("alpha", "beta"):
+        rows = sheet(vendor)
+        assert rows[0]["prefix"] == "1"
+        for row in rows[1:]:
+            sold = int(az[row["prefix"]]["price"].replace(".", ""))
+            asked = make_az.vendor_price(vendor, sold, az[row["prefix"]]["destination"])
+            assert row["price"] == make_az.amount(asked)
+    for name in make_az.US_CODES:
+        made_rows = [line.split(",")[:3] for line in make_az.us_rows(name)]
+        found = [[r["prefix"], r["destination"], r["price"]] for r in sheet(f"us-{name}")]
+        assert made_rows == found
