@@ -39,7 +39,7 @@ class Agreements(NamedTuple):
 
     place: int32 [((carrier * 2 + way) * 7 + service) * (groups + 1) + group + 1], where in
     ``candidate`` (int64) the agreements begin that may hold; they end with NO_ENTRY.
-    prices: rate i is that of agreement i; all have one band and one tier.
+    prices: rate i is that of agreement i; all have one schedule and one tier.
     """
 
     place: np.ndarray
@@ -176,9 +176,9 @@ def billed_quantity(prices: Prices, rate: int, quantity: int) -> int:
     """The quantity rounded up to the rate's increments."""
     if quantity <= 0:
         return 0
-    band = prices.rates[rate]["only_band"]
-    increment = prices.tiers[prices.bands[band]["first_tier"]]["increment"]
-    first = prices.rates[rate]["first_increment"]
+    schedule = prices.rates[rate]["first_schedule"]
+    increment = prices.schedules[schedule]["increment"]
+    first = prices.schedules[schedule]["first"]
     if quantity <= first:
         return int(first)
     return int(first + (quantity - first + increment - 1) // increment * increment)
@@ -190,14 +190,13 @@ def price_leg(
     apart: int,
 ) -> int:
     """Charge of a leg in micro, or TOO_LARGE."""  # fmt: skip
-    if quantity > prices.rates[rate]["quantity_limit"]:
-        return TOO_LARGE
     if quantity <= 0:
         return 0
     if quantity > prices.rates[rate]["narrow_quantity"]:
         return price_wide(prices, clocks, rate, zone, start_utc_s, quantity, apart)
-    band, first = prices.rates[rate]["only_band"], prices.rates[rate]["first_increment"]
-    return finish_narrow(prices, rate, sum_narrow(prices, band, first, quantity))
+    schedule = prices.rates[rate]["first_schedule"]
+    total = sum_narrow(prices.schedules[schedule], prices.tiers, quantity)
+    return finish_narrow(prices.rates[rate], total)
 
 
 @kernel
@@ -219,7 +218,7 @@ def write_legs(
             if entry == NO_ENTRY:
                 continue
             quantity, apart = quantities(
-                prices.rates, entry, rows.duration_s[row], rows.up_bytes[row],
+                prices.rates[entry], rows.duration_s[row], rows.up_bytes[row],
                 rows.down_bytes[row], rows.event_count[row],
             )  # fmt: skip
             zone = agreements[entry]["zone"]

@@ -66,7 +66,7 @@ def compile_agreements(
         candidate=candidate,
         agreements=frozen(rows, kernels.AGREEMENT),
         prices=rates.arrays(),
-        clocks=compile_clocks((time_zone,), ()),
+        clocks=compile_clocks((time_zone,), rates.days),
         trunk_carrier=frozen(network.trunks.carrier_index, np.int32),
         zone_group=frozen(network.zones.group_index, np.int32),
         group_count=len(network.zones.groups),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from rating.find_kernels import Faults, Rated, Usage, target_of
 from tariffs.price_kernels import (
     DAY_S,
-    NOT_PLAIN,
+    HOUR_S,
+    HOURS,
     TOO_LARGE,
-    Local,
-    day_type_of,
+    band_from,
+    day_class_of,
     price_plain,
     price_wide,
     quantities,
@@ -20,9 +21,14 @@ from tollbook.jit import kernel
 
 @kernel
 def price_rows(tables: Tables, usage: Usage, faults: Faults, out: Rated) -> None:
-    """The charges of every row to which ``find_rules`` gave a rule, and their total."""
+    """The charges of every row to which ``find_rules`` gave a rule, and their total.
+
+    Nearly every usage lies under one schedule of each rate and is priced here, in plain int64.
+    """
     rules, prices, clocks = tables.rules, tables.prices, tables.clocks
     versions = tables.versions.versions
+    rates, schedules, tiers = prices.rates, prices.schedules, prices.tiers
+    hour_band, bands, day_classes = prices.hour_band, prices.bands, prices.day_classes
     zone, low, high, offset = -1, 0, 0, 0
     for row in range(len(out.reason)):
         if out.reason[row] != 0 or out.rule_index[row] < 0:
@@ -35,7 +41,8 @@ def price_rows(tables: Tables, usage: Usage, faults: Faults, out: Rated) -> None
             high = clocks.entries[entry + 1]["since_utc_s"]
             offset = clocks.entries[entry]["offset_s"]
         day = (start + offset) // DAY_S
-        local = Local(day_type_of(clocks.day_type, day), start + offset - day * DAY_S, high)
+        second = start + offset - day * DAY_S
+        hour = day_class_of(clocks.day_class, day) * HOURS + second // HOUR_S
         rule = versions[version]["first_rule"] + out.rule_index[row]
         total, reason = 0, 0
         for slot in range(rules.target.shape[1]):
@@ -46,17 +53,28 @@ def price_rows(tables: Tables, usage: Usage, faults: Faults, out: Rated) -> None
                     reason = faults.no_rate
             if rate < 0:
                 continue
+            terms = rates[rate]
             quantity, apart = quantities(
-                prices.rates, rate, usage.duration_s[row], usage.up_bytes[row],
-                usage.down_bytes[row], usage.event_count[row],
+                terms, usage.duration_s[row], usage.up_bytes[row], usage.down_bytes[row],
+                usage.event_count[row],
             )  # fmt: skip
-            charge = price_plain(prices, rate, start, quantity, apart, local)
-            if charge == NOT_PLAIN:
+            used = quantity + apart
+            if used <= terms["short_call"]:
+                continue
+            schedule, is_plain = int(terms["first_schedule"]), used <= terms["narrow_quantity"]
+            if is_plain and terms["shape"] >= 0:
+                at = int(terms["shape"]) * day_classes * HOURS + hour
+                band = bands[band_from(bands, int(hour_band[at]), second)]
+                schedule += int(band["schedule"])
+                is_plain = terms["splits"] == 0 or (
+                    second + quantity <= band["until_s"] and start + quantity <= high
+                )
+            if is_plain:
+                charge = price_plain(terms, schedules[schedule], tiers, quantity, apart)
+            else:
                 charge = price_wide(prices, clocks, rate, zone, start, quantity, apart)
-            elif charge == TOO_LARGE:
-                charge = 0
-                if reason == 0:
-                    reason = faults.charge_too_large
+            if charge == TOO_LARGE:
+                charge, reason = 0, reason or faults.charge_too_large
             out.charge_micro[slot, row] = charge
             total += charge
         if reason == 0 and total > versions[version]["charge_limit_micro"]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from itertools import accumulate
-from typing import Final
 
 import numpy as np
 
+from tariffs.compile_bands import DayClasses, book_day_classes
 from tariffs.compile_decks import PrefixTables
 from tariffs.compile_rates import ENDLESS, Maxima, RateTables, frozen
 from tariffs.compile_rules import RuleTables
@@ -20,10 +19,6 @@ from tariffs.price_kernels import ZONE_ENTRY, Clocks
 from tariffs.rule_kernels import VERSION, Tables, Versions
 from tollbook import clock, money, schemas
 from tollbook.text import Problems
-
-_LAST_DAY: Final = date(2101, 1, 3)
-_HOLIDAY: Final = 7  # position in model.DAY_TYPES
-_FIRST_WEEKDAY: Final = 3  # 1970-01-01 was a Thursday
 
 
 @dataclass(frozen=True)
@@ -69,7 +64,8 @@ def compile_book(
     if len(book.components) > schemas.COMPONENTS_MAX:
         problems.add(("tariffs", 0), f"{len(book.components)} components",
                      f"at most {schemas.COMPONENTS_MAX}", "merge some of them")
-    rates = RateTables(maxima or Maxima())
+    days = book_day_classes(book, problems)
+    rates = RateTables(maxima or Maxima(), days)
     prefixes = PrefixTables(rates, problems)
     rules = RuleTables(names, problems, Targets(names, problems, prefixes))
     clocks: dict[str, int] = {}
@@ -99,7 +95,7 @@ def compile_book(
     versions = _linked(np.array(rows, VERSION), np.array(version_plans))
     tables = Tables(
         Versions(frozen(first, np.int32), frozen(versions, VERSION)), rules.arrays(),
-        rates.arrays(), compile_clocks(tuple(clocks) or ("UTC",), book.holidays),
+        rates.arrays(), compile_clocks(tuple(clocks) or ("UTC",), days, [-1] * len(names.zones)),
         prefixes.arrays(),
     )  # fmt: skip
     labels = tuple(version.label for _, version in chosen)
@@ -194,19 +190,21 @@ def _check_known(version: Version, problems: Problems) -> None:
                          "what rating knows", "leave it out: it is not yet priced")
 
 
-def compile_clocks(zones: Sequence[str], holidays: Iterable[date]) -> Clocks:
-    """Time zones one after the other, and the day type of every local day since 1970."""
+def compile_clocks(
+    zones: Sequence[str], days: DayClasses, place_zones: Iterable[int] = ()
+) -> Clocks:
+    """Time zones one after the other, and the kind of every local day since 1970.
+
+    place_zones: by place of the network a position in ``zones``, -1 where it has none.
+    """
     first, entries = [0], []
     for zone in zones:
         table = clock.zone_table(zone)
         entries += [*zip(table.since_utc_s.tolist(), table.offset_s.tolist(), strict=True)]
         entries.append((ENDLESS, 0))
         first.append(len(entries))
-    days = np.arange(_LAST_DAY.toordinal() - clock.EPOCH_DAY, dtype=np.int64)
-    day_type = ((days + _FIRST_WEEKDAY) % 7).astype(np.int8)
-    for day in holidays:
-        if 0 <= day.toordinal() - clock.EPOCH_DAY < len(day_type):
-            day_type[day.toordinal() - clock.EPOCH_DAY] = _HOLIDAY
+    places = [-1, *place_zones]
     return Clocks(
-        frozen(first, np.int32), frozen(entries, ZONE_ENTRY), frozen(day_type, np.int8)
+        frozen(first, np.int32), frozen(entries, ZONE_ENTRY), days.of_day,
+        frozen(places, np.int32),
     )

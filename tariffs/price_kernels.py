@@ -1,9 +1,10 @@
 """Price schedules as arrays, and the exact price of one quantity under one of them.
 
-An amount is a sum of integers over one denominator, both found by the compiler: each increment adds
-its weight, the connection fee is added, minimum and maximum bound the sum, and one division rounds
-it to the digits that the rate names. Border mode ``unit``: increments form one grid from the start,
-and an increment takes the band and tier in force at its first second.
+An amount is a sum of integers over one denominator, both found by the compiler. Here are the rates
+of the *grid*: increments form one grid from the start of the usage, an increment takes the band
+and tier in force at its first second (or those of the start) and adds its weight; the connection
+fee is added, minimum and maximum bound the sum, and one division rounds it to the digits that the
+rate names. ``walk_kernels`` has all others.
 """
 
 from __future__ import annotations
@@ -13,39 +14,49 @@ from typing import NamedTuple
 import numpy as np
 
 from tariffs.exact_kernels import add, add_product, divide, divide_wide, is_less
-from tollbook.jit import kernel
+from tollbook.jit import inner, kernel
 
 DAY_S = 86_400  # tariffs.model
-DAY_TYPES = 8
+HOUR_S, HOURS = 3600, 24
 SECONDS, BYTES, EVENTS = 1, 2, 3  # tollbook.codes
-TOO_LARGE, NOT_PLAIN = -1, -2  # instead of a charge
+GRID, GENERAL = 0, 1  # of a rate: which kernel prices it
+TOO_LARGE = -1  # instead of a charge
 
 
 class Clocks(NamedTuple):
     """Time zones and the calendar.
 
     Zone z has the entries first[z] .. first[z + 1] - 1 (ZONE_ENTRY): from ``since_utc_s`` on,
-    local = UTC + ``offset_s``; the last one lies beyond all times. day_type: int8 by local day
-    since 1970, 0..6 for Monday to Sunday, 7 for a holiday.
+    local = UTC + ``offset_s``; the last one lies beyond all times. day_class: int16 by local day
+    since 1970, a kind of day. place_zone: int32 [place + 1], the time zone of a place of the
+    network, -1 for those without one of their own; [0] stands for no place.
     """
 
     first: np.ndarray  # int32
     entries: np.ndarray
-    day_type: np.ndarray
+    day_class: np.ndarray
+    place_zone: np.ndarray
 
 
 class Prices(NamedTuple):
-    """Rates (RATE), their bands (BAND), and the tiers of each band (TIER).
+    """Rates, the spans of the day in which their prices hold, and those prices.
 
-    The day type's bands of a rate begin at first_band[rate * 8 + day type] (int32) and end with
-    one that reaches the end of the day. The tiers of a band end with one without end. Weights are
-    wide numbers (exact_kernels): what one increment adds to the sum.
+    rates (RATE) and schedules (SCHEDULE) hold what nearly every usage needs, 64 bytes a row;
+    rates_rest and schedules_rest, at the same index, what few do. A rate's schedules lie one after
+    the other. hour_band: int32 [(shape * day_classes + day class) * 24 + hour], the band (BAND) in
+    force as that hour of the local day begins; a day's bands end with one that reaches its end.
+    The tiers (TIER) of a schedule end with one without end.
     """
 
     rates: np.ndarray
-    first_band: np.ndarray
+    rates_rest: np.ndarray
+    day_classes: int
+    hour_band: np.ndarray
     bands: np.ndarray
+    schedules: np.ndarray
+    schedules_rest: np.ndarray
     tiers: np.ndarray
+    extras: np.ndarray  # EXTRA, only rates that are GENERAL have one
 
 
 def _record(*names: str) -> np.dtype:
@@ -54,23 +65,46 @@ def _record(*names: str) -> np.dtype:
 
 ZONE_ENTRY = _record("since_utc_s", "offset_s")
 
-# short_call: quantities up to it are free. quantity_limit: up to it no sum leaves 123 bits and no
-# charge the limit of money. narrow_quantity: up to it no sum leaves 62 bits; -1: always wide.
-# only_band: the band of a rate that has the same price at all times; -1: it has several bands.
-# Amounts are wide numbers over the denominator, in units of the rate's last digit; ``scale`` turns
-# such a unit into micro.
-RATE = _record(
-    "unit", "apart", "short_call", "quantity_limit", "narrow_quantity", "only_band",
-    "first_increment", "connect_low", "minimum_low", "maximum_low", "denominator_low", "mode",
-    "scale", "connect_high", "minimum_high", "maximum_high", "denominator_high",
+# splits: the price is that of each increment's own second. shape: -1, the same price at all times.
+# scale: turns units of the rate's last digit into micro. narrow_quantity: up to it no sum leaves
+# 62 bits and no limit is passed; -1: never narrow. short_call: quantities up to it are free.
+# quantity_limit: up to it no sum leaves 123 bits and no charge the limit of money.
+RATE = np.dtype([
+    *((name, np.int8) for name in ("unit", "apart", "splits", "mode")),
+    *((name, np.int32) for name in ("shape", "first_schedule", "scale")),
+    *((name, np.int64) for name in (
+        "narrow_quantity", "short_call", "quantity_limit", "denominator_low", "minimum_low",
+        "maximum_low")),
+])  # fmt: skip
+
+# program: GRID or GENERAL. linked: the same rate as one that adds up with those of other versions.
+RATE_REST = _record(
+    "minimum_high", "maximum_high", "denominator_high", "program", "extra", "linked"
+)
+
+# to_s: second of the local day. until_s: the same, counted on over midnight where every day begins
+# as this one ends. schedule: counted from the rate's first.
+BAND = np.dtype([(name, np.int32) for name in ("to_s", "until_s", "schedule")])
+
+# first: length of the first increment where it has its own, else 0, and what it weighs.
+# to_quantity, increment, weight: those of the first tier. Weights are wide numbers
+# (exact_kernels): what one increment adds to the sum.
+SCHEDULE = _record(
+    "connect_low", "first", "first_weight_low", "to_quantity", "increment", "weight_low",
+    "first_tier", "tier_count",
 )  # fmt: skip
+SCHEDULE_REST = _record("connect_high", "first_weight_high")
 
-# to_s: second of the local day. The first increment weighs something else where it has its own
-# length.
-BAND = _record("to_s", "first_tier", "first_weight_high", "first_weight_low")
+# to_quantity: base units from the start of the usage. weight: of one increment, in GENERAL rates
+# of one base unit. fee: only in GENERAL rates.
+TIER = _record("to_quantity", "increment", "weight_low", "weight_high", "fee_low", "fee_high")
 
-# to_quantity: base units from the start of the usage.
-TIER = _record("to_quantity", "increment", "weight_high", "weight_low")
+# Codes of walk_kernels. first: length of the first increment, or 0. stage: one unit of the
+# rounding before the last. duration_limit: longer usages are too large.
+EXTRA = _record(
+    "border", "clock", "first", "free_quantity", "minimum_quantity", "duration_limit", "stage",
+    "stage_mode", "stage_low", "stage_high",
+)  # fmt: skip
 
 
 @kernel
@@ -87,41 +121,56 @@ def zone_entry(clocks: Clocks, zone: int, utc_s: int) -> int:
 
 
 @kernel
-def day_type_of(day_type: np.ndarray, day: int) -> int:
-    """Day type of a local day; days beyond the calendar take its last one."""
-    if 0 <= day < len(day_type):
-        return int(day_type[day])
-    return int(day_type[0 if day < 0 else len(day_type) - 1])
+def day_class_of(day_class: np.ndarray, day: int) -> int:
+    """Kind of a local day; days beyond the calendar take its last one."""
+    if 0 <= day < len(day_class):
+        return int(day_class[day])
+    return int(day_class[0 if day < 0 else len(day_class) - 1])
 
 
 @kernel
-def band_at(prices: Prices, rate: int, day_type: int, second: int) -> int:
-    """The band of a rate that holds at a second of a local day."""
-    band = int(prices.first_band[rate * DAY_TYPES + day_type])
-    while prices.bands[band]["to_s"] <= second:
+def band_at(prices: Prices, shape: int, day_class: int, second: int) -> int:
+    """The band of a shape that holds at a second of a local day."""
+    hour = (int(shape) * prices.day_classes + day_class) * HOURS + second // HOUR_S
+    return band_from(prices.bands, int(prices.hour_band[hour]), second)
+
+
+@inner
+def band_from(bands: np.ndarray, band: int, second: int) -> int:
+    """The band that holds at a second of the day; ``band``: the one as its hour begins."""
+    while bands[band]["to_s"] <= second:
         band += 1
     return band
 
 
-@kernel
-def sum_narrow(prices: Prices, band: int, first: int, quantity: int) -> int:
-    """Weights of all increments of a quantity inside one band; all of it fits 62 bits.
-
-    first: length of the first increment where it has its own, else 0.
-    """
-    total, position = 0, 0
-    if first > 0 and quantity > 0:
-        total, position = prices.bands[band]["first_weight_low"], first
-    tier = prices.bands[band]["first_tier"]
+@inner
+def sum_tiers(schedule: np.void, tiers: np.ndarray, quantity: int) -> int:
+    """Connection fee and weights of all increments of a quantity, whatever tiers it reaches."""
+    total = schedule["connect_low"] + schedule["first_weight_low"]
+    position, tier = schedule["first"], schedule["first_tier"]
     while position < quantity:
-        while prices.tiers[tier]["to_quantity"] <= position:
+        while tiers[tier]["to_quantity"] <= position:
             tier += 1
-        increment = prices.tiers[tier]["increment"]
-        stop = min(quantity, prices.tiers[tier]["to_quantity"])
+        increment = tiers[tier]["increment"]
+        stop = min(quantity, tiers[tier]["to_quantity"])
         count = (stop - position + increment - 1) // increment
-        total += count * prices.tiers[tier]["weight_low"]
+        total += count * tiers[tier]["weight_low"]
         position += count * increment
-    return total
+    return int(total)
+
+
+@inner
+def sum_narrow(schedule: np.void, tiers: np.ndarray, quantity: int) -> int:
+    """The same; most quantities end in the first tier. All of it fits 62 bits.
+
+    schedule: a row of SCHEDULE. quantity: above zero.
+    """
+    if quantity > schedule["to_quantity"]:
+        return sum_tiers(schedule, tiers, quantity)
+    increment = schedule["increment"]
+    count = (max(quantity - schedule["first"], 0) + increment - 1) // increment
+    fixed = schedule["connect_low"] + schedule["first_weight_low"]
+    return int(fixed + count * schedule["weight_low"])
 
 
 @kernel
@@ -133,30 +182,30 @@ def sum_wide(
     One step for each span in which the price stays the same, never one for each increment.
     """
     high, low, position = 0, 0, 0
-    first = prices.rates[rate]["first_increment"]
-    only_band = prices.rates[rate]["only_band"]
-    by_second = prices.rates[rate]["unit"] == SECONDS
+    shape, splits = prices.rates[rate]["shape"], prices.rates[rate]["splits"]
+    schedule = first_schedule = int(prices.rates[rate]["first_schedule"])
     entry = zone_entry(clocks, zone, start_utc_s)
     while position < quantity:
-        stop, band = quantity, only_band
-        if band < 0:
-            moment = start_utc_s + (position if by_second else 0)
+        stop = quantity
+        if shape >= 0:
+            moment = start_utc_s + (position if splits else 0)
             while clocks.entries[entry + 1]["since_utc_s"] <= moment:
                 entry += 1
             local = moment + clocks.entries[entry]["offset_s"]
             day = local // DAY_S
             second = local - day * DAY_S
-            band = band_at(prices, rate, day_type_of(clocks.day_type, day), second)
-            if by_second:
-                until = position + prices.bands[band]["to_s"] - second
+            band = band_at(prices, shape, day_class_of(clocks.day_class, day), second)
+            schedule = first_schedule + prices.bands[band]["schedule"]
+            if splits:
+                until = position + int(prices.bands[band]["to_s"]) - second
                 clock_until = clocks.entries[entry + 1]["since_utc_s"] - start_utc_s
                 stop = min(stop, until, clock_until)
-        if position == 0 and first > 0:
-            high = prices.bands[band]["first_weight_high"]
-            low = prices.bands[band]["first_weight_low"]
-            position = first
+        if position == 0 and prices.schedules[schedule]["first"] > 0:
+            high = prices.schedules_rest[schedule]["first_weight_high"]
+            low = prices.schedules[schedule]["first_weight_low"]
+            position = prices.schedules[schedule]["first"]
             continue
-        tier = prices.bands[band]["first_tier"]
+        tier = prices.schedules[schedule]["first_tier"]
         while prices.tiers[tier]["to_quantity"] <= position:
             tier += 1
         stop = min(stop, prices.tiers[tier]["to_quantity"])
@@ -170,27 +219,55 @@ def sum_wide(
 
 
 @kernel
-def finish_narrow(prices: Prices, rate: int, total: int) -> int:
-    """Connection fee, minimum, maximum and the one rounding of a sum below 2**62; micro."""
-    rates = prices.rates
-    total += rates[rate]["connect_low"]
-    total = min(max(total, rates[rate]["minimum_low"]), rates[rate]["maximum_low"])
-    units = divide(total, rates[rate]["denominator_low"], rates[rate]["mode"])
-    return int(units * rates[rate]["scale"])
+def schedule_at(prices: Prices, clocks: Clocks, rate: int, zone: int, utc_s: int) -> int:
+    """The schedule of a rate that holds at an instant."""
+    schedule, shape = int(prices.rates[rate]["first_schedule"]), prices.rates[rate]["shape"]
+    if shape >= 0:
+        local = utc_s + clocks.entries[zone_entry(clocks, zone, utc_s)]["offset_s"]
+        day = local // DAY_S
+        day_class = day_class_of(clocks.day_class, day)
+        band = band_at(prices, shape, day_class, local - day * DAY_S)
+        schedule += int(prices.bands[band]["schedule"])
+    return schedule
+
+
+@inner
+def finish_narrow(rate: np.void, total: int) -> int:
+    """Minimum, maximum and the one rounding of a sum below 2**62; micro. rate: a row of RATE."""
+    total = min(max(total, rate["minimum_low"]), rate["maximum_low"])
+    return divide(total, rate["denominator_low"], rate["mode"]) * int(rate["scale"])
+
+
+@inner
+def price_plain(
+    rate: np.void, schedule: np.void, tiers: np.ndarray, quantity: int, apart: int
+) -> int:
+    """Charge in micro of quantities that are narrow and lie under one schedule.
+
+    Rows of RATE and SCHEDULE instead of arrays: a loop over usages that hands on many arrays
+    spends more time on counting references to them than on the price.
+    """
+    total = 0
+    if quantity > 0:
+        total = sum_narrow(schedule, tiers, quantity)
+    if apart > 0:
+        total += sum_narrow(schedule, tiers, apart)
+        if quantity > 0:
+            total -= schedule["connect_low"]
+    return finish_narrow(rate, total)
 
 
 @kernel
 def finish_wide(prices: Prices, rate: int, high: int, low: int) -> int:
     """The same for a wide sum."""
-    rates = prices.rates
-    high, low = add(high, low, rates[rate]["connect_high"], rates[rate]["connect_low"])
-    if is_less(high, low, rates[rate]["minimum_high"], rates[rate]["minimum_low"]):
-        high, low = rates[rate]["minimum_high"], rates[rate]["minimum_low"]
-    if is_less(rates[rate]["maximum_high"], rates[rate]["maximum_low"], high, low):
-        high, low = rates[rate]["maximum_high"], rates[rate]["maximum_low"]
-    by_high, by_low = rates[rate]["denominator_high"], rates[rate]["denominator_low"]
+    rates, rest = prices.rates, prices.rates_rest
+    if is_less(high, low, rest[rate]["minimum_high"], rates[rate]["minimum_low"]):
+        high, low = rest[rate]["minimum_high"], rates[rate]["minimum_low"]
+    if is_less(rest[rate]["maximum_high"], rates[rate]["maximum_low"], high, low):
+        high, low = rest[rate]["maximum_high"], rates[rate]["maximum_low"]
+    by_high, by_low = rest[rate]["denominator_high"], rates[rate]["denominator_low"]
     units = divide_wide(high, low, by_high, by_low, rates[rate]["mode"])
-    return int(units * rates[rate]["scale"])
+    return units * int(rates[rate]["scale"])
 
 
 @kernel
@@ -198,67 +275,39 @@ def price_wide(
     prices: Prices, clocks: Clocks, rate: int, zone: int, start_utc_s: int, quantity: int,
     apart: int,
 ) -> int:
-    """Charge of a quantity in micro, whatever borders it crosses and however wide its sum is.
+    """Charge of a quantity in micro, or TOO_LARGE, whatever borders it crosses and however wide
+    its sum is.
 
     apart: a second quantity that rounds by itself (bytes down beside bytes up), or 0.
     """  # fmt: skip
+    if quantity + apart > prices.rates[rate]["quantity_limit"]:
+        return TOO_LARGE
     high, low = sum_wide(prices, clocks, rate, zone, start_utc_s, quantity)
     if apart > 0:
         more_high, more_low = sum_wide(prices, clocks, rate, zone, start_utc_s, apart)
         high, low = add(high, low, more_high, more_low)
+    schedule = schedule_at(prices, clocks, rate, zone, start_utc_s)
+    high, low = add(
+        high, low, prices.schedules_rest[schedule]["connect_high"],
+        prices.schedules[schedule]["connect_low"],
+    )  # fmt: skip
+    if quantity + apart <= prices.rates[rate]["narrow_quantity"]:
+        return finish_narrow(prices.rates[rate], low)
     return finish_wide(prices, rate, high, low)
 
 
-@kernel
+@inner
 def quantities(
-    rates: np.ndarray, rate: int, seconds: int, up: int, down: int, events: int
+    rate: np.void, seconds: int, up: int, down: int, events: int
 ) -> tuple[int, int]:
-    """What a rate counts, and what it counts apart; beyond its limit one more than the limit."""
-    if rates[rate]["unit"] == SECONDS:
+    """What a rate (a row of RATE) counts, and what it counts apart; beyond its limit one more."""
+    if rate["unit"] == SECONDS:
         return seconds, 0
-    if rates[rate]["unit"] != BYTES:
+    if rate["unit"] != BYTES:
         return events, 0
-    limit = rates[rate]["quantity_limit"]
+    limit = rate["quantity_limit"]
     if up > limit or down > limit:
         return limit + 1, 0
-    if rates[rate]["apart"]:
+    if rate["apart"]:
         return up, down
     return up + down, 0
-
-
-class Local(NamedTuple):
-    """A start on the local clock."""
-
-    day_type: int
-    second: int  # of the local day
-    until_utc_s: int  # until then the clock is not moved
-
-
-@kernel
-def price_plain(
-    prices: Prices, rate: int, start_utc_s: int, quantity: int, apart: int, local: Local
-) -> int:
-    """Charge of one component in micro, or TOO_LARGE, or NOT_PLAIN: left to ``price_wide``.
-
-    Nearly every usage lies inside one band and is priced here, in plain int64.
-    """
-    rates = prices.rates
-    both = quantity + apart
-    if both > rates[rate]["quantity_limit"]:
-        return TOO_LARGE
-    if both <= rates[rate]["short_call"]:
-        return 0
-    if both > rates[rate]["narrow_quantity"]:
-        return NOT_PLAIN
-    band = rates[rate]["only_band"]
-    if band < 0:
-        band = band_at(prices, rate, local.day_type, local.second)
-        if rates[rate]["unit"] == SECONDS:
-            stop = start_utc_s + quantity
-            if stop > local.until_utc_s or local.second + quantity > prices.bands[band]["to_s"]:
-                return NOT_PLAIN
-    first = rates[rate]["first_increment"]
-    total = sum_narrow(prices, band, first, quantity)
-    if apart > 0:
-        total += sum_narrow(prices, band, first, apart)
-    return finish_narrow(prices, rate, total)

@@ -104,17 +104,13 @@ def _combinations(rate: Rate) -> list[Fault]:
 def not_yet(rate: Rate) -> tuple[str, ...]:
     """Keys of a rate that are not yet priced; such a rate is refused, never priced without them."""
     tiers = [tier for tiers in (rate.tiers, *(b.tiers for b in rate.bands)) for tier in tiers]
-    default = "unit" if rate.unit == "second" else "start"
+    is_known = rate.border_mode == "start" or (rate.border_mode, rate.unit) == ("unit", "second")
     used = {
-        f"border: {rate.border}": rate.border_mode != default,
+        f"border: {rate.border_mode}": not is_known,
         "free": rate.free_quantity,
         "minimum quantity": rate.minimum_quantity,
         f"clock: {rate.clock}": rate.clock != "tariff",
-        f"stage: {rate.stage}": rate.stage != "component",
+        f"stage: {rate.stage}": rate.stage in ("segment", "cgrates"),
         "fee": any(tier.fee_nano for tier in tiers),
-        "percent": rate.is_template or any(tier.percent_nano for tier in tiers),
-        "dates of a band": any(band.dates != type(band.dates)() for band in rate.bands),
-        "weight of a band": any(band.weight for band in rate.bands),
-        "connect of a band": any(band.connect_nano >= 0 for band in rate.bands),
     }
     return tuple(word for word, is_used in used.items() if is_used)

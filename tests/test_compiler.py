@@ -21,7 +21,6 @@ from tariffs.compile_rates import Maxima
 from tariffs.compiler import CompiledBook, compile_book
 from tariffs.model import (
     DAY_S,
-    DAY_TYPES,
     Band,
     Book,
     Charge,
@@ -232,4 +231,4 @@ def test_codes_of_the_kernels_are_those_of_tollbook() -> None:
     units = (price_kernels.SECONDS, price_kernels.BYTES, price_kernels.EVENTS)
     assert units == (codes.SECONDS, codes.BYTES, codes.EVENTS)
     assert price_kernels.DAY_S == DAY_S
-    assert len(DAY_TYPES) == price_kernels.DAY_TYPES
+    assert price_kernels.HOUR_S * price_kernels.HOURS == DAY_S
