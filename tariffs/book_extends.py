@@ -91,9 +91,10 @@ def edition_of(name: str, sources: Sources, problems: Problems) -> Edition:
         files=_files(chain, name),
     )
     currency = _last(chain, lambda one: one.currency or None) or known.currency
-    whole = all(one.rules_are_whole for one in chain)
+    whole = all(one.rules_are_whole for one in chain) and not chain[0].extends
+    unrounded = () if rounding else found.read.keys() - found.own_rounding
     return Edition(text.plan_id, text.name, currency, version, text.at, frozenset(found.unread),
-                   whole, tuple(found.replaced))  # fmt: skip
+                   whole, tuple(found.replaced), frozenset(unrounded))  # fmt: skip
 
 
 def _chain(name: str, sources: Sources, problems: Problems) -> list[PlanText]:
