@@ -29,7 +29,7 @@ from tariffs.model import (
 from tollbook.text import Problems, did_you_mean
 
 CHAIN_MAX: Final = 4  # files that a version may be made of by `extends`
-LIKE_NOTHING: Final = "per 60s"  # the rate of decks without `like`, where the plan says `round`
+LIKE_NOTHING: Final = "per_60s"  # the rate of decks without `like`, where the plan says `round`
 
 
 class Sources(NamedTuple):
@@ -201,11 +201,14 @@ def _like_nothing(
                and not c.like), Position())  # fmt: skip
     if at == Position():
         return rules, rates
+    taken, name = {rate.name for rate in rates}, LIKE_NOTHING
+    while name in taken:
+        name += "_"
     tier = Tier(0, 0, 60, 60, percent_nano=PERCENT_WHOLE_NANO)
-    own = rounded(Rate(LIKE_NOTHING, "second", (tier,), at=at, is_template=True), rounding)
+    own = rounded(Rate(name, "second", (tier,), at=at, is_template=True), rounding)
     named = tuple(
         replace(rule, charges=tuple(
-            replace(c, like=LIKE_NOTHING) if c.by_prefix in priced and not c.like else c
+            replace(c, like=name) if c.by_prefix in priced and not c.like else c
             for c in rule.charges
         )) for rule in rules
     )  # fmt: skip

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Final
 
 from tariffs.book_decks import DeckFiles
-from tariffs.book_extends import LIKE_NOTHING
 from tariffs.book_rules import (
     ANY_CODE,
     ANY_RELATION,
@@ -78,8 +77,7 @@ def _check_charges(
 ) -> None:
     """Components, rates and relations that do not exist, in rules and in what they name."""
     version = edition.version
-    rates = {rate.name for rate in version.rates} - {LIKE_NOTHING}
-    defined = rates | edition.unread_rates | {FREE}
+    defined = {rate.name for rate in version.rates} | edition.unread_rates | {FREE}
     for rule in version.rules:
         for charge in rule.charges:
             if charge.component not in version.components:
@@ -125,7 +123,7 @@ def _check_relations(charge: Charge, known: Known, problems: Problems) -> None:
 
 def _rates_in_text(charge: Charge) -> Iterator[str]:
     """The rates that a charge names itself, without those of its deck."""
-    if charge.like not in ("", LIKE_NOTHING):
+    if charge.like:
         yield charge.like
     yield from (name for _, name in (*charge.by_relation, *charge.by_home_relation))
     if not (charge.by_zone or charge.by_prefix or charge.by_relation or charge.by_home_relation):

@@ -47,6 +47,9 @@ def names_of(workspace: Workspace, network: Network) -> Known:
         time_zone=workspace.operator.time_zone,
         duration_limit_s=workspace.limits.duration_s,
         volume_limit_bytes=workspace.limits.volume_bytes,
+        has_zone_clocks=any(network.zones.time_zones),
+        has_same_place=workspace.places.same_place != "never",
+        has_boundary=workspace.places.boundary != "never",
     )
 
 
