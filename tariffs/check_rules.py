@@ -226,15 +226,16 @@ def _check_possible(edition: Edition, known: Known, problems: Problems) -> None:
             ("boundary: " + ", ".join(when.boundary) + " with roaming: " + ", ".join(when.roaming),
              across and when.roaming and not {"home", "national"} & set(when.roaming),
              "a cell across a border counts as at home: write roaming: home, or leave it out"),
-            ("same_place: yes, and `places: same_place` of operator.yaml is never",
-             when.same_place and known.has_same_place is False, "set it there, or remove the rule"),
-            ("boundary: " + ", ".join(when.boundary) + ", and `places: boundary` of operator.yaml "
-             "is never", across and known.has_boundary is False,
-             "set it there, or remove the rule"),
         ):
             if holds:
                 problems.add(where(rule.at), f"this rule never holds: {found}",
                              "conditions that can hold together", do)
+        for key, asked, is_set in (("same_place", when.same_place, known.has_same_place),
+                                   ("boundary", across, known.has_boundary)):
+            if asked and is_set is False:
+                problems.warn(where(rule.at), f"this rule never holds: `places: {key}` of "
+                              "operator.yaml is never", f"a rule on '{key}' where that is set",
+                              "set it there, or remove the rule")
 
 
 def check_fallback_reach(edition: Edition, decks: DeckFiles, problems: Problems) -> None:
