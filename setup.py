@@ -43,7 +43,7 @@ setup(
     ],
     package_data={
         "tollbook": ["py.typed", "sample/**/*", "blank/**/*"],
-        "cdr": ["layouts/*.yaml"],
+        "cdr": ["layouts/*.yaml", "asn1/*.csv"],
         "billing": ["templates/*"],
     },
     install_requires=CORE,

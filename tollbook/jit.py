@@ -70,6 +70,13 @@ def inner(function: F) -> F:
     return cast(F, compiled)
 
 
+def inlined(function: F) -> F:
+    """Put a function's text into the kernel that calls it: for the few steps of a loop in which
+    handing over arrays costs more than what is done with them."""
+    compiled: Any = numba.njit(nogil=True, error_model="numpy", inline="always")(function)
+    return cast(F, compiled)
+
+
 def compiled_before() -> bool:
     """Whether this state of the kernels has already been compiled on this machine."""
     return CACHE_FOLDER.exists() and any(CACHE_FOLDER.rglob("*.nbc"))

@@ -1,0 +1,122 @@
+"""What the contents of a field mean, by the names of its type: columns, and words for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cdr import value_kernels as kernels
+from tollbook.stage import text_array
+
+
+class Form(Enum):
+    """How contents are written."""
+
+    INTEGER = "integer"
+    TEXT = "text"  # ISO 646
+    DIGITS = "digits"  # packed, first digit in the high half (TD.57: BCDString)
+    SWAPPED = "swapped"  # packed, first digit in the low half (TS 29.002: TBCD-STRING)
+    ADDRESS = "address"  # a byte that says what kind of number, then swapped digits
+    TIME = "time"  # nine bytes of TS 32.298: YYMMDDhhmmss, a sign, hhmm
+    BYTES = "bytes"
+
+
+# The first name of a field's type that stands here decides.
+FORMS: Final = {
+    "BCDString": Form.DIGITS, "Currency": Form.TEXT,
+    "AsciiString": Form.TEXT, "NumberString": Form.TEXT, "HexString": Form.TEXT,
+    "IA5String": Form.TEXT, "GraphicString": Form.TEXT, "UTF8String": Form.TEXT,
+    "IMSI": Form.SWAPPED, "IMEI": Form.SWAPPED,
+    "MSISDN": Form.ADDRESS, "CallingNumber": Form.ADDRESS, "CalledNumber": Form.ADDRESS,
+    "TranslatedNumber": Form.ADDRESS, "ConnectedNumber": Form.ADDRESS,
+    "RoamingNumber": Form.ADDRESS, "RecordingEntity": Form.ADDRESS,
+    "AddressString": Form.ADDRESS, "ISDN-AddressString": Form.ADDRESS,
+    "TimeStamp": Form.TIME,
+    "INTEGER": Form.INTEGER, "ENUMERATED": Form.INTEGER, "BOOLEAN": Form.INTEGER,
+}  # fmt: skip
+_TIME_BYTES: Final = 9
+_ADDRESS_V4: Final = "IPBinV4Address"
+_PRINTABLE: Final = range(0x20, 0x7F)
+
+
+def form_of(words: Sequence[str]) -> Form:
+    """The form of a field; ``words`` as in ``asn_grammar.Field``."""
+    if "BCDString" in words:  # TD.57 has numbers of the same names as TS 32.298, packed otherwise
+        return Form.DIGITS
+    return next((FORMS[word] for word in words if word in FORMS), Form.BYTES)
+
+
+def column(data: np.ndarray, begin: np.ndarray, size: np.ndarray, form: Form) -> pa.Array:
+    """The values of a field by row; null where a row has none, or where it is not of its form.
+
+    int64 for integers, utf8 for text and digits, binary for all else.
+    """
+    is_absent = size < 0
+    if form is Form.INTEGER:
+        values, is_good = np.empty(len(size), np.int64), np.empty(len(size), np.bool_)
+        kernels.read_integers(data, begin, size, values, is_good)
+        return pa.array(values, mask=~is_good)
+    room = int(np.maximum(size, 0).sum(dtype=np.int64))
+    offsets = np.empty(len(size) + 1, np.int32)
+    if form in (Form.DIGITS, Form.SWAPPED, Form.ADDRESS):
+        text = np.empty(2 * room, np.uint8)
+        skip = int(form is Form.ADDRESS)
+        kernels.unpack_digits(data, begin, size, skip, form is not Form.DIGITS, offsets, text)
+        return _with_nulls(text_array(offsets, text), is_absent)
+    text = np.empty(room, np.uint8)
+    kernels.copy_bytes(data, begin, size, offsets, text)
+    if form is not Form.TEXT:
+        return _with_nulls(text_array(offsets, text, pa.binary()), is_absent)
+    if (text >= 0x80).any():
+        is_absent = is_absent | _beyond_ascii(offsets, text)
+        found = text_array(offsets, text, pa.binary())
+        return _with_nulls(found, is_absent).cast(pa.string())
+    return _with_nulls(text_array(offsets, text), is_absent)
+
+
+def _beyond_ascii(offsets: np.ndarray, text: np.ndarray) -> np.ndarray:
+    """Rows with a byte that is none of ISO 646."""
+    sums = np.concatenate(([0], np.cumsum(text >= 0x80)))
+    found: np.ndarray = sums[offsets[1:]] > sums[offsets[:-1]]
+    return found
+
+
+def _with_nulls(values: pa.Array, is_absent: np.ndarray) -> pa.Array:
+    if not is_absent.any():
+        return values
+    return pc.if_else(pa.array(~is_absent), values, pa.scalar(None, values.type))
+
+
+def in_words(contents: bytes, words: Sequence[str]) -> str:
+    """One value for people: ``19902``, ``'EUR'``, ``2026-11-22 04:00:05 +08:00``, ``0x1234``."""
+    form = form_of(words)
+    size = np.array([len(contents)], np.int32)
+    raw = np.frombuffer(contents + bytes(kernels.INTEGER_BYTES_MAX), np.uint8)
+    if form is Form.TIME and len(contents) == _TIME_BYTES:
+        return _time(contents)
+    if words[:1] == (_ADDRESS_V4,) and len(contents) == 4:
+        return ".".join(map(str, contents))
+    if form in (Form.TIME, Form.BYTES):
+        return f"0x{contents.hex()}" if contents else "(empty)"
+    value = column(raw, np.zeros(1, np.int32), size, form)[0].as_py()
+    if value is None:
+        return f"0x{contents.hex()} (not {form.value})" if contents else "(empty)"
+    if form is not Form.TEXT:
+        return str(value)
+    shown = "".join(sign if ord(sign) in _PRINTABLE else f"\\x{ord(sign):02x}" for sign in value)
+    return f"'{shown}'"
+
+
+def _time(contents: bytes) -> str:
+    """``260x22...`` as it stands: whether such a day exists is not asked."""
+    digits, zone = contents[:6].hex(), contents[7:9].hex()
+    sign = chr(contents[6])
+    if not (digits + zone).isdigit() or sign not in "+-":
+        return f"0x{contents.hex()} (not time)"
+    year, month, day, hour, minute, second = (digits[i : i + 2] for i in range(0, 12, 2))
+    return f"20{year}-{month}-{day} {hour}:{minute}:{second} {sign}{zone[:2]}:{zone[2:]}"

@@ -1,0 +1,149 @@
+"""Files of BER as tables: records and their repeated groups, with the place of every record.
+
+``blocks`` walks a file over a schema (``asn_grammar``) and hands out tables of at most a given
+number of rows; columns are read when they are asked for. A bad record is a row with a fault and no
+values; bytes that make no sense outside of a record end the file with ``BrokenFile``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from cdr import asn_values, ber_tree
+from cdr import ber_kernels as k
+from cdr.asn_grammar import Schema
+from tollbook.errors import BrokenFile
+
+ROWS: Final = 65_536  # of each table in a block
+# Fields lie apart by no power of two, or the cells of one row would push each other out of caches.
+SPARE_ROWS: Final = 272
+FILE_BYTES_MAX: Final = 2**31 - 2**16  # places in a file are int32
+
+@dataclass(frozen=True, eq=False)
+class Records:
+    """The records of a block, one entry each.
+
+    at, size: int64, place in the file and length of the whole element; kind: int32, its node, see
+    ``Schema.alternatives``; fault: int64, 0 for good ones, and its place.
+    """
+
+    at: np.ndarray
+    size: np.ndarray
+    kind: np.ndarray
+    fault: np.ndarray
+    fault_at: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Rows of all tables that were found together; valid until the next block is asked for."""
+
+    schema: Schema
+    data: np.ndarray
+    walk: k.Walk
+    found: k.Found
+
+    def rows(self, table: int) -> int:
+        """How many rows of a table there are."""
+        return int(self.walk.tables[k.LAST, table]) + 1
+
+    @property
+    def records(self) -> Records:
+        """Where the records lie and whether they are good."""
+        rows = self.found.records[:, : self.rows(self.schema.record)]
+        return Records(
+            rows[k.RECORD_AT], rows[k.RECORD_SIZE], rows[k.RECORD_NODE], rows[k.RECORD_FAULT],
+            rows[k.RECORD_FAULT_AT],
+        )  # fmt: skip
+
+    def parents(self, table: int) -> np.ndarray:
+        """int32 [3, row]: the table and row of each row's parent, and its record (-1: none)."""
+        found: np.ndarray = self.found.parents[:, table, : self.rows(table)]
+        return found
+
+    def fields(self) -> tuple[int, ...]:
+        """The fields that occur in the block."""
+        return tuple(np.flatnonzero(self.walk.is_seen).tolist())
+
+    def places(self, field: int) -> tuple[np.ndarray, np.ndarray]:
+        """int32, by row of the field's table: where its contents begin, and their length or -1."""
+        count = self.rows(self.schema.fields[field].table)
+        if not self.walk.is_seen[field]:
+            return np.zeros(count, np.int32), np.full(count, k.ABSENT, np.int32)
+        return self.found.begin[field, :count], self.found.size[field, :count]
+
+    def column(self, field: int) -> pa.Array:
+        """The field's values by row of its table; null where there is none."""
+        form = asn_values.form_of(self.schema.fields[field].words)
+        return asn_values.column(self.data, *self.places(field), form)
+
+
+def blocks(
+    data: bytes, schema: Schema, where: str, regions: Sequence[tuple[int, int]] = (),
+    rows: int = ROWS,
+) -> Iterator[Block]:  # fmt: skip
+    """The records of a file in their order.
+
+    where: the file's name, for messages. regions: begin and end of the parts that hold elements;
+    the whole file by default. Raises BrokenFile where nothing more can be read.
+    """
+    if len(data) > FILE_BYTES_MAX:
+        raise too_large(where, len(data))
+    raw = np.zeros(len(data) + k.PAD_BYTES, np.uint8)
+    raw[: len(data)] = np.frombuffer(data, np.uint8)
+    parts = np.array(regions or [(0, len(data))], np.int64).reshape(-1, 2)
+    walk, found = _start(schema, parts), _room(schema, rows)
+    why = k.FULL
+    while why == k.FULL:
+        walk.tables[k.LAST] = -1
+        walk.tables[k.LAST, 0] = 0
+        walk.is_seen[:] = 0
+        why = k.walk_on(raw, schema.grammar, walk, found)
+        yield Block(schema, raw, walk, found)
+    if why == k.BROKEN:
+        at = int(walk.state[k.FAULT_AT])
+        raise _broken(where, ber_tree.FAULTS[int(walk.state[k.FAULT])], at)
+
+
+def _start(schema: Schema, regions: np.ndarray) -> k.Walk:
+    walk = k.Walk(
+        state=np.zeros(k.STATE_COUNT, np.int64),
+        regions=regions,
+        levels=np.zeros((k.DEPTH_MAX, k.LEVEL_COUNT), np.int64),
+        tables=np.zeros((2, len(schema.tables)), np.int64),
+        is_seen=np.zeros(len(schema.fields), np.int8),
+    )
+    walk.state[[k.OPEN_RECORD, k.RECORD_DEPTH]] = -1
+    walk.state[k.RECORD_TABLE] = schema.record
+    walk.state[k.AT], walk.levels[0, k.END] = regions[0]
+    walk.levels[0, k.NODE] = schema.root
+    return walk
+
+
+def _room(schema: Schema, rows: int) -> k.Found:
+    """Memory that is only taken where it is written."""
+    width = rows + SPARE_ROWS
+    cells = (len(schema.fields), width)
+    return k.Found(
+        begin=np.empty(cells, np.int32),
+        size=np.empty(cells, np.int32),
+        parents=np.empty((3, len(schema.tables), rows), np.int32),
+        records=np.empty((5, rows), np.int64),
+    )
+
+
+def too_large(where: str, size_bytes: int) -> BrokenFile:
+    """A file that is not read because of its size."""
+    return _broken(where, f"a file of {size_bytes} bytes or more", 0)
+
+
+def _broken(where: str, found: str, at: int) -> BrokenFile:
+    return BrokenFile(
+        where, found, f"BER of at most {FILE_BYTES_MAX} bytes as its format says",
+        "ask the sender for the file again", at,
+    )  # fmt: skip

@@ -1,0 +1,299 @@
+"""Walks BER (ITU-T X.690 clause 8) over a grammar: where each field lies, never what it means.
+
+One pass over the bytes. For every field that the grammar knows, the place and length of its
+contents go to one cell (field, row); repeated groups open rows in child tables that point to their
+parent. Values are read later, a column at a time (``value_kernels``).
+
+Nothing is read outside ``data``: a header takes at most eleven bytes, ``data`` has PAD_BYTES behind
+``size``, and no length is followed before it was found to end inside its container.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from cdr.spec_kernels import Int
+from tollbook.jit import inlined, inner, kernel
+
+PAD_BYTES = 16
+DEPTH_MAX = 64
+TAG_BYTES_MAX, LENGTH_BYTES_MAX = 5, 4
+CONSTRUCTED, LONG_TAG, TAG_MORE, LENGTH_MORE = 0x20, 0x1F, 0x80, 0x80
+FILLER_HIGH = 0xFF  # besides zero
+ABSENT = -1  # as a size
+
+# What an entry of the grammar says about a tag: kind, then the child table, then the target.
+UNKNOWN, FIELD, GROUP, ROW, RECORD, ROW_FIELD, OPAQUE = range(7)
+KIND_BITS, TABLE_MASK = 3, 127  # table << 3, target << 10
+
+# Why ``walk`` came back.
+DONE, FULL, BROKEN = range(3)
+
+# Faults of a record, or of the file where no record is open.
+TAG_TOO_LONG, LENGTH_TOO_LONG, BEYOND_CONTAINER, WRONG_FORM = range(1, 5)
+TOO_DEEP, END_MISSING, TOO_MANY, TWICE = range(5, 9)
+
+# What to do with the element at hand; below zero: minus the fault.
+OPEN, CLOSE, PASS, KEEP, FILL = range(5)
+
+# Places in Walk.state.
+AT, DEPTH, REGION, FAULT, FAULT_AT, OPEN_RECORD, RECORD_DEPTH, RECORD_TABLE = range(8)
+STATE_COUNT = 8
+# Columns of Walk.levels, rows of Walk.tables, of Found.parents and of Found.records.
+NODE, END, TABLE, LEVEL_ROW, IS_OPEN = range(5)
+LEVEL_COUNT = 5
+LAST, MARK = range(2)
+PARENT_TABLE, PARENT_ROW, OF_RECORD = range(3)
+RECORD_AT, RECORD_SIZE, RECORD_NODE, RECORD_FAULT, RECORD_FAULT_AT = range(5)
+
+
+class Grammar(NamedTuple):
+    """Nodes with one entry for each tag from ``low`` to ``high`` (tag number * 4 + class).
+
+    Entries of node n begin at ``first[n]``: target << 10 | table << 3 | kind; target is a field or
+    a node. The last node knows no tag and is the target of all tags that are not known. is_filled:
+    1 where zeros and 0xFF between the outermost elements mean nothing.
+    """
+
+    first: np.ndarray  # int32
+    low: np.ndarray  # int32
+    high: np.ndarray  # int32
+    entry: np.ndarray  # int32
+    record_table: int
+    is_filled: int
+
+
+class Walk(NamedTuple):
+    """Where the walk stands; it goes on from here when it is called again.
+
+    regions: begin and end of what is walked at the outermost level, one after the other. levels:
+    int64 [level, NODE .. IS_OPEN]. tables: int64 [2, table], the last row of each, and the same
+    when the present record began. is_seen: by field, whether it occurred since the last call.
+    """
+
+    state: np.ndarray  # int64
+    regions: np.ndarray  # int64 [region, 2]
+    levels: np.ndarray
+    tables: np.ndarray
+    is_seen: np.ndarray  # int8
+
+
+class Found(NamedTuple):
+    """What was found. begin, size: int32 [field, row]; size ABSENT where a row has no such field.
+
+    parents: int32 [3, table, row], the row's parent and the record that it belongs to (-1: none).
+    records: int64 [5, record]: its place, the size of the whole element, the node that it is (which
+    of its alternatives), its fault and the place of that.
+    """
+
+    begin: np.ndarray
+    size: np.ndarray
+    parents: np.ndarray
+    records: np.ndarray
+
+
+@inner
+def read_tag(data: np.ndarray, at: Int) -> tuple[Int, Int]:
+    """Tag number * 4 + class, and the place behind it; -1: longer than TAG_BYTES_MAX."""
+    lead = np.int64(data[at])
+    number, behind = lead & LONG_TAG, at + 1
+    if number == LONG_TAG:
+        number, more = np.int64(0), np.int64(TAG_MORE)
+        while more >= TAG_MORE:
+            if behind - at == TAG_BYTES_MAX:
+                return -1, behind
+            more = np.int64(data[behind])
+            number = number << 7 | (more & 0x7F)
+            behind += 1
+    return number << 2 | lead >> 6, behind
+
+
+@inner
+def read_length(data: np.ndarray, at: Int) -> tuple[Int, Int]:
+    """Length, and the place behind it; -1: indefinite, -2: longer than LENGTH_BYTES_MAX."""
+    length = np.int64(data[at])
+    if length < LENGTH_MORE:
+        return length, at + 1
+    count, length = length & 0x7F, np.int64(0)
+    if count == 0:
+        return -1, at + 1
+    if count > LENGTH_BYTES_MAX:
+        return -2, at + 1
+    for i in range(1, count + 1):
+        length = length << 8 | np.int64(data[at + i])
+    return length, at + 1 + count
+
+
+@inner
+def judge(
+    kind: Int, key: Int, length: Int, is_beyond: bool, is_group: bool, is_open: bool,
+    is_outermost: bool, is_filler: bool,
+) -> Int:  # fmt: skip
+    """What to do with an element that is neither a plain field nor a plain group."""
+    if is_outermost and is_filler:
+        return FILL
+    if key < 0 or length == -2:
+        return -TAG_TOO_LONG if key < 0 else -LENGTH_TOO_LONG
+    if is_beyond:
+        return -BEYOND_CONTAINER
+    if key == 0 and length == 0 and is_open:
+        return CLOSE
+    if (length < 0 and not is_group) or (is_outermost and kind == UNKNOWN):
+        return -WRONG_FORM
+    if kind == UNKNOWN:
+        return PASS if length >= 0 else OPEN
+    if kind in (OPAQUE, ROW_FIELD):
+        if length < 0 or (kind == ROW_FIELD and is_group):
+            return -WRONG_FORM
+        return KEEP if kind == OPAQUE else OPEN
+    return OPEN if is_group and kind != FIELD else -WRONG_FORM
+
+
+@inlined
+def open_row(
+    entry: Int, at: Int, state: np.ndarray, levels: np.ndarray, tables: np.ndarray,
+    parents: np.ndarray, records: np.ndarray,
+) -> Int:  # fmt: skip
+    """A new row of a table, child of the row in which the walk stands; -1: there is no room."""
+    table = entry >> KIND_BITS & TABLE_MASK
+    row = tables[LAST, table] + 1
+    if row >= parents.shape[2]:
+        return -1
+    depth = state[DEPTH]
+    tables[LAST, table] = row
+    parents[PARENT_TABLE, table, row] = levels[depth, TABLE]
+    parents[PARENT_ROW, table, row] = levels[depth, LEVEL_ROW]
+    if entry & 7 == RECORD:
+        for i in range(tables.shape[1]):
+            tables[MARK, i] = tables[LAST, i]
+        state[OPEN_RECORD], state[RECORD_DEPTH] = row, depth + 1
+        records[RECORD_AT, row], records[RECORD_NODE, row] = at, entry >> 10
+        records[RECORD_FAULT, row] = 0
+    parents[OF_RECORD, table, row] = state[OPEN_RECORD]
+    return row
+
+
+@inlined
+def step_down(
+    target: Int, table: Int, row: Int, contents: Int, length: Int, state: np.ndarray,
+    levels: np.ndarray,
+) -> None:  # fmt: skip
+    """Enters a group whose fields belong to a row."""
+    depth = state[DEPTH] + 1
+    levels[depth, NODE] = target
+    levels[depth, END] = contents + length if length >= 0 else levels[depth - 1, END]
+    levels[depth, TABLE], levels[depth, LEVEL_ROW] = table, row
+    levels[depth, IS_OPEN] = length < 0
+    state[DEPTH] = depth
+
+
+@inlined
+def step_up(at: Int, state: np.ndarray, tables: np.ndarray, records: np.ndarray, room: Int) -> bool:
+    """Leaves a level; False where a record ended and a table has no ``room`` for another."""
+    state[DEPTH] -= 1
+    if state[DEPTH] + 1 != state[RECORD_DEPTH]:
+        return True
+    record = state[OPEN_RECORD]
+    records[RECORD_SIZE, record] = at - records[RECORD_AT, record]
+    state[OPEN_RECORD], state[RECORD_DEPTH] = -1, -1
+    most = np.int64(0)
+    for table in range(tables.shape[1]):
+        most = max(most, tables[LAST, table] + 1)
+    return bool(2 * most <= room)
+
+
+@inner
+def give_up(
+    fault: Int, at: Int, state: np.ndarray, levels: np.ndarray, tables: np.ndarray,
+    records: np.ndarray,
+) -> Int:  # fmt: skip
+    """After a fault: DONE where the walk can go on behind the record at hand, else why not."""
+    record, depth = state[OPEN_RECORD], state[RECORD_DEPTH]
+    if record < 0 or levels[depth, IS_OPEN] != 0:
+        state[FAULT], state[FAULT_AT] = fault, at
+        return BROKEN
+    if fault == TOO_MANY and record > 0:  # in a block of its own it may fit
+        for table in range(tables.shape[1]):
+            tables[LAST, table] = tables[MARK, table]
+        tables[LAST, state[RECORD_TABLE]] -= 1
+        state[AT], state[DEPTH] = records[RECORD_AT, record], depth - 1
+        state[OPEN_RECORD], state[RECORD_DEPTH] = -1, -1
+        return FULL
+    records[RECORD_FAULT, record], records[RECORD_FAULT_AT, record] = fault, at
+    state[DEPTH] = depth
+    return DONE
+
+
+@kernel
+def walk_on(data: np.ndarray, grammar: Grammar, walk: Walk, found: Found) -> Int:
+    """Goes on until the data ends (DONE), room for rows runs out between two records (FULL), or
+    the bytes make no sense outside of a record (BROKEN: state FAULT and FAULT_AT).
+
+    A fault inside a record of definite length costs that record alone. Before each call the caller
+    sets the last rows to -1 (0 for the first table) and ``is_seen`` to 0.
+    """
+    first, low, high, entries, _, is_filled = grammar
+    state, regions, levels, tables, is_seen = walk
+    begin, size, parents, records = found
+    stranger = np.int64(len(first) - 1) << 10
+    at, depth, room, table = state[AT], state[DEPTH], parents.shape[2], np.int64(0)
+    node, end, row = levels[depth, NODE], levels[depth, END], levels[depth, LEVEL_ROW]
+    while True:
+        action, entry, contents, length = CLOSE, stranger, at, np.int64(0)
+        if at < end:
+            key, behind = read_tag(data, at)
+            length, contents = read_length(data, behind)
+            is_group = data[at] & CONSTRUCTED != 0
+            if key >= low[node] and key <= high[node]:
+                entry = np.int64(entries[first[node] + key - low[node]])
+            kind, target, stop = entry & 7, entry >> 10, contents + length
+            if kind == FIELD and length >= 0 and stop <= end and not is_group:
+                action = KEEP
+            elif kind in (GROUP, ROW) and length >= 0 and stop <= end and is_group:
+                action = OPEN
+            else:
+                is_filler = is_filled != 0 and (data[at] == 0 or data[at] == FILLER_HIGH)
+                is_open, is_beyond = levels[depth, IS_OPEN] != 0, max(stop, contents) > end
+                action = judge(
+                    kind, key, length, is_beyond, is_group, is_open, depth == 0, is_filler
+                )
+            if action == OPEN:
+                table = levels[depth, TABLE]
+                if depth + 1 == DEPTH_MAX:
+                    action = -TOO_DEEP
+                elif kind in (ROW, RECORD, ROW_FIELD):
+                    table = entry >> KIND_BITS & TABLE_MASK
+                    row = open_row(entry, at, state, levels, tables, parents, records)
+                    action = -TOO_MANY if row < 0 else (KEEP if kind == ROW_FIELD else OPEN)
+            if action == KEEP:
+                if is_seen[target] == 0:
+                    is_seen[target] = 1
+                    size[target, :] = ABSENT
+                if size[target, row] == ABSENT:
+                    begin[target, row], size[target, row] = contents, length
+                    at, row = stop, levels[depth, LEVEL_ROW]
+                    continue
+                action = -TWICE
+            if action == OPEN:
+                step_down(target, table, row, contents, length, state, levels)
+            if action in (PASS, FILL):
+                at = at + 1 if action == FILL else stop
+                continue
+        elif levels[depth, IS_OPEN] != 0:
+            action = -END_MISSING
+        why = give_up(-action, at, state, levels, tables, records) if action < 0 else DONE
+        if why != DONE:
+            return why
+        at = contents if action >= 0 else levels[state[DEPTH], END]
+        if action != OPEN and state[DEPTH] == 0:
+            state[REGION] += 1
+            if state[REGION] >= len(regions):
+                return DONE
+            at, levels[0, END] = regions[state[REGION], 0], regions[state[REGION], 1]
+        elif action != OPEN and not step_up(at, state, tables, records, room):
+            state[AT] = at
+            return FULL
+        depth = state[DEPTH]
+        node, end, row = levels[depth, NODE], levels[depth, END], levels[depth, LEVEL_ROW]

@@ -1,0 +1,121 @@
+"""The native formats: which types a file of each follows, and which of them a file is.
+
+Bytes decide, never names: the first elements of BER, the header of TS 32.297, the magic numbers of
+compressed files. What is text is left to layouts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from cdr import ber, ber_tree, files, framing
+from cdr.asn_grammar import Schema, schema
+from cdr.asn_types import Types, load
+
+
+@dataclass(frozen=True)
+class Format:
+    """A native format. modules, root, record: for ``asn_grammar.schema``.
+
+    is_repeated: records one after the other instead of one root. source: the standard.
+    """
+
+    name: str
+    title: str
+    source: str
+    modules: tuple[str, ...]
+    root: str
+    record: str
+    is_repeated: bool = False
+
+    @property
+    def types(self) -> Types:
+        """Its types by name."""
+        return load(*self.modules)
+
+    @property
+    def schema(self) -> Schema:
+        """What the kernels walk it with."""
+        return schema(self.modules, self.root, self.record, self.is_repeated)
+
+
+_CALL_DATA: Final = (("ts32298",), "CallDataRecord", "CallDataRecord", True)
+FORMATS: Final = {
+    one.name: one for one in (
+        Format("tap", "TAP 3: charged events of roamers", "GSMA TD.57",
+               ("tap",), "DataInterChange", "CallEventDetail"),
+        Format("rap", "RAP 1: returned roaming files and events", "GSMA TD.32",
+               ("tap", "rap"), "RapDataInterChange", "ReturnDetail"),
+        Format("nrtrde", "NRTRDE 2: roamers' events against fraud", "GSMA TD.35",
+               ("nrtrde",), "Nrtrde", "CallEvent"),
+        Format("ts32297", "records of a network element in a framed file", "3GPP TS 32.297",
+               *_CALL_DATA),
+        Format("ts32298", "records of a network element, one after the other", "3GPP TS 32.298",
+               *_CALL_DATA),
+    )
+}  # fmt: skip
+# A TAP batch and an NRTRDE file have the same outer tag; this is first inside the former.
+_BATCH, _BATCH_CONTROL = 1 << 2 | 1, 4 << 2 | 1
+# Bytes that no text has; what is BER has some of them soon.
+_CONTROLS: Final = frozenset(range(0x20)) - {9, 10, 12, 13, 27}
+LOOKED_AT: Final = 4096
+PART_BYTES: Final = 2**22
+
+
+def identify(head: bytes, size_bytes: int) -> Format | None:
+    """The format of a file of so many bytes that begins so (LOOKED_AT are enough).
+
+    None for text and for what is not known.
+    """
+    if framing.is_framed(head, size_bytes):
+        return FORMATS["ts32297"]
+    head = head.lstrip(b"\0\xff")
+    if is_text(head):
+        return None
+    try:
+        outer, is_group, begin, _ = ber_tree.header(head, 0, ber_tree.ANY_SIZE)
+        inner = ber_tree.header(head, begin, ber_tree.ANY_SIZE)[0] if is_group else -1
+    except ber_tree.BrokenBer:
+        return None
+    for name in ("rap", "tap", "nrtrde", "ts32298"):
+        one = FORMATS[name]
+        is_other = name == "tap" and outer == _BATCH and inner != _BATCH_CONTROL
+        if outer in ber_tree.outermost(one.types, one.root) and not is_other:
+            return one
+    return None
+
+
+def is_text(head: bytes) -> bool:
+    """Whether no byte occurs that text does not have."""
+    return not _CONTROLS.intersection(head[:LOOKED_AT])
+
+
+def read(path: Path) -> bytes:
+    """A whole file, expanded. Raises BrokenFile where it is too large or broken."""
+    with files.open_stored(path, files.Limits(expanded_bytes=ber.FILE_BYTES_MAX)) as stream:
+        parts, size = [], PART_BYTES
+        while size == PART_BYTES:
+            part = np.empty(PART_BYTES, np.uint8)
+            size = stream.read_into(part)
+            parts.append(part[:size].tobytes())
+            if stream.byte_offset > ber.FILE_BYTES_MAX:
+                raise ber.too_large(str(path), stream.byte_offset)
+    return b"".join(parts)
+
+
+def regions(data: bytes, form: Format, where: str) -> list[tuple[int, int, int]]:
+    """The parts of a file that hold elements: begin, end and how they are coded (framing.BER ..).
+
+    The frames of TS 32.297, or all of the file. Raises BrokenFile for a header that is broken, and
+    for a last frame that is cut off.
+    """
+    if form.name != "ts32297":
+        return [(0, len(data), framing.BER)]
+    found, end = framing.frames(data, framing.read_header(data, where))
+    if end < len(data):
+        raise framing.cut_off(where, end, len(data))
+    return [(int(begin), int(stop), int(code)) for begin, stop, code in found]

@@ -1,0 +1,105 @@
+"""``tollbook cdr dump``: a file of records, readably."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from cdr.ber_tree import Element
+    from cdr.native import Format
+
+_NAMES = ("tap", "rap", "nrtrde", "ts32297", "ts32298")
+
+
+@click.command(name="dump")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--format", "name", type=click.Choice(_NAMES),
+              help="Read it as this format, whatever its first bytes say.")
+@click.option("--limit", type=click.IntRange(1), default=2_000, show_default=True,
+              help="Elements to print.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each element.")
+def command(file: Path, name: str | None, limit: int, as_json: bool) -> None:
+    """Print a file of records readably, element by element.
+
+    Each line has the place in the file (of the expanded bytes), the name and the value. Elements
+    that the format does not know are shown with their tag. Numbers of people are printed whole.
+    """  # fmt: skip
+    from cdr import native
+    from cdr.ber_tree import FAULTS, BrokenBer
+    from tollbook.errors import BrokenFile
+
+    data = native.read(file)
+    form = native.FORMATS[name] if name else native.identify(data[: native.LOOKED_AT], len(data))
+    if form is None:
+        raise BrokenFile(
+            str(file), "not one of the native formats", f"a file of {', '.join(_NAMES)}",
+            "look at text with a text viewer, or name the format with --format",
+        )  # fmt: skip
+    show = _as_json if as_json else _as_text
+    if not as_json:
+        click.echo(f"{form.title} ({form.source}), {len(data):,} bytes")
+    try:
+        for number, element in enumerate(_elements(data, form, str(file), show is _as_text)):
+            if number == limit:
+                click.echo(f"... more follows; --limit {limit} elements are shown", err=True)
+                break
+            click.echo(show(element))
+    except BrokenBer as error:
+        raise BrokenFile(
+            str(file), FAULTS[error.fault], f"BER as {form.source} says",
+            "ask the sender for the file again; what was read is above", error.at,
+        ) from error  # fmt: skip
+
+
+def _elements(data: bytes, form: Format, where: str, is_told: bool) -> Iterator[Element]:
+    """All elements; the header of a framed file is printed first."""
+    from cdr import ber_tree, framing, native
+
+    if form.name == "ts32297" and is_told:
+        click.echo(_header(framing.read_header(data, where)))
+    for begin, end, code in native.regions(data, form, where):
+        if code & framing.FORMAT_BITS != framing.BER:  # nothing here reads other encodings
+            kind = f"record ({framing.format_name(code)})"
+            yield ber_tree.Element(0, kind, "", -1, begin, end - begin, False, data[begin:end])
+            continue
+        region = begin, end
+        yield from ber_tree.elements(data, form.types, form.root, form.is_repeated, region)
+
+
+def _as_text(element: Element) -> str:
+    from cdr.asn_values import in_words
+
+    name = element.name or f"unknown {element.tag}"
+    value = "" if element.is_group else f" = {in_words(element.contents, element.words)}"
+    return f"{element.at:>9}  {'  ' * element.depth}{name}{value}"
+
+
+def _as_json(element: Element) -> str:
+    from cdr.asn_values import in_words
+
+    found: dict[str, Any] = {
+        "at": element.at, "size": element.size, "depth": element.depth, "name": element.name,
+        "tag": element.tag,
+    }  # fmt: skip
+    if not element.is_group:
+        found |= {"value": in_words(element.contents, element.words), "hex": element.contents.hex()}
+    return json.dumps(found, ensure_ascii=False)
+
+
+def _header(header: Any) -> str:
+    """The header of a file of TS 32.297, one line each."""
+    lines = [f"{'':>9}  file header of {header.header_bytes} bytes"]
+    for name in ("high_release", "low_release", "record_count", "sequence", "closure", "node",
+                 "lost_records"):  # fmt: skip
+        lines.append(f"{'':>9}    {name} = {getattr(header, name)}")
+    for name in ("opened", "appended"):
+        month, day, hour, minute, offset_s = getattr(header, name)
+        sign, minutes = "+-"[offset_s < 0], abs(offset_s) // 60
+        zone = f"{sign}{minutes // 60:02}:{minutes % 60:02}"
+        lines.append(f"{'':>9}    {name} = {month:02}-{day:02} {hour:02}:{minute:02} {zone}")
+    return "\n".join(lines)

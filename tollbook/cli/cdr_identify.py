@@ -1,0 +1,54 @@
+"""``tollbook cdr identify``: what a file is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tollbook.cli.common import count, json_option, print_json
+
+
+@click.command(name="identify")
+@click.argument("files", nargs=-1, required=True,
+                type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
+def command(files: tuple[Path, ...], as_json: bool) -> None:
+    """Say what files are, by their bytes.
+
+    Names are never looked at. Files that are text are said to be text: a layout says what its
+    columns mean.
+    """  # fmt: skip
+    found = [_about(path) for path in files]
+    if as_json:
+        print_json(found)
+        return
+    for one in found:
+        packed = "" if one["compression"] == "plain" else f", {one['compression']}"
+        size = count(one["size_bytes"], "byte")
+        click.echo(f"{one['file']}: {one['title']} ({one['source']}){packed}, {size}"
+                   if one["format"] else f"{one['file']}: {one['title']}{packed}, {size}")
+
+
+def _about(path: Path) -> dict[str, Any]:
+    import numpy as np
+
+    from cdr import native
+    from cdr.files import open_stored
+    from tollbook.errors import printable
+
+    room = np.empty(native.LOOKED_AT, np.uint8)
+    with open_stored(path) as stream:
+        head = room[: stream.read_into(room)].tobytes()
+        compression = stream.compression
+    size = path.stat().st_size
+    found = native.identify(head, size if compression == "plain" else len(head))
+    other = "text" if native.is_text(head) else "not known"
+    if not head:
+        other = "empty"
+    return {
+        "file": printable(str(path)), "format": found.name if found else "",
+        "title": found.title if found else other, "source": found.source if found else "",
+        "compression": compression, "size_bytes": size,
+    }  # fmt: skip
