@@ -77,13 +77,18 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class Context:
-    """A book that is ready to price calls. plan: of calls that name none; "": each must."""
+    """A book that is ready to price calls.
+
+    plan: of calls that name none; "": each must. plans: what ``plan_index`` points into; of the
+    book, and of another one that prices the same calls.
+    """
 
     book: Book
     compiled: CompiledBook
     words: Vocabulary
     plan: str = ""
     maxima: Maxima | None = None
+    plans: tuple[Plan, ...] = ()
 
 
 def read(path: Path, shown: str, problems: Problems) -> Table:
@@ -147,15 +152,27 @@ def _first_line(table: Table, name: str, word: str) -> int:
     return int(table.lines[pc.index(table[name], word).as_py()])
 
 
-def prepare(book: Book, words: Vocabulary, plan: str = "", maxima: Maxima | None = None) -> Context:
+def joined(*several: Vocabulary) -> Vocabulary:
+    """The words of all of them."""
+    return Vocabulary(**{
+        field.name: tuple(dict.fromkeys(word for one in several
+                                        for word in getattr(one, field.name)))
+        for field in fields(Vocabulary)
+    })  # fmt: skip
+
+
+def prepare(
+    book: Book, words: Vocabulary, plan: str = "", maxima: Maxima | None = None,
+    plans: Sequence[Plan] = (),
+) -> Context:  # fmt: skip
     """Compile a book to price calls with; raises Refused if it could overflow."""
-    plan_ids = tuple(one.plan_id for one in book.plans)
+    plans = tuple(plans or book.plans)
     compiled = compile_book(
-        book, words.zones, words.relations, words.access_codes, plan_ids, maxima,
-        words.carriers,
+        book, words.zones, words.relations, words.access_codes,
+        [one.plan_id for one in plans], maxima, words.carriers,
     )  # fmt: skip
-    only = plan_ids[0] if len(plan_ids) == 1 else ""
-    return Context(book, compiled, words, plan or only, maxima)
+    only = plans[0].plan_id if len(plans) == 1 else ""
+    return Context(book, compiled, words, plan or only, maxima, plans)
 
 
 def usages(table: Table, context: Context, problems: Problems) -> list[pa.RecordBatch]:
@@ -171,7 +188,7 @@ def usages(table: Table, context: Context, problems: Problems) -> list[pa.Record
 
 
 def _usage(table: Table, context: Context, problems: Problems) -> pa.RecordBatch:
-    plans = context.book.plans
+    plans = context.plans
     default = next((i for i, one in enumerate(plans) if one.plan_id == context.plan), -1)
     plan = cells.coded(table, "plan", [one.plan_id for one in plans], default, problems)
     table.report((plan < 0) & (np.asarray(pc.binary_length(table["plan"])) == 0),
@@ -305,4 +322,4 @@ def facts_of(batch: pa.RecordBatch, row: int, context: Context) -> tuple[str, tr
     facts = trace.facts_of(batch, row, context.compiled)
     if carrier >= 0:
         facts = replace(facts, carrier=context.words.carriers[carrier])
-    return context.book.plans[plan].plan_id if plan >= 0 else "", facts
+    return context.plans[plan].plan_id if plan >= 0 else "", facts

@@ -67,7 +67,7 @@ def table_of(
 
 
 def _words(names: pa.Array, batch: pa.RecordBatch, context: Context) -> pa.RecordBatch:
-    compiled, plans = context.compiled, context.book.plans
+    compiled, plans = context.compiled, context.plans
     plan = ints(batch, "plan_index")
     columns = {
         "line": batch.column("record_id"),

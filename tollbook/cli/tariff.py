@@ -12,6 +12,7 @@ COMMANDS: Final = {
     "check": ("tollbook.cli.tariff_check", "Report everything that is wrong with the book."),
     "show": ("tollbook.cli.tariff_show", "Print a plan as a person wants to read it."),
     "price": ("tollbook.cli.tariff_price", "Price calls by a book, exactly as a run would."),
+    "diff": ("tollbook.cli.tariff_diff", "Say in words what changed between two books."),
     "import": ("tollbook.cli.tariff_import:importing",
                "Bring in prices of another engine or of a carrier."),
     "export": ("tollbook.cli.tariff_import:exporting", "Write prices for others."),
