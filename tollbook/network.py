@@ -89,6 +89,7 @@ def load(folder: Path, time_zone: str, problems: Problems, shown: str = "network
     zones = network_tables.load_zones(*at("zones.csv"))
     carriers = network_tables.load_carriers(*at("carriers.csv"))
     relations, matrix = load_relations(*of_zones("relations.csv"))
+    locations = network_places.load_locations(*dated("locations.csv"))
     return Network(
         zones=zones,
         ranges=load_ranges(folder / "number_ranges.csv", zones, carriers, time_zone, problems,
@@ -96,13 +97,16 @@ def load(folder: Path, time_zone: str, problems: Problems, shown: str = "network
         special_numbers=network_tables.load_special_numbers(*of_zones("special_numbers.csv")),
         relations=relations,
         relation_matrix=matrix,
-        locations=network_places.load_locations(*dated("locations.csv")),
+        locations=locations,
         visited=network_tables.load_visited(*of_zones("networks.csv")),
         carriers=carriers,
         trunks=network_tables.load_trunks(folder / "trunks.csv", carriers, time_zone, problems,
                                           f"{shown}/trunks.csv"),
         holidays=network_tables.load_holidays(*at("holidays.csv")),
-        boundary=network_places.load_boundary(*dated("boundary.csv")),
+        boundary=network_places.load_boundary(
+            folder / "boundary.csv", zones, locations, time_zone, problems,
+            f"{shown}/boundary.csv",
+        ),
         virtual_areas=network_places.load_virtual_areas(*dated("virtual_areas.csv")),
         portability=network_places.load_portability(
             folder / "portability.csv", zones, carriers, time_zone, problems,

@@ -20,6 +20,7 @@ from tollbook.columns import (
     first_rows,
     index_in,
     is_digits,
+    is_empty,
     lengths,
     validity,
     words_of,
@@ -118,12 +119,13 @@ def load_locations(
 
 
 def load_boundary(
-    path: Path, zones: Zones, time_zone: str, problems: Problems, shown: str
+    path: Path, zones: Zones, locations: Locations, time_zone: str, problems: Problems, shown: str
 ) -> Boundary:
     """boundary.csv: home, location, edge, serve_as, valid_from, valid_to."""
     table = load_optional(path, ("home", "location"), ("edge", "serve_as", *_DATES), problems,
                           shown)
     check_filled(table, "location", problems)
+    _check_known(table, locations, problems)
     check_shape(table, "edge", "|".join(("", *_EDGES)),
                 f"{' | '.join(_EDGES)}, or empty where the regions tell", problems)
     home_zone, home_region = _homes(table, zones, problems)
@@ -134,6 +136,19 @@ def load_boundary(
                    lambda row: f"{table.cell('location', row)} of home {table.cell('home', row)}")
     edge = (index_in(table["edge"], _EDGES) + 1).astype(np.int8)
     return Boundary(home_zone, home_region, table["location"], edge, serve_as, *span)
+
+
+def _check_known(table: Table, locations: Locations, problems: Problems) -> None:
+    """A whole location that locations.csv does not know is never asked for here."""
+    names = table["location"]
+    unknown = (index_in(names, locations.names) < 0) & ~is_beginning(names) & ~is_empty(names)
+    known = locations.names.filter(pa.array(is_beginning(locations.names))).to_pylist()
+    begins = tuple(text.removesuffix(ANY) for text in known)
+    for row in np.flatnonzero(unknown).tolist():
+        unknown[row] = not names[row].as_py().startswith(begins)
+    table.report(unknown, lambda row: f"location '{table.cell('location', row)}' is not in "
+                 "locations.csv", "a location of that table, or one that begins as one of its rows",
+                 "correct it, or add it to locations.csv", problems)
 
 
 def _homes(table: Table, zones: Zones, problems: Problems) -> tuple[np.ndarray, np.ndarray]:
