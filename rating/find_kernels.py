@@ -24,7 +24,6 @@ from tariffs.rule_kernels import (
     YES_NO,
     Rules,
     Tables,
-    find_version,
 )
 from tollbook.jit import inner, kernel
 
@@ -152,23 +151,45 @@ def target_of(tables: Tables, usage: Usage, row: int, target: int) -> int:
 
 @kernel
 def find_rules(tables: Tables, usage: Usage, faults: Faults, out: Rated) -> None:
-    """Version and rule of every row without a reason, but for transit: nobody subscribes to it."""
-    first, versions = tables.versions
-    rules = tables.rules.rules
+    """Version and rule of every row without a reason, but for transit: nobody subscribes to it.
+
+    ``rule_of`` is written out: each call counts references to all
+    arrays, which costs more than the search.
+    """
+    (first, versions), all_rules = tables.versions, tables.rules
+    cells, candidates, rules = all_rules.cell, all_rules.candidate, all_rules.rules
+    relations = int(all_rules.relation_count + 1)
     for row in range(len(out.reason)):
         out.version_index[row] = -1
         out.rule_index[row] = -1
         if out.reason[row] != 0 or usage.direction[row] == TRANSIT:
             continue
         plan, start = usage.plan_index[row], usage.start_utc_s[row]
-        version = find_version(first, versions, plan, start)
+        version = -1
+        if plan >= 0:
+            version, low = int(first[plan + 1]) - 1, int(first[plan])
+            while version >= low and versions[version]["from_utc_s"] > start:
+                version -= 1
+            if version < low or start >= versions[version]["to_utc_s"]:
+                version = -1
         if version < 0:
             out.reason[row] = faults.plan_missing
             continue
         out.version_index[row] = version
-        rule = rule_of(tables, usage, row, version)
+        cell = int(usage.service[row]) * DIRECTIONS + int(usage.direction[row])
+        cell = cell * ROAMINGS + int(usage.roaming[row])
+        cell = cell * relations + int(usage.relation_index[row]) + 1
+        cell = cell * YES_NO * YES_NO + int(usage.flags[row] & FLAGS_MASK)
+        rule = int(cells[versions[version]["first_cell"] + cell])
+        first_rule = int(versions[version]["first_rule"])
+        if rule <= OPEN:
+            place = OPEN - rule
+            rule = int(candidates[place])
+            while rule >= 0 and not holds_open(all_rules, usage, row, first_rule + rule):
+                place += 1
+                rule = int(candidates[place])
         out.rule_index[row] = rule
-        if rule < 0 or rules[versions[version]["first_rule"] + rule]["refuses"]:
+        if rule < 0 or rules[first_rule + rule]["refuses"]:
             out.reason[row] = faults.no_rate
 
 

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from tariffs.model import FREE, Band, PrefixDeck, Rate, Tier, Version
-from tollbook import clock
+from tollbook.wall_clock import local_to_utc_s
 
 _PERCENT: Final = 10**11  # 100 %, scaled by 10**9
 _PER_S: Final = 60  # of rows without a ``like``
@@ -17,8 +17,8 @@ _PER_S: Final = 60  # of rows without a ``like``
 def row_of(deck: PrefixDeck, number: int, utc_s: int, zone: str) -> int:
     """The row with the longest prefix of a number among those valid at an instant; -1: none."""
     rows, digits = deck.rows, str(number)
-    wall_s = utc_s + clock.zone_table(zone).offset_at(utc_s)
-    is_valid = (rows.valid_from_wall_s <= wall_s) & (wall_s < rows.valid_to_wall_s)
+    begins = local_to_utc_s(rows.valid_from_wall_s, zone)
+    is_valid = (begins <= utc_s) & (utc_s < local_to_utc_s(rows.valid_to_wall_s, zone))
     for size in range(len(digits) if number else 0, 0, -1):
         fits = is_valid & (rows.size == size) & (rows.prefix == int(digits[:size]))
         if fits.any():

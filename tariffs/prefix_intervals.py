@@ -42,7 +42,9 @@ def intervals(rows: Prefixed) -> Intervals:
     size = np.append(rows.size.astype(np.int64), none)
     unit = _POWER[E164_DIGITS - size]
     padded = np.append(rows.prefix, none) * unit
-    begin, end = (padded << SIZE_BITS) + size, (padded + unit) << SIZE_BITS
+    # A number of fewer digits can only be in the way of a prefix that goes on with zeros.
+    digits = np.where(np.append(rows.prefix, none) % 10 == 0, size, 0)
+    begin, end = (padded << SIZE_BITS) + digits, (padded + unit) << SIZE_BITS
     order = np.argsort(begin, kind="stable")
     new = np.ones(count + 1, np.bool_)
     new[1:] = begin[order][1:] != begin[order][:-1]

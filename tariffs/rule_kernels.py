@@ -12,7 +12,6 @@ import numpy as np
 
 from tariffs.prefix_kernels import Prefixes
 from tariffs.price_kernels import Clocks, Prices
-from tollbook.jit import kernel
 
 DIRECTIONS, ROAMINGS, YES_NO = 5, 4, 2  # sizes of the table's axes, after service: tollbook.codes
 NO_RULE = -1  # in ``cell`` and ``candidate``
@@ -92,16 +91,3 @@ class Tables(NamedTuple):
     prices: Prices
     clocks: Clocks
     prefixes: Prefixes
-
-
-@kernel
-def find_version(first: np.ndarray, versions: np.ndarray, plan: int, utc_s: int) -> int:
-    """The plan's version in force at an instant, or -1."""
-    if plan < 0:
-        return -1
-    version = int(first[plan + 1]) - 1
-    while version >= first[plan] and versions[version]["from_utc_s"] > utc_s:
-        version -= 1
-    if version < first[plan] or utc_s >= versions[version]["to_utc_s"]:
-        return -1
-    return version

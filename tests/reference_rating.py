@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date
 from fractions import Fraction
 
-from reference_price import FOREVER, charge_micro, instant, is_cut, lead_of, local, quantities
+from reference_price import FOREVER, charge_micro, instant, is_cut, lead_of, quantities
 
 from rating.trace_steps import Facts
 from tariffs.compile_rates import Maxima
@@ -195,14 +195,18 @@ def longest(version: Version, charge: Charge, facts: Facts) -> tuple[PrefixDeck,
     number = facts.other_e164
     if facts.is_routed and facts.routing_e164:
         number = facts.routing_e164
-    wall = local(facts.start_utc_s, version.time_zone).replace(tzinfo=None)
-    wall_s = (wall - datetime(1970, 1, 1)) // timedelta(seconds=1)
+
+    def at(wall_s: int) -> int:
+        is_open = abs(wall_s) >= 2**62
+        return wall_s if is_open else instant(date(1970, 1, 1), wall_s, version.time_zone)
+
     deck = next(deck for deck in version.prefix_decks if deck.name == charge.by_prefix)
     rows = deck.rows
     fitting = [
         (int(rows.size[row]), row) for row in range(len(rows.prefix))
         if str(number).startswith(str(rows.prefix[row])) and number > 0
-        and rows.valid_from_wall_s[row] <= wall_s < rows.valid_to_wall_s[row]
+        and at(int(rows.valid_from_wall_s[row])) <= facts.start_utc_s
+        and facts.start_utc_s < at(int(rows.valid_to_wall_s[row]))
     ]  # fmt: skip
     return (deck, max(fitting)[1]) if fitting else None
 

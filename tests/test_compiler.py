@@ -54,38 +54,6 @@ def compiled_of(book: Book, maxima: Maxima | None = None) -> CompiledBook:
     return compile_book(book, ZONES, RELATIONS, ACCESS_CODES, ("p",), maxima)
 
 
-def some(words: tuple[str, ...]) -> st.SearchStrategy[tuple[str, ...]]:
-    return st.just(()) | st.lists(st.sampled_from(words), min_size=1, max_size=2).map(tuple)
-
-
-MAYBE = st.sampled_from([None, None, True, False])
-WHENS = st.builds(
-    When, some(codes.SERVICES[1:]), some(codes.DIRECTIONS[1:4]), some(codes.ROAMINGS),
-    some(RELATIONS), some(ZONES), MAYBE, MAYBE, some(ACCESS_CODES),
-)  # fmt: skip
-FACTS = st.builds(
-    Facts, st.sampled_from(codes.SERVICES[1:]), st.sampled_from(codes.DIRECTIONS[1:4]),
-    st.just(START), st.sampled_from(codes.ROAMINGS), st.sampled_from(("", *RELATIONS)),
-    st.sampled_from(("", *ZONES)), st.sampled_from(("", *ACCESS_CODES)), st.booleans(),
-    st.booleans(), st.just(60),
-)  # fmt: skip
-
-
-@given(st.lists(WHENS, max_size=12), st.lists(FACTS, min_size=1, max_size=20), st.data())
-def test_the_first_rule_that_holds(whens: list[When], facts: list[Facts], data: Any) -> None:
-    refuses = st.sampled_from([False, False, True])
-    rules = tuple(
-        Rule(when, (Charge("airtime", "local"),), data.draw(refuses)) for when in whens
-    )
-    earlier = version_of(rules[::-1], LOCAL, valid_to=date(2003, 1, 5))
-    book = book_of(earlier, version_of(rules, LOCAL, valid_from=date(2003, 1, 5)))
-    rows = rate_facts(facts, [0] * len(facts), compiled_of(book))
-    for fact, row in zip(facts, rows, strict=True):
-        naive = reference_rating.rate(book, "p", fact, Maxima())
-        assert (row.reason, row.rule_index) == (naive.reason, naive.rule_index)
-        assert row.version == "2003-01-05"
-
-
 def test_rows_that_rating_passes_by() -> None:
     """Transit has no plan; a plan that the book does not hold has no version."""
     book = book_of(version_of((Rule(When(), (Charge("airtime", "local"),)),), LOCAL))
