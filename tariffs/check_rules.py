@@ -206,7 +206,8 @@ def _check_reach(edition: Edition, problems: Problems) -> None:
                          "whenever it does",
                          "rules from the special to the general; the first that holds is applied",
                          f"move it before {line}, or remove it")
-    if edition.rules_are_whole and _hidden_by(When(), rules) is None:
+    falls_back = bool(edition.version.fallback)  # a last rule that refuses would forbid it
+    if edition.rules_are_whole and not falls_back and _hidden_by(When(), rules) is None:
         at = rules[-1].at if rules else edition.at
         problems.warn(where(at), f"plan '{edition.plan_id}' has no last rule for everything else",
                       "usage that fits no rule goes to suspense as `no_rate`",
