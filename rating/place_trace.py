@@ -48,6 +48,11 @@ class Place:
     by: str = ""
     key: str = ""
 
+    @property
+    def is_by_digits(self) -> bool:
+        """Whether the key is of a person's number: beside a masked one it would give digits away."""
+        return self.by in ("prefix", "number routed to")
+
 
 NOWHERE: Final = Place()
 

@@ -23,6 +23,7 @@ numbering:
   mobile_lengths: {min: 11, max: 11}
   access_codes: [17911]
 national_roaming: zone
+places: {same_place: originating, boundary: served, forward_home: [unconditional]}
 store: {catalogue: "sqlite:///catalogue.db", lake: lake}
 sources: [{name: msc, layout: tollbook, files: "CDR_{sequence:06d}.csv", time_zone: Asia/Shanghai}]
 """,
@@ -38,6 +39,7 @@ prefix,zone,carrier
 8610,010,east
 8620,020,east
 86139,010,own
+8613920,020,own
 81,JP,
 """,
     "network/special_numbers.csv": "number,zone,name\n110,emergency,Police\n",
@@ -49,7 +51,8 @@ country:CN,country:CN,toll
 country:CN,*,abroad
 *,*,roaming
 """,
-    "network/locations.csv": "location,zone\nBJ-1,010\nGZ-1,020\n",
+    "network/locations.csv": "location,zone\nBJ-1,010\nGZ-*,020\n",
+    "network/boundary.csv": "home,location,edge\n010,GZ-9,inter\n",
     "network/networks.csv": "tadig,zone,name\nJPNAA,JP,Network A\n",
     "network/carriers.csv": """\
 carrier,name,own
@@ -99,23 +102,27 @@ rules:
   - {when: {service: video}, charge: {airtime: video}}
   - {when: {service: sms}, charge: {message: sms}}
   - {when: {service: data}, charge: {data: gprs}}
+  - {when: {service: voice, relation: local}, charge: {airtime: local}}
   - {otherwise: refuse}
 """,
 }
 
 HEADER: Final = (
     "service,direction,served,other,start,duration,up_bytes,down_bytes,events,network,location,"
-    "trunk_in,trunk_out"
+    "trunk_in,trunk_out,routing,forward"
 )
 _DAY: Final = "2003-06-10T{}+08:00"
 
 
 def _row(
     what: str, other: str, time: str, used: str, where: str = "", trunks: str = ",",
-    served: str = "13900000001",
+    served: str = "13900000001", sent: str = ",",
 ) -> str:  # fmt: skip
-    """used: seconds, bytes up, bytes down and events; where: network and location."""
-    return f"{what},{served},{other},{_DAY.format(time)},{used},{where or ',BJ-1'},{trunks}"
+    """used: seconds, bytes up, bytes down and events; where: network and location.
+
+    sent: the number routed to, and the reason of forwarding.
+    """
+    return f"{what},{served},{other},{_DAY.format(time)},{used},{where or ',BJ-1'},{trunks},{sent}"
 
 
 # What each line of the file is called below; the first record stands on line 2.
@@ -136,6 +143,13 @@ RECORDS: Final = {
     "unknown": _row("voice,in", "01065541234", "18:00:00", "20,0,0,0", served="13900000003"),
     "no_rate": _row("mms,out", "13900000002", "19:00:00", "0,0,0,1"),
     "malformed": _row("voice,out", "0208765?321", "20:00:00", "20,0,0,0"),
+    "border": _row("voice,out", "02087654321", "21:00:00", "61,0,0,0", ",GZ-9"),
+    "routed": _row("voice,out", "13900000003", "22:00:00", "61,0,0,0", ",GZ-1",
+                   sent="+8613920000007,"),
+    "forward_home": _row("voice,forward", "02087654321", "22:10:00", "61,0,0,0", ",GZ-1",
+                         sent=",unconditional"),
+    "forward_away": _row("voice,forward", "02087654321", "22:20:00", "61,0,0,0", ",GZ-1",
+                         sent=",no_answer"),
 }  # fmt: skip
 NUMBER_OF: Final = {name: f"F1-{line}" for line, name in enumerate(RECORDS, start=2)}
 

@@ -21,7 +21,7 @@ from explain_workspace import AS_OF_UTC_S, NUMBER_OF
 
 from rating import trace
 from rating.conditions import conditions
-from tollbook import money
+from tollbook import codes, money
 from tollbook.cli import main
 from tollbook.cli.explain_json import document
 from tollbook.cli.explain_screen import screen
@@ -194,6 +194,11 @@ def test_the_record_is_shown_as_json(by_hand: Path) -> None:
         290_000, 690_000, 690_000)  # fmt: skip
     assert found["rule"]["at"] == "tariffs/standard.yaml:24"
     assert found["guidance"]["subscription"]["valid_to_utc_s"] is None
+    border = json.loads(run_explain(by_hand, NUMBER_OF["border"], "--json").output)["guidance"]
+    assert {name: border[name]["by"] for name in ("served", "real", "called")} == {
+        "served": "border cell", "real": "location", "called": "same place"}  # fmt: skip
+    assert (border["flags"], border["home_relation"]) == (
+        ["same_place", "boundary", "boundary_inter"], "local")  # fmt: skip
     suspended = json.loads(run_explain(by_hand, NUMBER_OF["malformed"], "--json").output)
     assert (suspended["fate"], suspended["reason"], suspended["raw_value"]) == (
         "suspended", "number_malformed", "0208765?321")  # fmt: skip
@@ -276,7 +281,7 @@ def tamper(root: Path, dataset: str, record: str, column: str, value: object) ->
         ("rated", "rule", 5, {"rule": (6, 5)}),
         ("rated", "version", "2002-01-01", {"version": ("2002-01-01", "2001-02-21")}),
         ("rated", "other_e164", 861065541234, {"other_zone": ("020", "010"),
-         "relation": ("toll", "local")}),
+         "relation": ("toll", "local"), "flags": (0, codes.FLAG_SAME_PLACE)}),
         ("rated", "roaming", "visitor", {"roaming": ("visitor", "home")}),
         ("legs", "charge", Decimal("0.05"), {"leg out: charge_micro": (50_000, 60_000)}),
         ("legs", "agreement", "east-2004",

@@ -14,18 +14,25 @@ from rating.conditions import conditions
 from rating.guide_trace import Guidance, Place
 from rating.trace import Trace
 from tariffs.model import Position
-from tollbook import clock
+from tollbook import clock, codes
 from tollbook.cli.steps_json import component_dict
 from tollbook.columns import OPEN_FROM, OPEN_TO
 from tollbook.numbering import masked
 from tollbook.run.explaining import Explanation, Leg
 from tollbook.run.records import record_text
 
-_NUMBERS: Final = ("served_raw", "other_raw", "third_raw", "served_e164", "other_e164")
+_NUMBERS: Final = ("served_raw", "other_raw", "third_raw", "served_e164", "other_e164",
+                   "routing_raw", "routing_e164")  # fmt: skip
 _USAGE: Final = (
     "source", "service", "direction", *_NUMBERS, "start_utc_s", "duration_s", "up_bytes",
-    "down_bytes", "event_count", "trunk_in", "trunk_out", "network", "location",
+    "down_bytes", "event_count", "trunk_in", "trunk_out", "network", "location", "forward",
 )  # fmt: skip
+_FLAGS: Final = {
+    "on_net": codes.FLAG_ON_NET, "friend": codes.FLAG_FRIEND, "group": codes.FLAG_GROUP,
+    "same_place": codes.FLAG_SAME_PLACE, "boundary": codes.FLAG_BOUNDARY,
+    "boundary_inter": codes.FLAG_BOUNDARY_INTER, "routed": codes.FLAG_ROUTED,
+    "ported": codes.FLAG_PORTED,
+}  # fmt: skip
 
 
 def document(one: Explanation, is_masked: bool = False) -> dict[str, Any]:
@@ -92,9 +99,14 @@ def _guidance(one: Explanation, found: Guidance, is_masked: bool) -> dict[str, A
         "subscription": paying,
         "home": _place(found.home, is_masked),
         "served": _place(found.served, is_masked),
+        "real": _place(found.real, is_masked),
         "other": _place(found.other, is_masked),
+        "called": _place(found.called, is_masked),
         "carrier": found.carrier,
+        "carrier_by": found.carrier_by,
         "relation": found.relation,
+        "home_relation": found.home_relation,
+        "flags": [word for word, flag in _FLAGS.items() if found.flags & flag],
         "roaming": found.roaming,
         "access_code": one.row["access_code"],
         "special_number": one.row["special_number"],
@@ -104,9 +116,8 @@ def _guidance(one: Explanation, found: Guidance, is_masked: bool) -> dict[str, A
 
 
 def _place(place: Place, is_masked: bool) -> dict[str, str] | None:
-    """A prefix beside a masked number would give its hidden digits away."""
     found = asdict(place)
-    if is_masked and place.by == "prefix":
+    if is_masked and place.is_by_digits:
         del found["key"]
     return found if place.zone else None
 

@@ -24,6 +24,7 @@ from tollbook.numbering import masked
 from tollbook.run.explaining import Explanation, Leg
 from tollbook.run.records import record_text
 
+_NO_FORWARD: Final = codes.FORWARDS[0]
 _AT: Final = {"home": "at home", "national": "roaming in the country",
               "international": "roaming abroad", "visitor": "visitor"}  # fmt: skip
 
@@ -74,6 +75,10 @@ def _what(one: Explanation, number: Callable[[Any], str]) -> Iterator[Line]:
                      f"byte {row['byte_offset']:,} (+{row['byte_length']})")  # fmt: skip
     other = _dialled(row, number)
     third = f", third party {number(row['third_raw'])}" if row["third_raw"] else ""
+    if row.get("forward", _NO_FORWARD) != _NO_FORWARD:
+        third += f", forwarded: {row['forward'].replace('_', ' ')}"
+    if row.get("routing_raw"):
+        third += f", routed to {number(row['routing_raw'])}"
     yield "what", (f"{row['service']} {row['direction']}, {number(row['served_raw']) or '?'}"
                    f"{_arrow(row['direction'], other)}{third}")  # fmt: skip
     if row["start_utc_s"]:
@@ -148,12 +153,28 @@ def _guided(
     if row["roaming"] == codes.ROAMINGS[codes.NATIONAL]:
         home = f" (at home in {found.home.name})"
     yield "served", f"{_place(found.served, is_masked)}; {_AT[row['roaming']]}{home}"
+    if found.real.zone:
+        yield "", f"really in {_place(found.real, is_masked)}"
     if row["other_zone"]:
         of = f"{number(row['other_e164'])}: " if row["other_e164"] else ""
         code = f"; access code {row['access_code']}" if row["access_code"] else ""
         held = f"; held by {found.carrier}" if found.carrier else ""
-        yield "other", f"{of}{_place(found.other, is_masked)}{held}{code}"
-        yield "relation", row["relation"]
+        held += ", as portability.csv says" if found.carrier_by == "portability" else ""
+        friend = "; a friend" if found.flags & codes.FLAG_FRIEND else ""
+        friend += "; of one closed user group" if found.flags & codes.FLAG_GROUP else ""
+        yield "other", f"{of}{_place(found.other, is_masked)}{held}{code}{friend}"
+    if found.called.zone:
+        yield "called", f"as if to {_place(found.called, is_masked)}"
+    if row["relation"]:
+        yield "relation", _relation(found, row["direction"])
+
+
+def _relation(found: Guidance, direction: str) -> str:
+    """How the two places relate, and how home and the served place do where they are two."""
+    if found.served.zone == found.home.zone or not found.home_relation:
+        return found.relation
+    onward = ", from home" if direction == codes.DIRECTIONS[codes.FORWARD] else ""
+    return f"{found.relation}{onward}; from home to {found.served.name} {found.home_relation}"
 
 
 def _span(since_utc_s: int, until_utc_s: int, zone: str) -> str:
@@ -169,8 +190,7 @@ def _moment(utc_s: int, zone: str) -> str:
 def _place(place: Place, is_masked: bool) -> str:
     if not place.zone:
         return "nowhere"
-    # A prefix beside a masked number would give its hidden digits away.
-    key = "" if is_masked and place.by == "prefix" else f" {place.key}"
+    key = "" if not place.key or (is_masked and place.is_by_digits) else f" {place.key}"
     return f"{place.name} ({place.zone}), by {place.by}{key}"
 
 
