@@ -50,7 +50,7 @@ class Place:
 
     @property
     def is_by_digits(self) -> bool:
-        """Whether the key is of a person's number: beside a masked one it would give digits away."""
+        """Whether the key is of a person's number: beside a masked one it would tell digits."""
         return self.by in ("prefix", "number routed to")
 
 
