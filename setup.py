@@ -27,6 +27,8 @@ TEST = [
     "duckdb>=1.2",
     "polars>=1.20",
     "build>=1.2",
+    "jsonschema>=4.23",
+    "phonenumbers>=8.13",
 ]
 
 setup(
@@ -44,6 +46,7 @@ setup(
     package_data={
         "tollbook": ["py.typed", "sample/**/*", "blank/**/*"],
         "cdr": ["layouts/*.yaml", "asn1/*.csv"],
+        "tariffs": ["schema/*"],
         "billing": ["templates/*"],
     },
     install_requires=CORE,
