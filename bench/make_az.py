@@ -98,6 +98,9 @@ def codes() -> list[Code]:
                 continue
             if prefix[:3] not in SATELLITE:
                 found[prefix] = Code(prefix, country, kind, plain(f"{country} {texts['en']}"))
+    for prefix in [*found]:  # a code of which all longer ones stand in the sheet decides nothing
+        if all(f"{prefix}{digit}" in found for digit in range(10)):
+            del found[prefix]
     operators = {code.destination: code for code in found.values() if code.kind == "mobile"}
     numbers: dict[str, int] = {}
     named = {}

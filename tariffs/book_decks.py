@@ -146,6 +146,10 @@ def read_prefixes(path: Path, problems: Problems, shown: str) -> PrefixDeck:
         valid_to_wall_s=until,
         lines=table.lines,
     )
+    says_more = (first > 0) | (rows.connect_nano >= 0) | (rows.minimum_nano >= 0)
+    table.report((rate >= 0) & says_more, lambda row: "the row names a rate, and also increments, "
+                 "connect or minimum", "a rate alone: it says all of them",
+                 "empty the other cells, or give the row a price", problems)
     after, before = columns.overlaps(prefix, since, until)
     _note_twice(table, after, before, problems)
     return PrefixDeck(path.name, rows, rate_names, Position(shown, 1))

@@ -29,7 +29,7 @@ from tariffs.model import (
 from tollbook.text import Problems, did_you_mean
 
 CHAIN_MAX: Final = 4  # files that a version may be made of by `extends`
-LIKE_NOTHING: Final = "per 60s"  # the rate of decks without `like`, where the plan says `round`
+LIKE_NOTHING: Final = "per_60s"  # the rate of decks without `like`, where the plan says `round`
 
 
 class Sources(NamedTuple):
@@ -91,9 +91,10 @@ def edition_of(name: str, sources: Sources, problems: Problems) -> Edition:
         files=_files(chain, name),
     )
     currency = _last(chain, lambda one: one.currency or None) or known.currency
-    whole = all(one.rules_are_whole for one in chain)
+    whole = all(one.rules_are_whole for one in chain) and not chain[0].extends
+    unrounded = () if rounding else found.read.keys() - found.own_rounding
     return Edition(text.plan_id, text.name, currency, version, text.at, frozenset(found.unread),
-                   whole, tuple(found.replaced))  # fmt: skip
+                   whole, tuple(found.replaced), frozenset(unrounded))  # fmt: skip
 
 
 def _chain(name: str, sources: Sources, problems: Problems) -> list[PlanText]:
@@ -200,11 +201,14 @@ def _like_nothing(
                and not c.like), Position())  # fmt: skip
     if at == Position():
         return rules, rates
+    taken, name = {rate.name for rate in rates}, LIKE_NOTHING
+    while name in taken:
+        name += "_"
     tier = Tier(0, 0, 60, 60, percent_nano=PERCENT_WHOLE_NANO)
-    own = rounded(Rate(LIKE_NOTHING, "second", (tier,), at=at, is_template=True), rounding)
+    own = rounded(Rate(name, "second", (tier,), at=at, is_template=True), rounding)
     named = tuple(
         replace(rule, charges=tuple(
-            replace(c, like=LIKE_NOTHING) if c.by_prefix in priced and not c.like else c
+            replace(c, like=name) if c.by_prefix in priced and not c.like else c
             for c in rule.charges
         )) for rule in rules
     )  # fmt: skip

@@ -190,7 +190,7 @@ def _price_range(outer: Reader) -> tuple[PriceRange, ...] | None:
         if 0 < high < low:
             reader.wrong("max", f"'max' is '{reader.text('max')}', below 'min'",
                          "a range from the lower to the higher price", "correct one of the two")
-        if unit is not None:
+        elif unit is not None:
             found.append(PriceRange(unit[0], per, low, high))
     return tuple(found)
 

@@ -12,9 +12,20 @@ from itertools import pairwise
 from tariffs.book_decks import DeckFiles
 from tariffs.book_plan import STANDARD
 from tariffs.check_rates import check_bands
-from tariffs.check_rules import check_deck_zones, check_fallbacks, check_rules, listed, where
+from tariffs.check_rules import (
+    check_deck_zones,
+    check_fallback_reach,
+    check_fallbacks,
+    check_rules,
+    listed,
+    where,
+)
+from tariffs.day_kinds import HOLIDAY, day_kinds
 from tariffs.known import Edition, Known
-from tariffs.model import TaxRate
+from tariffs.lint_prefixes import lint_prefixes
+from tariffs.lint_prices import lint_prices
+from tariffs.model import DAY_CLASSES_MAX, Dates, Rate, TaxRate
+from tariffs.rate_limits import faults
 from tariffs.units import moment_text
 from tollbook import schemas
 from tollbook.text import Problems, did_you_mean
@@ -30,15 +41,42 @@ def check(
     """All checks over what was read without a problem of its own."""
     for edition in editions:
         for rate in edition.version.rates:
+            _check_faults(rate, problems)
             check_bands(rate, problems)
         check_rules(edition, decks, known, problems)
+        check_fallback_reach(edition, decks, problems)
+        lint_prices(edition, known, problems)
         _check_tax_classes(edition, taxes, problems)
         _check_currency(edition, known, problems)
+    lint_prefixes(editions, problems)
+    _check_day_kinds(editions, problems)
     check_fallbacks(editions, problems)
     check_deck_zones(decks, known, problems)
     _check_versions(editions, problems)
     _check_component_count(editions, problems)
     _check_taxes(taxes, problems)
+
+
+def _check_faults(rate: Rate, problems: Problems) -> None:
+    """Combinations that have no meaning; the compiler asks the same question."""
+    for fault in faults(rate):
+        problems.add(where(rate.at), f"rate '{rate.name}': {fault.found}", fault.allowed,
+                     fault.advice)
+
+
+def _check_day_kinds(editions: Sequence[Edition], problems: Problems) -> None:
+    """How many kinds of day the dates of all bands tell apart."""
+    bands = [band for edition in editions for rate in edition.version.rates
+             for band in rate.bands if band.dates != Dates()]  # fmt: skip
+    dates = tuple(dict.fromkeys(band.dates for band in bands))
+    kinds = day_kinds(dates) if dates else ()
+    count = sum(kind.day_type != HOLIDAY for kind in kinds)
+    if count > DAY_CLASSES_MAX:
+        last = next(band for band in reversed(bands) if band.dates == dates[-1])
+        problems.add(where(last.at), f"with this band the dates of the book make {count} kinds of "
+                     f"day", f"at most {DAY_CLASSES_MAX}: days that all bands of the book treat "
+                     "alike are one kind", "use fewer different dates, or declare the days as "
+                     "holidays")
 
 
 def _check_tax_classes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -15,12 +16,14 @@ from tollbook.text import Problems
 
 @dataclass
 class _Found:
-    """Days on which something was found: a mask of their types, and the first of them."""
+    """Days on which something was found: a mask of their types, the first, how many kinds."""
 
     days: int = 0
     first: date = date.max
+    kinds: int = 0
 
     def add(self, kind: DayKind) -> None:
+        self.kinds += 1
         self.days |= 1 << kind.day_type
         self.first = min(self.first, kind.example)
 
@@ -32,6 +35,13 @@ class _Hours:
     overlaps: dict[tuple[int, int], _Found] = field(default_factory=dict)
     gaps: dict[tuple[int, int], _Found] = field(default_factory=dict)
     deciding: set[int] = field(default_factory=set)
+    kinds: Counter[int] = field(default_factory=Counter)  # of day, by day type
+
+    def on(self, found: _Found) -> str:
+        """The days in words, with an example where it is not all days of a type."""
+        days = days_text(found.days) if found.days == ALL_DAYS else f"on {days_text(found.days)}"
+        every = sum(count for kind, count in self.kinds.items() if found.days >> kind & 1)
+        return days if found.kinds == every else f"on certain dates, the first {found.first},"
 
 
 def check_bands(rate: Rate, problems: Problems) -> None:
@@ -40,15 +50,17 @@ def check_bands(rate: Rate, problems: Problems) -> None:
         return
     hours = _Hours()
     for kind in day_kinds(tuple(band.dates for band in rate.bands)):
+        hours.kinds[kind.day_type] += 1
         holding = [
             number for number, band in enumerate(rate.bands)
             if band.days >> kind.day_type & 1 and kind.holds[number]
         ]  # fmt: skip
         _walk_day(rate.bands, holding, kind, hours)
     for (one, other), found in hours.overlaps.items():
-        _note_overlap(rate, rate.bands[one], rate.bands[other], found, problems)
+        pair = rate.bands[one], rate.bands[other]
+        _note_overlap(rate, pair, hours.on(found), problems)
     if not rate.tiers:
-        _note_gaps(rate, hours.gaps, problems)
+        _note_gaps(rate, hours, problems)
     elif not hours.gaps and not hours.overlaps:
         problems.warn((rate.at.file, rate.at.line), f"rate '{rate.name}': its own price is never "
                       "in force, because the bands cover all hours",
@@ -79,22 +91,22 @@ def _walk_day(
             open_from = low
 
 
-def _note_overlap(rate: Rate, one: Band, other: Band, found: _Found, problems: Problems) -> None:
-    first, second = sorted((one, other), key=lambda band: band.at.line)
-    low, high = max(one.from_s, other.from_s), min(one.to_s, other.to_s)
-    weight = f" with weight {one.weight}" if any(band.weight for band in rate.bands) else ""
+def _note_overlap(rate: Rate, pair: tuple[Band, Band], on: str, problems: Problems) -> None:
+    first, second = sorted(pair, key=lambda band: band.at.line)
+    low, high = max(first.from_s, second.from_s), min(first.to_s, second.to_s)
+    weight = f" with weight {first.weight}" if any(band.weight for band in rate.bands) else ""
     problems.add((second.at.file, second.at.line), f"rate '{rate.name}': bands '{first.name}' "
                  f"(line {first.at.line}) and '{second.name}' both hold {time_text(low)}-"
-                 f"{time_text(high)} {_on(rate, found)}{weight}",
+                 f"{time_text(high)} {on}{weight}",
                  "every local minute of every day type has exactly one price",
                  "shorten one of the bands, give them different days, or give the one that counts "
                  "a higher `weight`")
 
 
-def _note_gaps(rate: Rate, gaps: dict[tuple[int, int], _Found], problems: Problems) -> None:
-    for (low, high), found in gaps.items():
+def _note_gaps(rate: Rate, hours: _Hours, problems: Problems) -> None:
+    for (low, high), found in hours.gaps.items():
         problems.add((rate.at.file, rate.at.line), f"rate '{rate.name}': bands leave "
-                     f"{time_text(low)}-{time_text(high)} {_on(rate, found)} without a price",
+                     f"{time_text(low)}-{time_text(high)} {hours.on(found)} without a price",
                      "every local minute of every day type has exactly one price",
                      "add a band, or give the rate a `price` that holds elsewhere")
 
@@ -107,9 +119,3 @@ def _note_hidden(rate: Rate, deciding: set[int], problems: Problems) -> None:
                       "holds: bands of higher weight cover it, or its days and dates never meet",
                       "bands that decide the price of some hour",
                       "give it a higher `weight`, or remove it")
-
-
-def _on(rate: Rate, found: _Found) -> str:
-    days = days_text(found.days) if found.days == ALL_DAYS else f"on {days_text(found.days)}"
-    dated = any(band.dates != type(band.dates)() for band in rate.bands)
-    return f"{days} (first on {found.first})" if dated else days

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Final
 
 from tariffs.book_decks import DeckFiles
-from tariffs.book_extends import LIKE_NOTHING
 from tariffs.book_rules import (
     ANY_CODE,
     ANY_RELATION,
@@ -32,6 +31,7 @@ def check_rules(edition: Edition, decks: DeckFiles, known: Known, problems: Prob
     _check_charges(edition, decks, known, problems)
     _check_units(edition, decks, problems)
     _check_reach(edition, problems)
+    _check_possible(edition, known, problems)
     _check_unused(edition, decks, problems)
 
 
@@ -77,8 +77,7 @@ def _check_charges(
 ) -> None:
     """Components, rates and relations that do not exist, in rules and in what they name."""
     version = edition.version
-    rates = {rate.name for rate in version.rates} - {LIKE_NOTHING}
-    defined = rates | edition.unread_rates | {FREE}
+    defined = {rate.name for rate in version.rates} | edition.unread_rates | {FREE}
     for rule in version.rules:
         for charge in rule.charges:
             if charge.component not in version.components:
@@ -124,7 +123,7 @@ def _check_relations(charge: Charge, known: Known, problems: Problems) -> None:
 
 def _rates_in_text(charge: Charge) -> Iterator[str]:
     """The rates that a charge names itself, without those of its deck."""
-    if charge.like not in ("", LIKE_NOTHING):
+    if charge.like:
         yield charge.like
     yield from (name for _, name in (*charge.by_relation, *charge.by_home_relation))
     if not (charge.by_zone or charge.by_prefix or charge.by_relation or charge.by_home_relation):
@@ -212,6 +211,55 @@ def _check_reach(edition: Edition, problems: Problems) -> None:
         problems.warn(where(at), f"plan '{edition.plan_id}' has no last rule for everything else",
                       "usage that fits no rule goes to suspense as `no_rate`",
                       "add `- {otherwise: refuse}` to say so")
+
+
+def _check_possible(edition: Edition, known: Known, problems: Problems) -> None:
+    """Conditions that never hold together, or never in this operator's workspace."""
+    for rule in edition.version.rules:
+        when = rule.when
+        forwarded = bool(when.forward) and "none" not in when.forward
+        across = bool(when.boundary) and "none" not in when.boundary
+        for found, holds, do in (
+            ("forward: " + ", ".join(when.forward) + " with direction: "
+             + ", ".join(when.direction),
+             forwarded and when.direction and "forward" not in when.direction,
+             "write direction: forward"),
+            ("boundary: " + ", ".join(when.boundary) + " with roaming: " + ", ".join(when.roaming),
+             across and when.roaming and not {"home", "national"} & set(when.roaming),
+             "a cell across a border counts as at home: write roaming: home, or leave it out"),
+        ):
+            if holds:
+                problems.add(where(rule.at), f"this rule never holds: {found}",
+                             "conditions that can hold together", do)
+        for key, asked, is_set in (("same_place", when.same_place, known.has_same_place),
+                                   ("boundary", across, known.has_boundary)):
+            if asked and is_set is False:
+                problems.warn(where(rule.at), f"this rule never holds: `places: {key}` of "
+                              "operator.yaml is never", f"a rule on '{key}' where that is set",
+                              "set it there, or remove the rule")
+
+
+def check_fallback_reach(edition: Edition, decks: DeckFiles, problems: Problems) -> None:
+    """A fallback that is never asked: a rule holds for everything, and no deck can miss."""
+    version = edition.version
+    if not version.fallback or not edition.rules_are_whole:
+        return
+    last = _hidden_by(When(), version.rules)
+    if last is not None and not any(_can_miss(c, decks) for r in version.rules for c in r.charges):
+        problems.warn(where(last.at), f"plan '{edition.plan_id}': the fallback is never asked: "
+                      "this rule holds for everything"
+                      + (", and what is refused stays refused" if last.refuse else ""),
+                      "a fallback where usage may fit no rule, or a number no row of a deck",
+                      "remove this rule, or `fallback`")
+
+
+def _can_miss(charge: Charge, decks: DeckFiles) -> bool:
+    """Whether a charge may find no rate."""
+    pairs = charge.by_relation or charge.by_home_relation
+    if pairs:
+        return ANY_RELATION not in dict(pairs)
+    rows = decks.read.get(charge.by_zone) or ()
+    return bool(charge.by_prefix) or (bool(rows) and all(row.zone != ANY_ZONE for row in rows))
 
 
 def _hidden_by(when: When, earlier: Sequence[Rule]) -> Rule | None:

@@ -14,7 +14,7 @@ from tariffs.model import DAY_TYPES, Dates
 FIRST_DAY: Final = date(1970, 1, 1)
 _LAST_DAY: Final = date(2101, 1, 1)
 _FIRST_WEEKDAY: Final = 3  # 1970-01-01 was a Thursday
-_HOLIDAY: Final = len(DAY_TYPES) - 1
+HOLIDAY: Final = len(DAY_TYPES) - 1
 
 
 class DayKind(NamedTuple):
@@ -96,6 +96,6 @@ def day_kinds(dates: Sequence[Dates]) -> tuple[DayKind, ...]:
     for at in sorted(first.tolist()):
         held = truth[:, at].tolist()
         holds = tuple(held[place] for place in places)
-        for kind in (int(weekday[at]), _HOLIDAY):
+        for kind in (int(weekday[at]), HOLIDAY):
             kinds.setdefault((kind, holds), FIRST_DAY + timedelta(at))
     return tuple(DayKind(kind, holds, day) for (kind, holds), day in kinds.items())

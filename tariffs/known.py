@@ -16,7 +16,9 @@ class Known:
 
     None means "not known here": names of that kind are then not checked, so that a book can be
     tried without a workspace. currency, time_zone: used where a plan names none; "" if not known,
-    and every plan must then name its own.
+    and every plan must then name its own. duration_limit_s, volume_limit_bytes: the largest usages
+    (0: not known). has_zone_clocks: whether a zone has a time zone of its own; has_same_place,
+    has_boundary: whether operator.yaml asks for these rules of places.
     """
 
     zones: tuple[str, ...] | None = None
@@ -26,6 +28,11 @@ class Known:
     holidays: frozenset[date] = frozenset()
     currency: str = ""
     time_zone: str = ""
+    duration_limit_s: int = 0
+    volume_limit_bytes: int = 0
+    has_zone_clocks: bool | None = None
+    has_same_place: bool | None = None
+    has_boundary: bool | None = None
 
 
 def names_of(workspace: Workspace, network: Network) -> Known:
@@ -38,6 +45,11 @@ def names_of(workspace: Workspace, network: Network) -> Known:
         holidays=frozenset(day for day, _ in network.holidays),
         currency=workspace.operator.currency,
         time_zone=workspace.operator.time_zone,
+        duration_limit_s=workspace.limits.duration_s,
+        volume_limit_bytes=workspace.limits.volume_bytes,
+        has_zone_clocks=any(network.zones.time_zones),
+        has_same_place=workspace.places.same_place != "never",
+        has_boundary=workspace.places.boundary != "never",
     )
 
 
@@ -48,6 +60,7 @@ class Edition:
     unread_rates: names of rates that were noted as faulty; what refers to them is not noted again.
     rules_are_whole: False if a rule was noted as faulty and is missing from the version.
     replaced: rates of the file that stand in place of one it took over, with that one.
+    unrounded: names of rates for which neither they nor the plan says `round`.
     """
 
     plan_id: str
@@ -58,6 +71,7 @@ class Edition:
     unread_rates: frozenset[str] = frozenset()
     rules_are_whole: bool = True
     replaced: tuple[tuple[Rate, Rate], ...] = ()
+    unrounded: frozenset[str] = frozenset()
 
     @property
     def begins(self) -> tuple[date, int]:

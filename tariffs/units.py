@@ -114,3 +114,20 @@ def moment_text(moment: tuple[date, int]) -> str:
     """A day and its second as a book writes them: ``"2008-03-01"``, ``"2008-03-01T14:00"``."""
     day, second = moment
     return f"{day}T{time_text(second)}" if second else str(day)
+
+
+def seconds_text(seconds: int) -> str:
+    """``90`` -> ``"90s"``, ``7200`` -> ``"2h"``: hours where they are whole and more than one."""
+    return f"{seconds // 3600}h" if seconds >= 7200 and not seconds % 3600 else f"{seconds}s"
+
+
+def quantity_text(quantity: int, unit: str) -> str:
+    """Base units as a book writes them: ``"60s"``, ``"10KiB"``, ``"event"``, ``"3 events"``."""
+    if unit == "second":
+        return seconds_text(quantity)
+    if unit == "event":
+        return "event" if quantity == 1 else f"{quantity} events"
+    for name, size in sorted(_BYTES.items(), key=lambda pair: -pair[1]):
+        if quantity and not quantity % size:
+            return f"{quantity // size}{name}"
+    return f"{quantity}B"

@@ -1,9 +1,7 @@
-"""The tariff book: what the text means, and the message that each broken book gets."""
+"""The tariff book: what the text means."""
 
 from __future__ import annotations
 
-import csv
-import json
 import re
 import shutil
 from datetime import date
@@ -11,36 +9,14 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from tariff_books import KNOWN, REFUSE_ALL, ROOT, load
 
 from tariffs import book, units
-from tariffs.model import ALL_DAYS, Band, Book, Rate, Tier
+from tariffs.model import ALL_DAYS, Band, Rate, Tier
 from tollbook import money
-from tollbook.cli import main
 from tollbook.text import Problems
-
-ROOT = Path(__file__).parent.parent
-BROKEN = Path(__file__).parent / "broken" / "tariffs"
-KNOWN = book.Known(
-    zones=("emergency", "010", "020", "0044"),
-    relations=("local", "toll", "international"),
-    access_codes=("17911",),
-    holidays=frozenset({date(2003, 10, 1)}),
-    currency="CNY",
-    time_zone="Asia/Shanghai",
-)
-REFUSE_ALL = "rules: [{otherwise: refuse}]\n"
-
-
-def load(folder: Path, known: book.Known = KNOWN) -> Book:
-    """A book that must have no error."""
-    problems = Problems()
-    found = book.load(folder, problems, known)
-    problems.refuse_if_any()
-    assert found is not None
-    return found
 
 
 def load_rate(folder: Path, text: str) -> Rate:
@@ -179,35 +155,6 @@ def test_names_are_not_checked_without_a_workspace(tmp_path: Path) -> None:
         "plan 'p': 'currency' is missing", "plan 'p': 'time_zone' is missing"]  # fmt: skip
 
 
-def broken_cases() -> dict[str, list[tuple[str, int, str, str]]]:
-    """expected.csv by case: the file, line, severity and words of every problem."""
-    cases: dict[str, list[tuple[str, int, str, str]]] = {}
-    with (BROKEN / "expected.csv").open(newline="") as rows:
-        for row in csv.DictReader(rows):
-            problem = (f"tariffs/{row['file']}", int(row["line"]), row["severity"], row["found"])
-            cases.setdefault(row["case"], []).append(problem)
-    return cases
-
-
-@pytest.mark.parametrize("case", sorted(broken_cases()))
-def test_broken_book_gets_all_its_messages_at_once(tmp_path: Path, case: str) -> None:
-    folder = BROKEN / case
-    if not folder.is_dir():
-        folder = tmp_path
-        shutil.copy(BROKEN / f"{case}.yaml", tmp_path)
-    problems = Problems()
-    found = book.load(folder, problems, KNOWN)
-    wanted = broken_cases()[case]
-    assert sorted((p.file, p.line, p.severity, p.found) for p in problems.found) == sorted(wanted)
-    assert all(p.allowed and p.do for p in problems.found)
-    assert (found is None) == any(severity == "error" for _, _, severity, _ in wanted)
-
-
-def test_every_broken_book_is_in_the_table() -> None:
-    cases = {path.stem for path in BROKEN.iterdir() if path.name != "expected.csv"}
-    assert cases == set(broken_cases())
-
-
 EXAMPLES = ROOT / "examples" / "china" / "tariffs"
 EXAMPLE = (EXAMPLES / "standard-2001.yaml").read_text()
 
@@ -235,39 +182,6 @@ def test_an_empty_folder_is_no_book(tmp_path: Path) -> None:
     assert "no tariff book" in problems.found[0].found
 
 
-def doc_blocks(kind: str) -> list[str]:
-    text = (ROOT / "docs" / "tariffs.md").read_text()
-    return re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)
-
-
-DOC_KNOWN = book.Known(
-    zones=("emergency", "police", "010", "GB", "JP"),
-    relations=("local", "toll", "hkmt", "international"),
-    access_codes=("17911",), currency="CNY", time_zone="Asia/Shanghai",
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("block", doc_blocks("yaml"))
-def test_every_snippet_of_the_guide_is_read(tmp_path: Path, block: str) -> None:
-    """A snippet of rates or rules stands for the rest of a plan; taxes need a plan beside them."""
-    for deck in doc_blocks("csv"):
-        (tmp_path / deck.splitlines()[0].removeprefix("# ")).write_text(deck)
-    head = "" if block.startswith(("plan:", "taxes:")) else "plan: snippet\n"
-    tail = "" if "rules:" in block or block.startswith("taxes:") else REFUSE_ALL
-    (tmp_path / "snippet.yaml").write_text(head + block + tail)
-    if block.startswith("taxes:"):
-        (tmp_path / "plan.yaml").write_text("plan: p\n" + REFUSE_ALL)
-    found = load(tmp_path, DOC_KNOWN)
-    assert found.plans or found.taxes
-
-
-def test_the_message_that_the_guide_shows(tmp_path: Path) -> None:
-    shutil.copy(BROKEN / "band_gap.yaml", tmp_path)
-    problems = Problems()
-    book.load(tmp_path, problems, KNOWN)
-    assert str(problems.found[0]) in doc_blocks("text")[0]
-
-
 def test_rounding_modes_as_docs_rating_shows_them() -> None:
     text = (ROOT / "docs" / "rating.md").read_text()
     rows = re.findall(r"^\| `(\w+)` \| (\S+) \| (\S+) \| (\S+) \|$", text, re.MULTILINE)
@@ -281,57 +195,3 @@ def test_rounding_modes_as_docs_rating_shows_them() -> None:
 @given(st.integers(0, 86_400))
 def test_time_of_day_is_read_as_it_is_written(second: int) -> None:
     assert units.parse_time_s(units.time_text(second)) == second
-
-
-@pytest.fixture
-def sample(tmp_path: Path) -> Path:
-    """A copy of the sample operator, as far as ``tariff check`` reads it."""
-    shutil.copytree(ROOT / "tollbook" / "sample", tmp_path / "sample")
-    return tmp_path / "sample"
-
-
-def run_check(folder: Path, *options: str) -> tuple[int, str]:
-    done = CliRunner().invoke(main.cli, ["tariff", "check", "-C", str(folder), *options])
-    return done.exit_code, done.output
-
-
-def test_check_finds_the_sample_operator_in_order(sample: Path) -> None:
-    code, output = run_check(sample)
-    assert (code, output.count("\n")) == (0, 1)
-    assert output.startswith("no error in 6 files; the book can be used: 3 plans in 4 versions")
-    code, output = run_check(sample, "--json")
-    assert code == 0
-    assert json.loads(output)["book"]["plans"] == 3
-
-
-def test_check_reports_book_and_agreements_together(sample: Path) -> None:
-    plan = sample / "tariffs" / "easy.yaml"
-    plan.write_text(plan.read_text().replace("price: 0.60}", "price: 0,60}", 1))
-    with (sample / "network" / "agreements.csv").open("a") as file:
-        file.write("x,nobody,out,voice,*,0.06,60s,,,,,,\n")
-    code, output = run_check(sample)
-    assert code == 1
-    assert "tariffs/easy.yaml:10: " in output
-    assert "'carrier' is 'nobody'" in output
-    assert output.endswith("2 errors in 2 files; nothing was compiled\n")
-    code, output = run_check(sample, "--json")
-    found = json.loads(output)
-    assert (code, found["errors"], found["warnings"], found["book"]) == (1, 2, 0, None)
-    assert {(p["file"], p["severity"]) for p in found["problems"]} == {
-        ("network/agreements.csv", "error"), ("tariffs/easy.yaml", "error")}  # fmt: skip
-
-
-def test_check_compiles_the_book_to_prove_that_no_charge_overflows(sample: Path) -> None:
-    plan = sample / "tariffs" / "easy.yaml"
-    huge = "local: {per: 60s, price: 1000000000}"
-    plan.write_text(plan.read_text().replace("local: {per: 60s, price: 0.60}", huge))
-    code, output = run_check(sample)
-    assert code == 1
-    assert "tariffs/easy.yaml:10: rate 'local'" in output
-
-
-def test_check_passes_over_warnings(sample: Path) -> None:
-    (sample / "tariffs" / "spare.csv").write_text("zone,rate\n")
-    code, output = run_check(sample)
-    assert code == 0
-    assert "0 errors, 1 warning in 1 file; the book can be used: 3 plans" in output

@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 
 @click.command(name="check")
 @workspace_option
+@click.option("--strict", is_flag=True, help="Fail on warnings too.")
 @json_option
 @click.pass_context
-def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
+def command(ctx: click.Context, folder: Path, strict: bool, as_json: bool) -> None:
     """Report everything that is wrong with the book.
 
     Reads tariffs/ and the carriers' agreements, and operator.yaml and network/, to which they
-    refer. The exit code is 1 if there is an error; warnings alone leave it at 0.
+    refer. The exit code is 1 if there is an error; warnings alone leave it at 0
+    without --strict.
     """
     from tariffs import agreements, book
     from tariffs.known import names_of
@@ -45,7 +47,7 @@ def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
         print_json(as_dict(problems.found, found))
     else:
         click.echo(screen(problems.found, found))
-    if problems.errors:
+    if problems.errors or (strict and problems.found):
         ctx.exit(1)
 
 
