@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from rating.rate import rate
 from rating.trial import Context, Vocabulary, prepare
+from rating.trial_guided import Guiding
 from tariffs.compile_rates import Maxima
 from tariffs.model import Book
 from tollbook import money, reasons, schemas
@@ -86,13 +87,14 @@ class Contexts:
 
 
 def prepare_both(
-    old: Book, new: Book, words: Vocabulary, plan: str = "", maxima: Maxima | None = None
-) -> Contexts:
+    old: Book, new: Book, words: Vocabulary, plan: str = "", maxima: Maxima | None = None,
+    guiding: Guiding | None = None,
+) -> Contexts:  # fmt: skip
     """Compile both books; raises Refused if one of them could overflow."""
     known = {one.plan_id for one in old.plans}
     plans = (*old.plans, *(one for one in new.plans if one.plan_id not in known))
-    return Contexts(prepare(old, words, plan, maxima, plans),
-                    prepare(new, words, plan, maxima, plans))  # fmt: skip
+    return Contexts(prepare(old, words, plan, maxima, plans, guiding),
+                    prepare(new, words, plan, maxima, plans, guiding))  # fmt: skip
 
 
 def compare(

@@ -18,13 +18,14 @@ import pyarrow.compute as pc
 from rating import trace
 from rating import trial_cells as cells
 from rating.rate import rate
+from rating.trial_guided import DIALLED, Guiding, guided
+from rating.trial_stated import batch_of, stated
 from tariffs.compile_rates import Maxima
 from tariffs.compiler import CompiledBook, compile_book
-from tariffs.model import UNITS, Book, Plan
-from tollbook import codes, schemas
-from tollbook.clock import DAY_S, EPOCH_DAY
-from tollbook.columns import Table, is_empty, load_table
-from tollbook.stage import int_array, ints
+from tariffs.model import Book, Plan
+from tollbook import codes
+from tollbook.columns import Table, load_table
+from tollbook.stage import ints
 from tollbook.text import Problems, did_you_mean
 
 BATCH_ROWS: Final = 131_072
@@ -36,7 +37,9 @@ FACTS: Final = (
 )  # fmt: skip
 USED: Final = ("used", "duration", "up", "down", "events")
 CARRIED: Final = ("expect", "arithmetic")
-COLUMNS: Final = ("name", "plan", "service", "direction", "start", *USED, *FACTS, *CARRIED)
+COLUMNS: Final = (
+    "name", "plan", "service", "direction", "start", *USED, *FACTS, *DIALLED, *CARRIED,
+)  # fmt: skip
 # The same columns under the names that ``rating.trace.Facts`` has for them.
 ALIASES: Final = {
     "to": "zone", "other_zone": "zone", "served_zone": "from", "home_zone": "home",
@@ -52,7 +55,7 @@ _INDEXED: Final = (
     ("access_code", "access_code_index", "access_codes"),
     ("carrier", "carrier_index", "carriers"),
 )
-_FLAGS: Final = (
+FLAGS: Final = (
     ("on_net", codes.FLAG_ON_NET),
     ("special", codes.FLAG_SPECIAL),
     ("same_place", codes.FLAG_SAME_PLACE),
@@ -62,7 +65,6 @@ _FLAGS: Final = (
 _BOUNDARY_FLAGS: Final = np.array(
     [0, codes.FLAG_BOUNDARY, codes.FLAG_BOUNDARY | codes.FLAG_BOUNDARY_INTER], np.int64
 )
-_UNIT: Final = np.array([0, *(codes.QUANTITY_UNIT[code] for code in range(1, 7))], np.int8)
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ class Context:
     """A book that is ready to price calls.
 
     plan: of calls that name none; "": each must. plans: what ``plan_index`` points into; of the
-    book, and of another one that prices the same calls.
+    book, and of another one that prices the same calls. guiding: an operator's network, for calls
+    that say who was served.
     """
 
     book: Book
@@ -89,6 +92,7 @@ class Context:
     plan: str = ""
     maxima: Maxima | None = None
     plans: tuple[Plan, ...] = ()
+    guiding: Guiding | None = None
 
 
 def read(path: Path, shown: str, problems: Problems) -> Table:
@@ -163,7 +167,7 @@ def joined(*several: Vocabulary) -> Vocabulary:
 
 def prepare(
     book: Book, words: Vocabulary, plan: str = "", maxima: Maxima | None = None,
-    plans: Sequence[Plan] = (),
+    plans: Sequence[Plan] = (), guiding: Guiding | None = None,
 ) -> Context:  # fmt: skip
     """Compile a book to price calls with; raises Refused if it could overflow."""
     plans = tuple(plans or book.plans)
@@ -172,7 +176,7 @@ def prepare(
         [one.plan_id for one in plans], maxima, words.carriers,
     )  # fmt: skip
     only = plans[0].plan_id if len(plans) == 1 else ""
-    return Context(book, compiled, words, plan or only, maxima, plans)
+    return Context(book, compiled, words, plan or only, maxima, plans, guiding)
 
 
 def usages(table: Table, context: Context, problems: Problems) -> list[pa.RecordBatch]:
@@ -188,125 +192,44 @@ def usages(table: Table, context: Context, problems: Problems) -> list[pa.Record
 
 
 def _usage(table: Table, context: Context, problems: Problems) -> pa.RecordBatch:
-    plans = context.plans
-    default = next((i for i, one in enumerate(plans) if one.plan_id == context.plan), -1)
-    plan = cells.coded(table, "plan", [one.plan_id for one in plans], default, problems)
-    table.report((plan < 0) & (np.asarray(pc.binary_length(table["plan"])) == 0),
-                 lambda row: "the call names no plan, and the book has several",
-                 ", ".join(one.plan_id for one in plans),
-                 "fill in the column 'plan', or choose one for all with --plan",
-                 problems)  # fmt: skip
-    service = cells.coded(table, "service", codes.SERVICES[1:], codes.VOICE, problems, 1)
-    found = {
-        "record_id": table.lines.astype(np.int64),
-        "plan_index": plan,
-        "service": service,
-        "direction": cells.coded(
-            table, "direction", codes.DIRECTIONS[1:4], codes.OUT, problems, 1),
+    """One batch: guided where the calls name who was served, else by the facts that they state."""
+    if context.guiding is not None and not cells.is_blank(table["served"]):
+        return guided(table, context.plans, context.plan, context.guiding, problems)
+    _refuse_dialled(table, context, problems)
+    found = stated(table, context.plans, context.plan, problems) | {
         "roaming": cells.coded(table, "roaming", codes.ROAMINGS, codes.HOME, problems),
-        "forward_reason": cells.coded(table, "forward", codes.FORWARDS, 0, problems),
         "other_e164": cells.numbers(table, "number", problems),
         "routing_e164": cells.numbers(table, "routing", problems),
-        "reason_field": np.full(len(table), -1, np.int64),
         **{column: cells.coded(table, name, getattr(context.words, kind), -1, problems)
            for name, column, kind in _INDEXED},
-        **_used(table, service, problems),
     }  # fmt: skip
-    zones = tuple(dict.fromkeys(v.time_zone for one in plans for v in one.versions))
-    found["start_utc_s"], found["utc_offset_s"] = cells.starts(
-        table, zones, lambda wall_s: _zones_of(wall_s, plan, plans, zones), problems
-    )
-    found["flags"] = _flags(table, found["access_code_index"], problems)
+    found["flags"] = _flags(table, found, problems)
     return batch_of(found, len(table))
 
 
-def _flags(table: Table, access_code: np.ndarray, problems: Problems) -> np.ndarray:
+def _refuse_dialled(table: Table, context: Context, problems: Problems) -> None:
+    """Numbers as they were dialled need an operator's network, and who dialled them."""
+    for name in DIALLED:
+        if not cells.is_blank(table[name]):
+            where = "no operator.yaml says how" if context.guiding is None else "'served' is empty"
+            problems.add((table.shown, 1),
+                         f"'{name}' is to be looked up in the network, and {where}",
+                         "served and the other columns of guiding, in a workspace; or the facts "
+                         "themselves: relation, zone, roaming ...",
+                         "give the facts, or price by a workspace with the column 'served'")
+            return
+
+
+def _flags(
+    table: Table, found: Mapping[str, np.ndarray], problems: Problems
+) -> np.ndarray:
     boundary = cells.coded(table, "boundary", codes.BOUNDARIES, 0, problems)
-    flags: np.ndarray = _BOUNDARY_FLAGS[boundary] | codes.FLAG_ACCESS_CODE * (access_code >= 0)
-    for name, bit in _FLAGS:
+    flags: np.ndarray = _BOUNDARY_FLAGS[boundary]
+    flags = flags | codes.FLAG_ACCESS_CODE * (found["access_code_index"] >= 0)
+    flags |= codes.FLAG_ROUTED * (found["routing_e164"] > 0)
+    for name, bit in FLAGS:
         flags |= bit * cells.yes_or_no(table, name, problems)
     return flags
-
-
-def _zones_of(
-    wall_s: np.ndarray, plan: np.ndarray, plans: Sequence[Plan], zones: Sequence[str]
-) -> np.ndarray:
-    """The time zone of each row: that of its plan's version in force, else of the plan's first."""
-    place = np.zeros(len(wall_s), np.int64)
-    if len(zones) == 1:
-        return place
-    for index, one in enumerate(plans):
-        rows = np.flatnonzero(plan == index)
-        for number, version in enumerate(one.versions):
-            since = version.valid_from.toordinal() - EPOCH_DAY if number else 0
-            place[rows[wall_s[rows] >= since * DAY_S]] = zones.index(version.time_zone)
-    return place
-
-
-def _used(table: Table, service: np.ndarray, problems: Problems) -> dict[str, np.ndarray]:
-    """Seconds, bytes and events of each call: from ``used``, or from columns of their own."""
-    unit = _UNIT[service]
-    found = {
-        "duration_s": cells.quantities(table, "duration", "second", problems),
-        "up_bytes": cells.quantities(table, "up", "byte", problems),
-        "down_bytes": cells.quantities(table, "down", "byte", problems),
-        "event_count": cells.quantities(table, "events", "event", problems),
-    }
-    used = table["used"]
-    is_given = np.asarray(pc.greater(pc.binary_length(used), 0))
-    own = {codes.SECONDS: "duration_s", codes.BYTES: "up_bytes", codes.EVENTS: "event_count"}
-    for code, column in own.items():
-        rows = np.flatnonzero((unit == code) & is_given)
-        if len(rows):
-            name = UNITS[code - 1]
-            table.report(
-                rows[found[column][rows] != 0],
-                lambda row: f"used is '{table.cell('used', row)}', and its own column is given too",
-                "one of the two", "leave `used` empty", problems,
-            )  # fmt: skip
-            part = Table(table.shown, {"used": used.take(pa.array(rows))}, table.lines[rows])
-            own_columns = ("up_bytes", "down_bytes") if code == codes.BYTES else (column,)
-            values = (_volumes(part, problems) if code == codes.BYTES
-                      else (cells.quantities(part, "used", name, problems),))  # fmt: skip
-            for one, value in zip(own_columns, values, strict=True):
-                found[one] = found[one].copy()
-                found[one][rows] = value
-    is_event = (unit == codes.EVENTS) & ~is_given & is_empty(table["events"])
-    found["event_count"] = np.where(is_event, 1, found["event_count"])
-    total = (unit == codes.SECONDS) & is_empty(table["duration"])
-    total |= (unit == codes.BYTES) & is_empty(table["up"]) & is_empty(table["down"])
-    table.report(total & ~is_given, lambda row: "used is empty",
-                 "how much was used: seconds of a call, bytes of a session; 0 if it was nothing",
-                 "fill in the column 'used'", problems)  # fmt: skip
-    return found
-
-
-def _volumes(table: Table, problems: Problems) -> tuple[np.ndarray, np.ndarray]:
-    """``100+200`` as bytes up and down; one number alone is bytes up."""
-    column = table["used"]
-    if not pc.any(pc.match_substring(column, "+")).as_py():
-        return cells.quantities(table, "used", "byte", problems), np.zeros(len(table), np.int64)
-    ends = pc.extract_regex(column, r"^(?P<up>[^+]+)\+?(?P<down>[^+]*)$")
-    up = pc.fill_null(pc.struct_field(ends, "up"), "?")  # noted below as what it is
-    down = pc.fill_null(pc.struct_field(ends, "down"), "")
-    read = [cells.quantities(Table(table.shown, {"used": part}, table.lines), "used", "byte",
-                             problems) for part in (up, down)]  # fmt: skip
-    return read[0], read[1]
-
-
-def batch_of(columns: Mapping[str, np.ndarray], count: int) -> pa.RecordBatch:
-    """A batch of ``schemas.USAGE``: the columns given, zeros and empty texts for the others."""
-    arrays = []
-    zeros = pa.py_buffer(np.zeros(count + 1, np.int64))
-    for field in schemas.USAGE:
-        if field.name in columns:
-            values = columns[field.name].astype(field.type.to_pandas_dtype(), copy=False)
-            arrays.append(int_array(np.ascontiguousarray(values)))
-        elif pa.types.is_string(field.type):
-            arrays.append(pa.Array.from_buffers(field.type, count, [None, zeros, zeros]))
-        else:
-            arrays.append(pa.Array.from_buffers(field.type, count, [None, zeros]))
-    return pa.RecordBatch.from_arrays(arrays, schema=schemas.USAGE)
 
 
 def priced(batches: Sequence[pa.RecordBatch], context: Context) -> Iterator[pa.RecordBatch]:
@@ -322,4 +245,9 @@ def facts_of(batch: pa.RecordBatch, row: int, context: Context) -> tuple[str, tr
     facts = trace.facts_of(batch, row, context.compiled)
     if carrier >= 0:
         facts = replace(facts, carrier=context.words.carriers[carrier])
+    if context.guiding is not None:
+        zones = context.guiding.network.zones
+        clocks = dict(zip(zones.ids, zones.time_zones, strict=True))
+        facts = replace(facts, home_time_zone=clocks.get(facts.home_zone, ""),
+                        served_time_zone=clocks.get(facts.served_zone, ""))  # fmt: skip
     return context.plans[plan].plan_id if plan >= 0 else "", facts

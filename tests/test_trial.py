@@ -13,6 +13,7 @@ from rating import trace, trial, trial_result
 from rating.trial import Context
 from tariffs import book as books
 from tollbook import money, schemas
+from tollbook.cli.tariff_books import open_book
 from tollbook.columns import Table
 from tollbook.errors import Refused
 from tollbook.stage import ints
@@ -142,3 +143,51 @@ def test_many_calls_in_several_batches_are_each_priced_as_alone(tmp_path: Path) 
     amounts = written["charge"].combine_chunks()
     assert amounts.equals(written["charge_airtime"].combine_chunks())
     assert int(pc.sum(amounts).as_py().scaleb(6)) == money.exact_sum(charges)
+
+
+GUIDED = """\
+name,plan,start,used,served,other,location,direction,expect
+another city,standard,2003-06-10 10:00:00,61s,+861065540001,02087654321,,,airtime=0.80 toll=0.77
+police,standard,2003-06-10 10:00:00,61s,01065540001,110,,,free
+over IP,standard,2003-06-10 10:00:00,61s,+861065540001,1791102087654321,,,airtime=0.80 toll=0.60
+the same number,easy,2003-06-10 10:00:00,61s,+861065540001,02087654321,,in,airtime=1.20
+no such prefix,standard,2003-06-10 10:00:00,61s,+861065540001,00999123456,,,number_range_missing
+no such cell,standard,2003-06-10 10:00:00,61s,+861065540001,02087654321,XX,,location_missing
+"""
+
+
+def test_calls_that_say_who_was_served_are_guided(tmp_path: Path) -> None:
+    """The network finds out relation, zone and access code, and which number nobody has."""
+    problems = Problems()
+    opened = open_book(CASES.parents[2] / "examples" / "china", problems)
+    calls = table_of(GUIDED, tmp_path, problems)
+    context = trial.prepare(opened.book, opened.words, "", opened.maxima, guiding=opened.guiding)
+    rated = list(trial.priced(trial.usages(calls, context, problems), context))
+    assert trial_result.check(calls, rated, context, problems) == []
+    assert problems.errors == 0
+    plan, facts = trial.facts_of(rated[0], 2, context)
+    assert (plan, facts.access_code, facts.other_zone) == ("standard", "17911", "020")
+
+
+@pytest.mark.parametrize(("column", "found"), [
+    ("relation", "'relation' is given beside 'served'"),
+    ("served", "served is '12'"),
+])  # fmt: skip
+def test_what_guiding_finds_is_not_to_be_stated(column: str, found: str, tmp_path: Path) -> None:
+    problems = Problems()
+    opened = open_book(CASES.parents[2] / "examples" / "china", problems)
+    cells = {"start": "2003-06-10 10:00:00", "used": "61", "plan": "easy", "served": "01065540001"}
+    cells[column] = "local" if column == "relation" else "12"
+    calls = table_of(f"{','.join(cells)}\n{','.join(cells.values())}\n", tmp_path, problems)
+    context = trial.prepare(opened.book, opened.words, "", opened.maxima, guiding=opened.guiding)
+    problems.found.clear()
+    trial.usages(calls, context, problems)
+    assert [one.found for one in problems.found] == [found]
+
+
+def test_numbers_without_an_operator_are_refused(tmp_path: Path) -> None:
+    problems = Problems()
+    calls = table_of("start,used,served\n2003-06-10 10:00:00,1,+861\n", tmp_path, problems)
+    trial.usages(calls, context_of(calls, problems), problems)
+    assert [one.found for one in problems.found] == [
+        "'served' is to be looked up in the network, and no operator.yaml says how"]

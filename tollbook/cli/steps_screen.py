@@ -43,6 +43,20 @@ def facts_lines(found: Trace, facts: Facts) -> Iterator[Line]:
     yield "what", f"{facts.service} {facts.direction}, {used_text(facts)}"
     zone = found.version.time_zone if found.version else "UTC"
     yield "when", f"{clock.local_text(facts.start_utc_s, zone)} {zone}"
+    said = [f"{name} {word}" for name, word in (
+        ("relation", facts.relation), ("to", facts.other_zone), ("from", facts.served_zone),
+        ("home", facts.home_zone), ("home relation", facts.home_relation),
+        ("carrier", facts.carrier), ("access code", facts.access_code),
+        ("number", str(facts.other_e164 or "")), ("routed to", str(facts.routing_e164 or "")),
+    ) if word]  # fmt: skip
+    said += [f"{name} {word}" for name, word, usual in (
+        ("roaming", facts.roaming, "home"), ("forward", facts.forward, "none"),
+        ("boundary", facts.boundary, "none"),
+    ) if word != usual]  # fmt: skip
+    said += [name.replace("_", " ") for name in (
+        "on_net", "special", "same_place", "friend", "group") if getattr(facts, name)]  # fmt: skip
+    if said:
+        yield "facts", ", ".join(said)
 
 
 def used_text(facts: Facts) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from rating.trial import Vocabulary, words_of
+from rating.trial_guided import Guiding
 from tariffs import book as books
 from tariffs.compile_rates import Maxima
 from tariffs.known import Known, names_of
@@ -28,6 +29,13 @@ class Opened:
     maxima: Maxima
     workspace: Workspace | None = None
     network: Network | None = None
+
+    @property
+    def guiding(self) -> Guiding | None:
+        """What guides calls that say who was served; None without an operator."""
+        if self.workspace is None or self.network is None:
+            return None
+        return Guiding(self.workspace, self.network)
 
 
 def open_book(path: Path, problems: Problems) -> Opened:

@@ -79,7 +79,8 @@ def _contexts(
 ) -> Contexts:
     from rating.compare import prepare_both
 
-    return prepare_both(books[0].book, books[1].book, words, plan, books[1].maxima)
+    return prepare_both(books[0].book, books[1].book, words, plan, books[1].maxima,
+                        books[0].guiding)
 
 
 def _compare_calls(

@@ -162,7 +162,9 @@ def _context(opened: Opened, calls: Table, choices: Choices, problems: Problems)
 
     is_bare = opened.workspace is None
     words = trial.extended(opened.words, calls, problems) if is_bare else opened.words
-    return trial.prepare(opened.book, words, choices.plan or "", opened.maxima)
+    return trial.prepare(
+        opened.book, words, choices.plan or "", opened.maxima, guiding=opened.guiding
+    )
 
 
 def _write(output: str, calls: Table, rated: list[pa.RecordBatch], context: Context) -> None:
@@ -250,7 +252,8 @@ def _explained(context: Context, batch: pa.RecordBatch, row: int, name: str) -> 
     result = reasons.name_of(reason) if reason else "priced"
     lines = [f"{title or 'the call'}  {result}"]
     lines += [steps.line(*each) for each in steps.facts_lines(found, facts)]
-    lines += [steps.line(*each) for each in steps.rule_lines(found, facts)]
+    if not reason or reasons.BY_CODE[reason].stage == "rate":
+        lines += [steps.line(*each) for each in steps.rule_lines(found, facts)]
     if reason:
         lines.append(steps.line("do", reasons.BY_CODE[reason].advice))
         return "\n".join(lines)

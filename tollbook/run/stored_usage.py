@@ -9,7 +9,8 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from rating.trial import BATCH_ROWS, Vocabulary, batch_of
+from rating.trial import BATCH_ROWS, Vocabulary
+from rating.trial_stated import batch_of
 from tollbook import clock, codes
 from tollbook.columns import index_in
 from tollbook.errors import NotFound
