@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
+from tariffs.compile_blocks import add_rates
 from tariffs.compile_rates import RateTables, frozen
 from tariffs.model import Band, Position, PrefixDeck, PrefixRows, Rate, Tier, Version
 from tariffs.prefix_intervals import Prefixed, first_level, intervals
@@ -22,7 +24,7 @@ from tollbook.wall_clock import local_to_utc_s
 
 PERCENT_NANO: Final = 100 * 10**9  # a percentage of 100
 _PER_S: Final = 60  # of a row without a ``like``
-_DISTINCT: Final = ("price_nano", "first_increment", "increment", "connect_nano", "minimum_nano")
+_OWN: Final = ("first_increment", "increment", "connect_nano", "minimum_nano")  # beside the price
 
 
 @dataclass
@@ -81,17 +83,16 @@ class PrefixTables:
         target: np.ndarray = np.array([*named, NO_PREFIX], np.int64)[rows.rate]
         if by_name.all():
             return target
-        first, which = _distinct([getattr(rows, name)[~by_name] for name in _DISTINCT])
-        chosen = np.flatnonzero(~by_name)[first]
-        place = Position(deck.at.file)
-        made = [
-            self.rates.add(
-                row_rate(deck, int(row), form, replace(place, line=int(rows.lines[row])),
-                         self.problems), self.problems,
+        priced = np.flatnonzero(~by_name)
+        own, kind = _distinct([getattr(rows, name)[priced] for name in _OWN])
+        for number in range(len(own)):
+            alike = priced[kind == number]
+            prices, first, which = np.unique(
+                rows.price_nano[alike], return_index=True, return_inverse=True
             )
-            for row in chosen
-        ]  # fmt: skip
-        target[~by_name] = np.array(made, np.int64)[which]
+            rate_of = partial(row_rate, deck, form, self.problems, alike[first])
+            made = add_rates(self.rates, prices, rate_of, self.problems)
+            target[alike] = made[which.reshape(-1)]
         return target
 
     def arrays(self) -> Prefixes:
@@ -104,10 +105,11 @@ class PrefixTables:
 
 
 def row_rate(
-    deck: PrefixDeck, row: int, form: Rate | None, at: Position, problems: Problems
+    deck: PrefixDeck, form: Rate | None, problems: Problems, chosen: np.ndarray, place: int
 ) -> Rate:
-    """The rate of a row: that of ``like`` with what the row gives by itself."""
-    rows = deck.rows
+    """The rate of a row, chosen[place]: that of ``like`` with what the row gives by itself."""
+    rows, row = deck.rows, int(chosen[place])
+    at = Position(deck.at.file, int(rows.lines[row]))
     price, following = int(rows.price_nano[row]), int(rows.increment[row])
     first = int(rows.first_increment[row])
     connect, minimum = int(rows.connect_nano[row]), int(rows.minimum_nano[row])

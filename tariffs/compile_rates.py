@@ -101,16 +101,17 @@ class RateTables:
         if problems.errors > before:
             return index
         if is_grid(rate):
-            self._add_grid(rate, problems, -1 if link is None else index + 1)
+            self.add_grid(Grid(rate), problems, -1 if link is None else index + 1)
             if link is not None:
                 self._add_general(rate, link, problems)
         else:
             self._add_general(rate, link, problems)
         return index
 
-    def _add_grid(self, rate: Rate, problems: Problems, linked: int) -> None:
-        """A rate whose increments form one grid."""
-        grid, quantity = Grid(rate), self.maxima.of(rate.unit)
+    def add_grid(self, grid: Grid, problems: Problems, linked: int = -1) -> None:
+        """Add a rate whose increments form one grid. linked: the same rate as one that adds up."""
+        rate = grid.rate
+        quantity = self.maxima.of(rate.unit)
         largest = grid.largest_sum(quantity)
         cap = _cap(rate, grid.bound(rate.maximum_nano))
         charge_micro = (min(largest, cap) // grid.denominator + 1) * _scale(rate)

@@ -201,6 +201,27 @@ def test_wall_times_that_come_twice_or_never() -> None:
     assert steps == [one.total for one in found]
 
 
+@pytest.mark.parametrize("like", ["", "wholesale"])
+def test_many_prices_at_once(like: str) -> None:
+    """Hundreds of prices make their rates in one step, as each would by itself: nothing, a nano,
+    and so dear that a call of ten years leaves 62 bits; by day and in the evening."""
+    rng = np.random.default_rng(5)
+    prices = [0, 5, 10**9, *(rng.integers(1, 10**9, 197) * 5).tolist(), 10**14]
+    deck = deck_of([row(f"{100 + at}", price) for at, price in enumerate(prices)])
+    book = book_of(deck, like)
+    compiled = compiled_of(book)
+    assert len(compiled.tables.prices.rates) == 1 + len(prices)
+    facts = [
+        call(100 + at, START + int(rng.integers(0, DAY_S)), seconds)
+        for at in [*range(5), *range(5, 201, 12), 200]
+        for seconds in (1, 31, int(rng.integers(1, 20_000)), 3660 * DAY_S)
+    ]
+    rows = rate_facts(facts, [0] * len(facts), compiled)
+    for fact, found in zip(facts, rows, strict=True):
+        steps = trace.price(book, "p0", fact)
+        assert (found.reason, found.total) == (steps.reason, steps.charge_micro)
+
+
 def test_a_deck_is_compiled_once() -> None:
     """However many plans name it, and equal rows of it are one rate."""
     rows = [row(str(prefix), 10_000_000 * (prefix % 3)) for prefix in range(100, 200)]
