@@ -56,7 +56,9 @@ def load(folder: Path, rounding: Rounding, service: str = "voice") -> Import:
     return Import(tuple(made), findings.listed(), cgrates_map.refused(made))
 
 
-def texts(done: Import, currency: str, time_zone: str, partial: bool = False) -> dict[str, str]:
+def texts(
+    done: Import, currency: str, time_zone: str, partial: bool = False
+) -> dict[str, bytes]:
     """The files of the book by name; without refused plans unless ``partial``."""
     drafts = [one for one in done.drafts if partial or one.plan_id not in done.refused]
     return cgrates_write.files(drafts, currency, time_zone)

@@ -50,8 +50,8 @@ def cgrates_import(
     texts = cgrates.texts(done, how["currency"], how["time_zone"], partial)
     out.mkdir(parents=True, exist_ok=True)
     report = screen(done, partial, len(texts))
-    for name, text in {**texts, REPORT: report + "\n"}.items():
-        (out / name).write_text(text, encoding="utf-8")
+    for name, text in {**texts, REPORT: f"{report}\n".encode()}.items():
+        (out / name).write_bytes(text)
     if as_json:
         print_json(as_dict(done, texts))
     else:
@@ -60,7 +60,7 @@ def cgrates_import(
         ctx.exit(1)
 
 
-def as_dict(done: Import, texts: dict[str, str]) -> dict[str, Any]:
+def as_dict(done: Import, texts: dict[str, bytes]) -> dict[str, Any]:
     """The outcome for programs."""
     return {
         "files": sorted(texts),
