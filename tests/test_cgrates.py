@@ -13,7 +13,7 @@ import pytest
 import reference_rating
 from click.testing import CliRunner
 
-from rating import trace
+from rating import drift, trace
 from rating.trace import Facts
 from tariffs import cgrates_units as units
 from tariffs.cgrates_units import Span
@@ -153,3 +153,19 @@ def test_lengths(text: str, nanoseconds: int | None) -> None:
 ])  # fmt: skip
 def test_cron(text: str, spans: tuple[Span, ...] | None) -> None:
     assert units.cron(text) == spans
+
+
+def test_every_drift_is_explained() -> None:
+    """Records that the two ways of rounding charge differently, and why."""
+    said = []
+    for case in cases():
+        plan, facts = f"op.example.{case['plan']}", facts_of(case)
+        exact, *others = (trace.price(books()[mode], plan, facts) for mode in MODES)
+        for mode, other in zip(("compat_6", "compat_5"), others, strict=True):
+            text = drift.explain(exact, other)
+            assert bool(text) == (Fraction(case["exact"]) != Fraction(case[mode])
+                                  if case[mode][0].isdigit() else False)  # fmt: skip
+            if text:
+                said.append(f"{case['name']}, {mode}: {text}\n")
+    assert "".join(said) == (CASES / "drift.txt").read_text(encoding="utf-8")
+    assert "x 180 = 0.30006; rounded half_up to 4 digits 0.3001; exact 0.3000" in said[0]
