@@ -13,6 +13,8 @@ from tollbook.cli.common import count, json_option, print_json, table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pyarrow as pa
+
     from rating.compare import Comparison, Contexts, Outcome, Sum
     from tariffs.diff import Change
     from tollbook.cli.tariff_books import Opened
@@ -32,10 +34,12 @@ SHOWN: Final = 20
               help="Of the period, at most about N records, evenly spread.")
 @click.option("--limit", type=click.IntRange(min=0), default=SHOWN, show_default=True,
               help="Records to show, the greatest differences first.")
+@click.option("--explain", is_flag=True,
+              help="With --calls: how the roundings of NEW lead to another charge.")  # fmt: skip
 @json_option
 def command(
     old: Path, new: Path, calls: str | None, plan: str | None, period: str | None,
-    sample: int | None, limit: int, as_json: bool,
+    sample: int | None, limit: int, **how: bool,
 ) -> None:  # fmt: skip
     """Say in words what changed between two books.
 
@@ -47,20 +51,26 @@ def command(
     from tollbook.text import Problems
 
     _check_usage(calls, plan, period, sample)
+    if how["explain"] and calls is None:
+        raise click.UsageError("--explain is about the records of --calls")
     books = open_book(old, Problems()), open_book(new, Problems())
     found = changes(books[0].book, books[1].book)
-    priced = None
+    priced: Comparison | None = None
+    drifts: dict[str, str] = {}
     if calls is not None:
-        priced = _compare_calls(books, calls, plan or "", limit)
+        priced, drifts = _compare_calls(books, calls, plan or "", limit, how["explain"])
     elif period is not None:
         priced = _compare_period(books, period, sample or 0, limit)
     currency = books[1].book.plans[0].currency
-    if as_json:
-        print_json(_document(found, priced))
+    if how["as_json"]:
+        document = _document(found, priced)
+        print_json(document | {"drifts": drifts} if how["explain"] else document)
         return
     click.echo(changes_screen(found))
     if priced is not None:
         click.echo("\n" + comparison_screen(priced, currency))
+    for record, text in drifts.items():
+        click.echo(f"\n{record}: {text}")
 
 
 def _check_usage(
@@ -84,8 +94,9 @@ def _contexts(
 
 
 def _compare_calls(
-    books: tuple[Opened, Opened], calls: str, plan: str, limit: int
-) -> Comparison:
+    books: tuple[Opened, Opened], calls: str, plan: str, limit: int, explain: bool
+) -> tuple[Comparison, dict[str, str]]:
+    """The comparison, and for each record that it shows how its roundings differ, if asked."""
     from rating import trial
     from rating.compare import compare
     from tollbook.text import Problems
@@ -100,7 +111,21 @@ def _compare_calls(
     batches = [] if problems.errors else trial.usages(read, contexts.old, problems)
     problems.refuse_if_any("nothing was priced")
     _warn(problems)
-    return compare(batches, contexts, limit)
+    found = compare(batches, contexts, limit)
+    return found, _drifts(found, batches, contexts) if explain else {}
+
+
+def _drifts(
+    found: Comparison, batches: Sequence[pa.RecordBatch], contexts: Contexts
+) -> dict[str, str]:
+    from rating import drift, trace, trial
+
+    said = {}
+    for pair in found.greatest:
+        plan, facts = trial.facts_of(batches[pair.batch], pair.row, contexts.old)
+        both = (trace.price(one.book, plan, facts) for one in (contexts.old, contexts.new))
+        said[_record(pair.record_id)] = drift.explain(*both) or "no charge in one of the books"
+    return said
 
 
 def _warn(problems: Problems) -> None:
