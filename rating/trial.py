@@ -24,7 +24,7 @@ from tariffs.compile_rates import Maxima
 from tariffs.compiler import CompiledBook, compile_book
 from tariffs.model import Book, Plan
 from tollbook import codes
-from tollbook.columns import Table, load_table
+from tollbook.columns import Table, load_table, parse_table
 from tollbook.stage import ints
 from tollbook.text import Problems, did_you_mean
 
@@ -95,10 +95,11 @@ class Context:
     guiding: Guiding | None = None
 
 
-def read(path: Path, shown: str, problems: Problems) -> Table:
-    """A calls file with all of COLUMNS; what cannot be read is noted."""
-    table = load_table(path, ("start",), (*(c for c in COLUMNS if c != "start"), *ALIASES),
-                       problems, shown)  # fmt: skip
+def read(source: Path | bytes, shown: str, problems: Problems) -> Table:
+    """A calls file, or its bytes, with all of COLUMNS; what cannot be read is noted."""
+    optional = (*(name for name in COLUMNS if name != "start"), *ALIASES)
+    read_from = parse_table if isinstance(source, bytes) else load_table
+    table = read_from(source, ("start",), optional, problems, shown)  # type: ignore[arg-type]
     columns = {name: table[name] for name in COLUMNS}
     for alias, name in ALIASES.items():
         if cells.is_blank(table[alias]):

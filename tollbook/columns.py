@@ -78,12 +78,26 @@ def load_table(
 
     A row with a wrong number of cells is noted and left out.
     """
-    names = [*required, *optional]
-    nothing = Table(shown, {name: pa.array([], pa.string()) for name in names}, np.zeros(0, int))
     data = _read(path, shown, problems)
     if data is None:
+        return _no_rows([*required, *optional], shown)
+    return parse_table(data, required, optional, problems, shown)
+
+
+def _no_rows(names: Sequence[str], shown: str) -> Table:
+    return Table(shown, {name: pa.array([], pa.string()) for name in names}, np.zeros(0, int))
+
+
+def parse_table(
+    data: bytes, required: Sequence[str], optional: Sequence[str], problems: Problems, shown: str
+) -> Table:
+    """The same of a file's bytes."""
+    names = [*required, *optional]
+    nothing = _no_rows(names, shown)
+    text = _plain_lines(data.removeprefix(b"\xef\xbb\xbf"), shown, problems)
+    if text is None:
         return nothing
-    body, lines = _without_comments(data)
+    body, lines = _without_comments(text)
     end = body.find(b"\n")
     head, body = (body, b"") if end < 0 else (body[:end], body[end + 1 :])
     if not head.strip():
@@ -111,11 +125,15 @@ def _read(path: Path, shown: str, problems: Problems) -> bytes | None:
             problems.add((shown, 0), f"the file has {size} bytes",
                          f"at most {TABLE_LIMIT_BYTES} bytes", "remove rows that ended long ago")
             return None
-        data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+        return path.read_bytes()
     except OSError as error:
         problems.add((shown, 0), f"the file cannot be read ({error.strerror})",
                      "a readable file", f"create it, or correct its name: {path.name}")
         return None
+
+
+def _plain_lines(data: bytes, shown: str, problems: Problems) -> bytes | None:
+    """The bytes with line feeds alone at the ends of lines."""
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n")
         if b"\r" in data:

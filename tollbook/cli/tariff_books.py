@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import click
 
+from rating import trial
 from rating.trial import Vocabulary, words_of
 from rating.trial_guided import Guiding
 from tariffs import book as books
@@ -14,9 +17,12 @@ from tariffs.compile_rates import Maxima
 from tariffs.known import Known, names_of
 from tariffs.model import Book, Plan, Version
 from tollbook import network, workspace
+from tollbook.columns import Table
 from tollbook.network import Network
 from tollbook.text import Problems, did_you_mean
 from tollbook.workspace import FILE, Workspace
+
+STANDARD_INPUT: Final = "-"
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,14 @@ def open_book(path: Path, problems: Problems) -> Opened:
     problems.refuse_if_any("the book was not used")
     assert found is not None
     return Opened(path, found, words_of(found), Maxima())
+
+
+def read_calls(name: str, problems: Problems) -> Table:
+    """The calls of a file, or of the standard input where the name is `-`."""
+    if name == STANDARD_INPUT:
+        given = sys.stdin.buffer.read()
+        return trial.read(given, "standard input", problems)
+    return trial.read(Path(name), name, problems)
 
 
 def plan_of(book: Book, plan_id: str | None) -> Plan:

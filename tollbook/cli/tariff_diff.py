@@ -58,7 +58,7 @@ def command(
     priced: Comparison | None = None
     drifts: dict[str, str] = {}
     if calls is not None:
-        priced, drifts = _compare_calls(books, calls, plan or "", limit, how["explain"])
+        priced, drifts = compare_calls(books, calls, plan or "", limit, how["explain"])
     elif period is not None:
         priced = _compare_period(books, period, sample or 0, limit)
     currency = books[1].book.plans[0].currency
@@ -69,6 +69,16 @@ def command(
     click.echo(changes_screen(found))
     if priced is not None:
         click.echo("\n" + comparison_screen(priced, currency))
+    _show_drifts(drifts)
+
+
+def show_comparison(found: Comparison, drifts: dict[str, str], currency: str) -> None:
+    """What two books make of the same calls, and why roundings part."""
+    click.echo(comparison_screen(found, currency))
+    _show_drifts(drifts)
+
+
+def _show_drifts(drifts: dict[str, str]) -> None:
     for record, text in drifts.items():
         click.echo(f"\n{record}: {text}")
 
@@ -93,17 +103,17 @@ def _contexts(
                         books[0].guiding)
 
 
-def _compare_calls(
+def compare_calls(
     books: tuple[Opened, Opened], calls: str, plan: str, limit: int, explain: bool
 ) -> tuple[Comparison, dict[str, str]]:
     """The comparison, and for each record that it shows how its roundings differ, if asked."""
     from rating import trial
     from rating.compare import compare
+    from tollbook.cli.tariff_books import read_calls
     from tollbook.text import Problems
 
     problems = Problems()
-    path = Path("/dev/stdin") if calls == "-" else Path(calls)
-    read = trial.read(path, "standard input" if calls == "-" else calls, problems)
+    read = read_calls(calls, problems)
     words = trial.joined(books[0].words, books[1].words)
     if any(one.workspace is None for one in books):
         words = trial.extended(words, read, problems)
@@ -225,23 +235,28 @@ def _share(total: Sum) -> str:
 
 
 def _document(found: Sequence[Change], priced: Comparison | None) -> dict[str, Any]:
+    document: dict[str, Any] = {"changes": [asdict(change) for change in found]}
+    return document | (comparison_document(priced) if priced is not None else {})
+
+
+def comparison_document(priced: Comparison) -> dict[str, Any]:
+    """A comparison for programs; amounts are decimals in texts."""
     from rating.compare import ordered
 
-    document: dict[str, Any] = {"changes": [asdict(change) for change in found]}
-    if priced is not None:
-        document["records"] = _sums(priced.total)
-        document["unpriced"] = [
+    return {
+        "records": _sums(priced.total),
+        "unpriced": [
             {"old": old, "new": new, "records": records}
             for (old, new), records in sorted(priced.unpriced.items())
-        ]  # fmt: skip
-        document["rules"] = [{"plan": plan, "old": old, "new": new} | _sums(one)
-                             for (plan, old, new), one in ordered(priced.groups)]  # fmt: skip
-        document["greatest"] = [
+        ],
+        "rules": [{"plan": plan, "old": old, "new": new} | _sums(one)
+                  for (plan, old, new), one in ordered(priced.groups)],
+        "greatest": [
             {"record": _record(pair.record_id), "plan": pair.plan,
              "old": _said(pair.old), "new": _said(pair.new),
              "difference": _money(pair.difference_micro)} for pair in priced.greatest
-        ]  # fmt: skip
-    return document
+        ],
+    }  # fmt: skip
 
 
 def _sums(one: Sum) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from tollbook.cli.lazy import LazyGroup
 
 IMPORTS: Final = {
     "cgrates": ("tollbook.cli.tariff_cgrates:cgrates_import",
-                "Make a tariff book of CGRateS tariff plan files."),
+                "Read the CSV files of a CGRateS tariff plan and write them as a tariff book."),
     "ratesheet": ("tollbook.cli.tariff_ratesheet:ratesheet_import",
                   "Read a carrier's rate sheet (CSV or XLSX) into a prefix deck."),
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 SHOWN: Final = 20  # calls on the screen without --limit
 EXPLAINED: Final = 1000  # calls that --explain takes without --limit
 _LIMIT_HELP: Final = f"Calls to show, or to explain ({SHOWN} and {EXPLAINED} by default)."
-_STANDARD_INPUT: Final = "-"
+_STANDARD_OUTPUT: Final = "-"
 
 
 class Choices(NamedTuple):
@@ -33,6 +34,7 @@ class Choices(NamedTuple):
     output: str | None
     explain: bool
     check: bool
+    compare: Path | None
     limit: int | None
     as_json: bool
     service: str | None
@@ -53,6 +55,9 @@ class Choices(NamedTuple):
 @click.option("-o", "--output", metavar="FILE.csv", help="Write every call with its price there.")
 @click.option("--explain", is_flag=True, help="Show how each call came to its price.")
 @click.option("--check", is_flag=True, help="Compare with the column `expect`; 1 if any differs.")
+@click.option("--compare", metavar="BOOK",
+              type=click.Path(exists=True, file_okay=False, path_type=Path),
+              help="Price the file by this book too, and show which calls differ.")
 @click.option("--limit", type=click.IntRange(min=0), help=_LIMIT_HELP)
 @click.option("--service", help="Of a single call: voice, sms, data ...")
 @click.option("--direction", help="Of a single call: out, in or forward.")
@@ -80,6 +85,9 @@ def command(ctx: click.Context, /, book: Path, as_json: bool, **options: Any) ->
         from tollbook.cli.tariff_books import plan_of
 
         plan_of(opened.book, choices.plan)
+    if choices.compare is not None:
+        _compare(opened, choices.compare, choices)
+        return
     problems.found.clear()  # warnings of the book are `tariff check`'s
     calls = _calls(choices, problems)
     context = _context(opened, calls, choices, problems)
@@ -99,6 +107,23 @@ def command(ctx: click.Context, /, book: Path, as_json: bool, **options: Any) ->
         ctx.exit(1)
 
 
+def _compare(opened: Opened, other: Path, choices: Choices) -> None:
+    """The calls by two books; differences with the roundings that lead to them."""
+    from tollbook.cli import tariff_diff
+    from tollbook.cli.tariff_books import open_book
+    from tollbook.text import Problems
+
+    books = opened, open_book(other, Problems())
+    limit = SHOWN if choices.limit is None else choices.limit
+    found, drifts = tariff_diff.compare_calls(
+        books, choices.calls or "", choices.plan or "", limit, choices.explain
+    )
+    if choices.as_json:
+        print_json(tariff_diff.comparison_document(found) | ({"drifts": drifts} if drifts else {}))
+    else:
+        tariff_diff.show_comparison(found, drifts, books[1].book.plans[0].currency)
+
+
 class Pricing(NamedTuple):
     """Calls that were priced."""
 
@@ -116,19 +141,20 @@ def _check_usage(choices: Choices) -> None:
     if choices.is_single and choices.start is None:
         raise click.UsageError("nothing to price: name a file with --calls, or describe one call "
                                "with --start '2003-06-10 10:00:00' --used 61s --set relation=toll")
-    if choices.is_single and choices.check:
-        raise click.UsageError("--check compares the column `expect` of --calls")
+    if choices.is_single and (choices.check or choices.compare):
+        option = "--check" if choices.check else "--compare"
+        raise click.UsageError(f"{option} is about the calls of a file: name it with --calls")
+    if choices.compare and (choices.check or choices.output):
+        raise click.UsageError("--compare shows differences; --check and -o price by one book")
 
 
 def _calls(choices: Choices, problems: Problems) -> Table:
     """The file, or a table of the one call that the options describe."""
-    from rating import trial
+    from tollbook.cli.tariff_books import read_calls
 
     if choices.calls is None:
         return _single(choices)
-    if choices.calls == _STANDARD_INPUT:
-        return trial.read(Path("/dev/stdin"), "standard input", problems)
-    return trial.read(Path(choices.calls), choices.calls, problems)
+    return read_calls(choices.calls, problems)
 
 
 def _single(choices: Choices) -> Table:
@@ -172,9 +198,9 @@ def _write(output: str, calls: Table, rated: list[pa.RecordBatch], context: Cont
 
     from rating.trial_result import table_of
 
-    target = "/dev/stdout" if output == _STANDARD_INPUT else output
-    options = pyarrow.csv.WriteOptions(quoting_style="needed")
-    pyarrow.csv.write_csv(table_of(calls, rated, context), target, options)
+    is_standard = output == _STANDARD_OUTPUT
+    target = sys.stdout.buffer if is_standard else output
+    pyarrow.csv.write_csv(table_of(calls, rated, context), target)
 
 
 # ---- what is shown
@@ -187,7 +213,7 @@ def _show(done: Pricing, differences: list[Difference] | None) -> None:
     if choices.as_json:
         print_json(_document(done, sums, differences))
         return
-    if choices.output == _STANDARD_INPUT:
+    if choices.output == _STANDARD_OUTPUT:
         return
     if choices.explain or choices.is_single:
         limit = EXPLAINED if choices.limit is None else choices.limit
