@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from rating.find_kernels import Faults, Rated, Usage, target_of
+from rating.slow_kernels import price_slow
 from tariffs.price_kernels import (
     DAY_S,
     HOUR_S,
@@ -11,11 +14,11 @@ from tariffs.price_kernels import (
     band_from,
     day_class_of,
     price_plain,
-    price_wide,
     quantities,
     zone_entry,
 )
 from tariffs.rule_kernels import DECK, NO_RATE, Tables
+from tariffs.walk_kernels import PARTS_MAX
 from tollbook.jit import kernel
 
 
@@ -29,6 +32,7 @@ def price_rows(tables: Tables, usage: Usage, faults: Faults, out: Rated) -> None
     versions = tables.versions.versions
     rates, schedules, tiers = prices.rates, prices.schedules, prices.tiers
     hour_band, bands, day_classes = prices.hour_band, prices.bands, prices.day_classes
+    parts = np.empty((PARTS_MAX, 2), np.int64)  # once for all rows
     zone, low, high, offset = -1, 0, 0, 0
     for row in range(len(out.reason)):
         if out.reason[row] != 0 or out.rule_index[row] < 0:
@@ -72,7 +76,8 @@ def price_rows(tables: Tables, usage: Usage, faults: Faults, out: Rated) -> None
             if is_plain:
                 charge = price_plain(terms, schedules[schedule], tiers, quantity, apart)
             else:
-                charge = price_wide(prices, clocks, rate, zone, start, quantity, apart)
+                counts = quantity, apart
+                charge = price_slow(tables, usage, row, zone, rate, counts, parts)
             if charge == TOO_LARGE:
                 charge, reason = 0, reason or faults.charge_too_large
             out.charge_micro[slot, row] = charge

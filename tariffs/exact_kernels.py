@@ -14,6 +14,7 @@ from tollbook.jit import kernel
 HALF_BITS = 62
 HALF_MASK = (1 << HALF_BITS) - 1
 WIDE_BITS = 2 * HALF_BITS
+NARROW_DIVISOR = 1 << (HALF_BITS - 1)
 
 # Whether a quotient goes up: by mode (tollbook.money: down, up, half_up, half_down, half_even), by
 # the rest (none, below half of the divisor, half, above), and by whether the quotient is odd.
@@ -74,6 +75,8 @@ def is_less(high: int, low: int, other_high: int, other_low: int) -> bool:
 @kernel
 def divide_wide(high: int, low: int, by_high: int, by_low: int, mode: int) -> int:
     """Rounded quotient of wide numbers, bit by bit; divisor below 2**123, quotient below 2**62."""
+    if high == 0 and by_high == 0 and by_low < NARROW_DIVISOR:
+        return divide(low, by_low, mode)
     quotient = 0
     rest_high, rest_low = 0, 0
     for position in range(WIDE_BITS - 1, -1, -1):

@@ -291,8 +291,6 @@ def price_wide(
         high, low, prices.schedules_rest[schedule]["connect_high"],
         prices.schedules[schedule]["connect_low"],
     )  # fmt: skip
-    if quantity + apart <= prices.rates[rate]["narrow_quantity"]:
-        return finish_narrow(prices.rates[rate], low)
     return finish_wide(prices, rate, high, low)
 
 

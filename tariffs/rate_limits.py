@@ -103,14 +103,5 @@ def _combinations(rate: Rate) -> list[Fault]:
 
 def not_yet(rate: Rate) -> tuple[str, ...]:
     """Keys of a rate that are not yet priced; such a rate is refused, never priced without them."""
-    tiers = [tier for tiers in (rate.tiers, *(b.tiers for b in rate.bands)) for tier in tiers]
-    is_known = rate.border_mode == "start" or (rate.border_mode, rate.unit) == ("unit", "second")
-    used = {
-        f"border: {rate.border_mode}": not is_known,
-        "free": rate.free_quantity,
-        "minimum quantity": rate.minimum_quantity,
-        f"clock: {rate.clock}": rate.clock != "tariff",
-        f"stage: {rate.stage}": rate.stage in ("segment", "cgrates"),
-        "fee": any(tier.fee_nano for tier in tiers),
-    }
+    used = {f"clock: {rate.clock}": rate.clock in ("home", "visited")}
     return tuple(word for word, is_used in used.items() if is_used)
