@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import reference_rating
+from click.testing import CliRunner
 
 from bench import make_az
 from rating import trace
@@ -23,11 +24,12 @@ from rating.trace import Facts
 from tariffs.compile_rates import Maxima
 from tariffs.units import parse_quantity
 from tollbook import money
+from tollbook.cli import main
 from tollbook.cli.tariff_books import Opened, open_book
 from tollbook.text import Problems
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-ROWS = {"china": 60, "wholesale": 60}  # calls that each example has at least
+ROWS = {"china": 60, "mvno": 40, "wholesale": 60}  # calls that each example has at least
 WORKED = {
     "china": "E01 E02 E03 E05 E06 E08 E09 E10 E12 E14 E15 E18 E19 E20 E21 E23 E24 E26 E29 E30 E32"
     " E33 E35 E36 E38 E40 E42 E43 E45 E46",
@@ -214,3 +216,26 @@ def test_the_sheet_is_what_its_generator_makes() -> None:
         made_rows = [line.split(",")[:3] for line in make_az.us_rows(name)]
         found = [[r["prefix"], r["destination"], r["price"]] for r in sheet(f"us-{name}")]
         assert made_rows == found
+
+
+CALLS = ("china/calls.csv", "china/records.csv", "wholesale/calls.csv")
+
+
+@pytest.mark.parametrize("calls_file", CALLS)
+def test_the_command_finds_no_difference(calls_file: str) -> None:
+    """The kernels; and for records, the rules of place from what switches write to the charge."""
+    path = EXAMPLES / calls_file
+    done = CliRunner().invoke(
+        main.cli, ["tariff", "price", str(path.parent), "--calls", str(path), "--check"]
+    )
+    assert done.exit_code == 0, done.output
+    assert "0 differ" in done.output
+
+
+def test_sums_of_records_end_in_the_charge() -> None:
+    with (EXAMPLES / "china" / "records.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    for cells in rows:
+        _, is_sum, whole = cells["arithmetic"].rpartition("= ")
+        charge = sum(expected(cells["expect"])[1].values())
+        assert Fraction(whole) == charge if is_sum else charge == 0, cells["name"]
