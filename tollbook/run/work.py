@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
 from rating import legs, reference
-from tariffs import compiler
+from tariffs import compiler, known, store
 from tariffs.agreements import Agreement
 from tariffs.compile_rates import Maxima
+from tariffs.compile_targets import Names as CodeNames
 from tollbook.money import format_nano
 from tollbook.run import crash, data, flow, index, memory, snapshots, totals
 from tollbook.run.catalogue import LakeFile, Run, Total
@@ -22,6 +24,8 @@ from tollbook.run.flow import Flow, Tariffs
 from tollbook.run.lake_columns import Names
 from tollbook.run.parts import Target
 from tollbook.run.session import SPILL, Session, open_period
+
+COMPILED: Final = "compiled"  # folder of the lake for books as arrays; anything there may go
 
 
 @dataclass(frozen=True)
@@ -53,15 +57,29 @@ def compiled(session: Session, digest: str) -> Compiled:
     found = data.load(snapshots.folder_of(session.lake, digest))
     space, net = found.workspace, found.network
     maxima = Maxima(space.limits.duration_s, space.limits.volume_bytes)
-    book = compiler.compile_book(
-        found.book, net.zones.ids, net.relations, space.numbering.access_codes,
-        found.customers.plan_ids, maxima, net.carriers.ids,
-    )  # fmt: skip
+    book = _compiled_book(session, found, maxima)
     dated = legs.compile_agreements(
         found.agreements, net, space.operator.time_zone, settle, maxima
     )
     session.kept = Compiled(digest, settle, found, book, dated)
     return session.kept
+
+
+def _compiled_book(session: Session, found: Data, maxima: Maxima) -> compiler.CompiledBook:
+    """The book's arrays, kept in the lake for the next run whose book is the same."""
+    net, plan_ids = found.network, found.customers.plan_ids
+    names = CodeNames(
+        net.zones.ids, net.relations, found.workspace.numbering.access_codes,
+        found.book.components, net.carriers.ids,
+    )  # fmt: skip
+    digest = store.digest_of(found.workspace.tariffs, known.names_of(found.workspace, net))
+    return store.kept(
+        session.lake / COMPILED, store.key_of(digest, names, plan_ids, maxima),
+        lambda: compiler.compile_book(
+            found.book, names.zones, names.relations, names.access_codes, plan_ids, maxima,
+            names.carriers,
+        ),
+    )  # fmt: skip
 
 
 @contextmanager
