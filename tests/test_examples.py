@@ -218,7 +218,7 @@ def test_the_sheet_is_what_its_generator_makes() -> None:
         assert made_rows == found
 
 
-CALLS = ("china/calls.csv", "china/records.csv", "wholesale/calls.csv")
+CALLS = ("china/calls.csv", "china/records.csv", "mvno/calls.csv", "wholesale/calls.csv")
 
 
 @pytest.mark.parametrize("calls_file", CALLS)
