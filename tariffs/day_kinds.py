@@ -14,6 +14,7 @@ from tariffs.model import DAY_TYPES, Dates
 FIRST_DAY: Final = date(1970, 1, 1)
 _LAST_DAY: Final = date(2101, 1, 1)
 _FIRST_WEEKDAY: Final = 3  # 1970-01-01 was a Thursday
+_BITS: Final = 40  # of truth beside a number of days, in one int64
 HOLIDAY: Final = len(DAY_TYPES) - 1
 
 
@@ -88,9 +89,11 @@ def day_kinds(dates: Sequence[Dates]) -> tuple[DayKind, ...]:
         )
     truth = np.stack([days_of(one) for one in distinct])
     weekday = (_calendar().number + _FIRST_WEEKDAY) % 7
-    packed = np.packbits(np.vstack([truth, *((weekday >> bit & 1)[None] for bit in range(3))]),
-                         axis=0)  # fmt: skip
-    _, first = np.unique(packed, axis=1, return_index=True)
+    code = weekday
+    for low in range(0, len(truth), _BITS):
+        for one in truth[low : low + _BITS]:
+            code = code << 1 | one
+        _, first, code = np.unique(code, return_index=True, return_inverse=True)
     kinds: dict[tuple[int, tuple[bool, ...]], date] = {}
     places = [distinct.index(one) for one in dates]
     for at in sorted(first.tolist()):

@@ -11,7 +11,7 @@ import numpy as np
 
 from tariffs.day_kinds import FIRST_DAY
 from tariffs.known import Edition
-from tariffs.lint_prices import MICRO_NANO, ROUND_ADVICE, fits_range, range_text
+from tariffs.lint_prices import MICRO_NANO, ROUND_ADVICE, range_text
 from tariffs.model import Charge, PrefixDeck, PrefixRows, Rate, Tier
 from tariffs.units import moment_text, quantity_text
 from tollbook.columns import LISTED_MAX, OPEN_FROM, OPEN_TO
@@ -133,23 +133,22 @@ def _percent_inexact(use: _Use, problems: Problems) -> None:
 
 def _prices_out_of_range(use: _Use, problems: Problems) -> None:
     rows, unit = use.deck.rows, "second" if use.like is None else use.like.unit
-    prices, first = np.unique(rows.price_nano, return_index=True)
     for declared in use.edition.version.price_range:
         for tier in _tiers(use) if unit == declared.unit else ():
-            bad = [
-                row for price, row in zip(prices.tolist(), first.tolist(), strict=True)
-                if price >= 0 and not fits_range(
-                    price * tier.percent_nano // _PERCENT_WHOLE, tier.per, declared)
-            ]  # fmt: skip
-            found = np.sort(np.flatnonzero(np.isin(rows.price_nano, rows.price_nano[bad])))
+            # price x percent x declared.per, against min or max x 100 % x tier.per
+            whole, share = _PERCENT_WHOLE * tier.per, tier.percent_nano * declared.per
+            lowest = min(-(-declared.min_nano * whole // share), OPEN_TO)
+            highest = min(declared.max_nano * whole // share, OPEN_TO)
+            high = (rows.price_nano > highest) if declared.max_nano else np.bool_(False)
+            bad = np.flatnonzero((rows.price_nano >= 0) & ((rows.price_nano < lowest) | high))
             texts = [
                 f"prefix {rows.prefix[row]} costs "
                 f"{format_nano(int(rows.price_nano[row]) * tier.percent_nano // _PERCENT_WHOLE)} "
                 f"for {quantity_text(tier.per, unit)}, declared is {range_text(declared)} for "
-                f"{quantity_text(declared.per, unit)}" for row in found[:LISTED_MAX].tolist()
+                f"{quantity_text(declared.per, unit)}" for row in bad[:LISTED_MAX].tolist()
             ]  # fmt: skip
             advice = "prices in the `price_range` of the plan", "correct the price, or the range"
-            _warn_rows(use.deck, found, texts, advice, problems)
+            _warn_rows(use.deck, bad, texts, advice, problems)
 
 
 def _never_rounded(use: _Use, problems: Problems) -> None:

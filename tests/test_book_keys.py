@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tariff_books import KNOWN, REFUSE_ALL, load
 
 from tariffs import book
 from tariffs.book_decks import read_prefixes
+from tariffs.day_kinds import day_kinds, days_of
 from tariffs.model import (
     Charge,
     Dates,
@@ -90,6 +93,44 @@ def test_dates_weight_and_connection_fee_of_a_band(
     [band] = found.bands
     assert (band.dates, band.weight, band.connect_nano) == (dates, -3, 500_000_000)
     assert (band.days, band.from_s, band.to_s) == (255, 0, 86_400)
+
+
+DAYS = st.dates(date(1970, 1, 1), date(2100, 12, 31))
+PARTS = st.builds(
+    Dates,
+    spans=st.lists(st.tuples(DAYS, DAYS), max_size=2).map(tuple),
+    yearly=st.lists(st.tuples(*[st.sampled_from([101, 228, 229, 301, 1224, 1231])] * 2),
+                    max_size=2).map(tuple),
+    months=st.lists(st.integers(1, 12), max_size=3).map(tuple),
+    month_days=st.lists(st.sampled_from([-1, 1, 28, 29, 30, 31]), max_size=3).map(tuple),
+    years=st.lists(st.integers(1999, 2004), max_size=3).map(tuple),
+)  # fmt: skip
+
+
+def holds(dates: Dates, day: date) -> bool:
+    """Whether a day is one of the dates, part by part."""
+    place = day.month * 100 + day.day
+    last = (day + timedelta(days=1)).day == 1
+    return all((
+        not dates.spans or any(low <= day < high for low, high in dates.spans),
+        not dates.yearly or any(low <= place <= high if low <= high else
+                                place >= low or place <= high for low, high in dates.yearly),
+        not dates.months or day.month in dates.months,
+        not dates.month_days or day.day in dates.month_days or (last and -1 in dates.month_days),
+        not dates.years or day.year in dates.years,
+    ))  # fmt: skip
+
+
+NEAR = st.dates(date(1999, 12, 20), date(2004, 3, 5))
+
+
+@settings(max_examples=50)
+@given(PARTS, st.lists(st.one_of(DAYS, NEAR), min_size=20))
+def test_days_of_dates_against_the_calendar(dates: Dates, days: list[date]) -> None:
+    found = days_of(dates)
+    for day in days:
+        assert found[(day - date(1970, 1, 1)).days] == holds(dates, day)
+    assert {kind.holds for kind in day_kinds((dates,))} == {(bool(one),) for one in set(found)}
 
 
 def test_template_of_a_deck(tmp_path: Path) -> None:
