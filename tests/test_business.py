@@ -92,7 +92,7 @@ def priced(path: Path) -> tuple[Priced, ...]:
     known = opened(book_of(path))
     calls = trial.read(path, path.name, problems)
     words = known.words if known.workspace else trial.extended(known.words, calls, problems)
-    context = trial.prepare(kept(known.book), words, "", known.maxima)
+    context = trial.prepare(kept(known.book), words, "", known.maxima, guiding=known.guiding)
     batches = trial.usages(calls, context, problems)
     problems.refuse_if_any()
     assert len(batches) == 1
