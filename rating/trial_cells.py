@@ -97,7 +97,8 @@ def quantities(table: Table, name: str, unit: str, problems: Problems) -> np.nda
     rest = Table(table.shown, {name: pc.if_else(pa.array(plain), "", column)}, table.lines)
     allowed = VOLUME_ALLOWED if unit == "byte" else QUANTITY_ALLOWED
     others = mapped(rest, name, lambda text: quantity(text, unit), 0,
-                    _say(allowed, f"write it in {unit}s"), problems)  # fmt: skip
+                    _say(allowed, f"write it in {unit}s, or name the service that "
+                                  "counts so"), problems)  # fmt: skip
     return np.where(plain, values, others)
 
 

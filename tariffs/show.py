@@ -7,7 +7,7 @@ is a time of day or a kind of day.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final
 
@@ -22,6 +22,7 @@ from tariffs.model import (
     Position,
     PrefixDeck,
     Rate,
+    Tier,
     Version,
 )
 from tollbook import money
@@ -29,6 +30,7 @@ from tollbook.clock import EPOCH_DAY
 
 LISTED: Final = 6  # zones or destinations of one row that are named
 ROWS: Final = 12  # rows of one prefix deck that are shown without --prefix
+_WHOLE: Final = 100 * money.NANO  # per cent: the price of a row as it is
 ALL_RULES: Final = 3  # consecutive rules from this many on are written 3-5
 
 
@@ -195,9 +197,10 @@ def _add_prefixes(rows: _Rows, charge: Charge, rules: str, about: _About) -> Non
     chosen = prefix_rows(deck, about.wall_s, about.prefix)
     shown = chosen[: len(chosen) if about.prefix else ROWS].tolist()
     for row in shown:
-        said = _deck_prices(deck, row, charge, about.version)
+        rate = _row_rate(deck, row, charge, about.version)
+        said = words.prices(rate) if rate else {words.ALWAYS: FREE}
+        terms = words.terms_text(rate) if rate else ""
         code = f"{deck.rows.prefix[row]} {deck.rows.destination[row].as_py()}".strip()
-        terms = _deck_terms(deck, row)
         key = (deck.name, tuple(said.items()), terms)
         if key not in rows.found:
             at = Position(deck.at.file, int(deck.rows.lines[row]))
@@ -224,37 +227,32 @@ def prefix_rows(deck: PrefixDeck, wall_s: int, prefix: str) -> np.ndarray:
     return np.flatnonzero(under | (above & (rows.size == best)))
 
 
-def _deck_prices(
-    deck: PrefixDeck, row: int, charge: Charge, version: Version
-) -> dict[str, str]:
-    """The prices of a row: those of the rate that it names, or its own by the times of ``like``."""
+def _row_rate(deck: PrefixDeck, row: int, charge: Charge, version: Version) -> Rate | None:
+    """What a row costs, as a rate: one of the version, or its price in the terms of ``like``."""
     rows = deck.rows
     if rows.rate[row] >= 0:
         name = deck.rate_names[rows.rate[row]]
-        return {words.ALWAYS: FREE} if name == FREE else words.prices(version.rate(name))
-    price = int(rows.price_nano[row])
-    if not charge.like:
-        return {words.ALWAYS: words.price_text(price, "second", 60)}
-    like = version.rate(charge.like)
-    schedules = {words.band_text(parts): parts[0].tiers for parts in words.band_groups(like)}
-    if like.tiers:
-        schedules = {words.OTHER_TIMES if like.bands else words.ALWAYS: like.tiers} | schedules
-    return {
-        time: ", then ".join(
-            words.price_text(price * (tier.percent_nano or 100 * money.NANO) // (100 * money.NANO),
-                             like.unit, tier.per) for tier in tiers)
-        for time, tiers in schedules.items()
-    }  # fmt: skip
+        return None if name == FREE else version.rate(name)
+    like = Rate(deck.name, "second", (Tier(0, 0, 60, 60, 0, _WHOLE),), first_increment=60)
+    like = version.rate(charge.like) if charge.like else like
+    price, step = int(rows.price_nano[row]), int(rows.increment[row])
 
+    def priced(tiers: Sequence[Tier]) -> tuple[Tier, ...]:
+        return tuple(
+            replace(tier, price_nano=price * (tier.percent_nano or _WHOLE) // _WHOLE,
+                    percent_nano=0, increment=step or tier.increment) for tier in tiers
+        )  # fmt: skip
 
-def _deck_terms(deck: PrefixDeck, row: int) -> str:
-    rows, said = deck.rows, []
-    if rows.increment[row]:
-        said.append(f"steps {rows.first_increment[row]}/{rows.increment[row]}")
-    for name, values in (("connection fee", rows.connect_nano), ("at least", rows.minimum_nano)):
-        if values[row] >= 0:
-            said.append(f"{name} {money.format_nano(int(values[row]))}")
-    return "; ".join(said)
+    first = int(rows.first_increment[row]) if step else like.first_increment
+    following = step or (like.tiers or like.bands[0].tiers)[0].increment
+    connect, minimum = int(rows.connect_nano[row]), int(rows.minimum_nano[row])
+    return replace(
+        like, tiers=priced(like.tiers),
+        bands=tuple(replace(band, tiers=priced(band.tiers)) for band in like.bands),
+        first_increment=first if first != following else 0,
+        connect_nano=connect if connect >= 0 else like.connect_nano,
+        minimum_nano=minimum if minimum >= 0 else like.minimum_nano,
+    )  # fmt: skip
 
 
 # ---- lists

@@ -48,6 +48,12 @@ data
 """
 
 
+@pytest.fixture(autouse=True)
+def width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The screen is as wide wherever the tests run."""
+    monkeypatch.setenv("COLUMNS", "120")
+
+
 def run(*arguments: str) -> tuple[int, str]:
     done = CliRunner().invoke(main.cli, ["tariff", "show", *arguments])
     return done.exit_code, done.output
@@ -113,9 +119,10 @@ def test_every_word_of_a_rich_plan_is_said(rich_book: Book) -> None:
     assert banded.terms == "weights feast 10, christmas 5, first -7, sunday 20"
     fixed = rows["az.csv", "44 United Kingdom, fixed"]
     assert (fixed.prices, fixed.at.line) == (
-        {"other times": "0.013 / 60 s", "cheap 20:00-24:00": "0.007865 / 60 s"}, 4)  # fmt: skip
+        {"other times": "0.013 / 60 s in steps of 6 s",
+         "cheap 20:00-24:00": "0.007865 / 60 s in steps of 6 s"}, 4)  # fmt: skip
     assert rows["az.csv", "447 UK mobile"].terms == (
-        "steps 1/1; connection fee 0.01; at least 0.02")
+        "connection fee 0.01; at least 0.02")
     rate = plan.versions[0].rate("staged")
     assert words.terms_text(rate) == (
         "rounded half_up to 4 decimals, before that by increment: up to 5")

@@ -121,7 +121,7 @@ def _print_prices(console: Any, prices: PriceTable) -> None:
         times = ("price",) if is_wide else group.times
         for heading in ("rate", "for", *times, "terms"):
             shown.add_column(heading)
-        shown.add_column("", overflow="fold")
+        shown.add_column("", no_wrap=True)
         shown.show_header = True
         for row in group.rows:
             cells = [row.prices[time] for time in group.times]
