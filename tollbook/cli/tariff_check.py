@@ -10,39 +10,39 @@ import click
 from tollbook.cli.common import count, json_option, print_json, workspace_option
 
 if TYPE_CHECKING:
+    from rating.trial import Vocabulary
+    from tariffs.compile_rates import Maxima
     from tariffs.model import Book
     from tollbook.errors import Problem
-    from tollbook.network import Network
     from tollbook.text import Problems
 
 
 @click.command(name="check")
+@click.argument("book", required=False,
+                type=click.Path(exists=True, file_okay=False, path_type=Path))  # fmt: skip
 @workspace_option
 @click.option("--strict", is_flag=True, help="Fail on warnings too.")
 @json_option
 @click.pass_context
-def command(ctx: click.Context, folder: Path, strict: bool, as_json: bool) -> None:
+def command(
+    ctx: click.Context, book: Path | None, folder: Path, strict: bool, as_json: bool
+) -> None:
     """Report everything that is wrong with the book.
 
     Reads tariffs/ and the carriers' agreements, and operator.yaml and network/, to which they
-    refer. The exit code is 1 if there is an error; warnings alone leave it at 0
-    without --strict.
+    refer. BOOK may also be a folder of plan files alone: zones, relations and other names are then
+    not checked. The exit code is 1 if there is an error; warnings alone leave it at 0 without
+    --strict.
     """
-    from tariffs import agreements, book
-    from tariffs.known import names_of
-    from tollbook import network, workspace
     from tollbook.text import Problems
+    from tollbook.workspace import FILE
 
     problems = Problems()
-    space = workspace.load(folder, problems)
-    zone = space.operator.time_zone
-    net = network.load(space.network, zone, problems)
-    found = book.load(space.tariffs, problems, names_of(space, net))
-    agreements.load(
-        space.network / "agreements.csv", problems, net.carriers.ids, net.zones.groups, zone
-    )
-    if found is not None and not problems.errors:
-        _prove(found, net, space.numbering.access_codes, problems)
+    root = book or folder
+    if root.name == "tariffs" and (root.parent / FILE).is_file():
+        root = root.parent
+    alone = book is not None and not (root / FILE).is_file()
+    found = _check_alone(root, problems) if alone else _check_workspace(root, problems)
     if as_json:
         print_json(as_dict(problems.found, found))
     else:
@@ -51,15 +51,50 @@ def command(ctx: click.Context, folder: Path, strict: bool, as_json: bool) -> No
         ctx.exit(1)
 
 
-def _prove(book: Book, net: Network, access_codes: tuple[str, ...], problems: Problems) -> None:
+def _check_workspace(root: Path, problems: Problems) -> Book | None:
+    from rating.trial import Vocabulary
+    from tariffs import agreements, book
+    from tariffs.compile_rates import Maxima
+    from tariffs.known import names_of
+    from tollbook import network, workspace
+
+    space = workspace.load(root, problems)
+    zone = space.operator.time_zone
+    net = network.load(space.network, zone, problems)
+    found = book.load(space.tariffs, problems, names_of(space, net))
+    agreements.load(
+        space.network / "agreements.csv", problems, net.carriers.ids, net.zones.groups, zone
+    )
+    words = Vocabulary(net.zones.ids, net.relations, space.numbering.access_codes,
+                       net.carriers.ids)  # fmt: skip
+    _prove(found, words, Maxima(space.limits.duration_s, space.limits.volume_bytes), problems)
+    return found
+
+
+def _check_alone(folder: Path, problems: Problems) -> Book | None:
+    from rating.trial import words_of
+    from tariffs import book
+    from tariffs.compile_rates import Maxima
+
+    found = book.load(folder, problems, shown=folder.name)
+    if found is not None:
+        _prove(found, words_of(found), Maxima(), problems)
+    return found
+
+
+def _prove(
+    book: Book | None, words: Vocabulary, maxima: Maxima, problems: Problems
+) -> None:
     """Compile the book as a run does: that is where prices are shown not to overflow."""
     from tariffs.compiler import compile_book
     from tollbook.errors import Refused
 
+    if book is None or problems.errors:
+        return
     plans = tuple(plan.plan_id for plan in book.plans)
     try:
-        compile_book(book, net.zones.ids, net.relations, access_codes, plans,
-                     carriers=net.carriers.ids)  # fmt: skip
+        compile_book(book, words.zones, words.relations, words.access_codes, plans, maxima,
+                     carriers=words.carriers)  # fmt: skip
     except Refused as refused:
         problems.found.extend(refused.problems)
 
