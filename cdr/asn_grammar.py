@@ -1,8 +1,11 @@
-"""A grammar for ``ber_kernels`` from types: nodes, fields, and tables of repeated groups.
+"""Grammars from types: nodes, fields and tables of repeated groups, to read and to write with.
 
 The element type of each list is a table, wherever the list occurs. A field is a path of members
 inside the row of its table, such as ``mobileOriginatedCall.basicCallInformation.destination.
 calledNumber``; choices without a tag of their own add their alternative's name to the path.
+
+Groups have cells too, numbered behind the fields: one says that a group was there and empty, which
+no field can tell.
 """
 
 from __future__ import annotations
@@ -36,11 +39,18 @@ class Field:
 
 @dataclass(frozen=True, eq=False)
 class Schema:
-    """A grammar with the names of its parts. alternatives: what a record is, by its node."""
+    """A grammar with the names of its parts. alternatives: what a record is, by its node.
+
+    groups: what the cells behind those of the fields stand for. rows: by table, what its elements
+    may be; nodes: what a group may hold; both with an entry for each tag, in the order of writing.
+    """
 
     types: Types
     tables: tuple[str, ...]
     fields: tuple[Field, ...]
+    groups: tuple[Field, ...]
+    rows: tuple[Mapping[int, Entry], ...]
+    nodes: tuple[Mapping[int, Entry], ...]
     alternatives: Mapping[int, str]
     root: int
     grammar: k.Grammar
@@ -50,24 +60,42 @@ class Schema:
         """The table of records."""
         return self.grammar.record_table
 
+    @property
+    def cells(self) -> int:
+        """How many cells a row can have: those of the fields, then those of the groups."""
+        return len(self.fields) + len(self.groups)
+
 
 @dataclass(frozen=True)
-class _Entry:
+class Entry:
+    """What a tag means. target: a field or a node, by the kind. table: of rows.
+
+    place: which list of its row a group is, from 1; 0: it is no list. group: its position in
+    ``Schema.groups``, or -1.
+    """
+
     kind: int
     target: int
     table: int = 0
+    place: int = 0
+    group: int = -1
 
     @property
     def packed(self) -> int:
-        return self.target << 10 | self.table << k.KIND_BITS | self.kind
+        """As ``ber_kernels.Grammar`` has it."""
+        within = self.place if self.kind == k.GROUP else self.table
+        return self.target << 10 | within << k.KIND_BITS | self.kind
 
 
 class _Builder:
     def __init__(self, types: Types, record: str) -> None:
         self.types, self.record = types, record
         self.tables = [FILE]
-        self.fields: list[Field] = []
-        self.nodes: list[dict[int, _Entry]] = []
+        self.rows: list[dict[int, Entry]] = [{}]
+        self.fields: dict[Field, int] = {}  # with their numbers
+        self.groups: dict[Field, int] = {}
+        self.places = [0]
+        self.nodes: list[dict[int, Entry]] = []
         self.known: dict[tuple[str, int, str], int] = {}
         self.alternatives: dict[int, str] = {}
 
@@ -89,11 +117,22 @@ class _Builder:
     def table(self, name: str) -> int:
         if name not in self.tables:
             self.tables.append(name)
+            self.rows.append({})
+            self.places.append(0)
         return self.tables.index(name)
 
     def field(self, table: int, path: str, name: str) -> int:
-        self.fields.append(Field(table, path, self.types.words(name)))
-        return len(self.fields) - 1
+        return self.fields.setdefault(Field(table, path, self.types.words(name)), len(self.fields))
+
+    def group(self, table: int, path: str, name: str) -> int:
+        return self.groups.setdefault(Field(table, path, self.types.words(name)), len(self.groups))
+
+    def place(self, table: int, name: str) -> int:
+        """A number for a list in the row of a table; 0 for what is no list."""
+        if self.types.base(name).kind not in LISTS:
+            return 0
+        self.places[table] += 1
+        return self.places[table]
 
     def node(self, name: str, table: int, path: str) -> int:
         """The node of a group in the row of a table; lists are the same wherever they are."""
@@ -106,37 +145,50 @@ class _Builder:
         if base.kind in LISTS:
             self.nodes[number] = dict(self.elements(base.element))
         else:
-            self.nodes[number] = dict(self.members(name, table, path))
+            held = dict(self.members(name, table, path))
+            # A SEQUENCE is written in its own order, a SET by class and number of the tags.
+            order = sorted(held, key=lambda key: (key & 3, key)) if base.kind == "SET" else held
+            self.nodes[number] = {key: held[key] for key in order}
         return number
 
-    def elements(self, name: str) -> Iterator[tuple[int, _Entry]]:
+    def elements(self, name: str) -> Iterator[tuple[int, Entry]]:
         """Entries of a list's node: each element is a row."""
         table = self.table(name)
         kind = k.RECORD if name == self.record else k.ROW
         for key, path, inner in self.keys("", name):
-            if self.types.is_group(inner):
-                node = self.node(inner, table, path)
+            if self.types.is_group(inner) or kind == k.RECORD:
+                if self.types.is_group(inner):
+                    node = self.node(inner, table, path)
+                else:  # a record of which nothing is read but that it is there
+                    node = len(self.nodes)
+                    self.nodes.append({})
                 if kind == k.RECORD:
                     self.alternatives[node] = path
-                yield key, _Entry(kind, node, table)
-            elif kind == k.RECORD:  # a record of which nothing is read but that it is there
-                self.nodes.append({})
-                self.alternatives[len(self.nodes) - 1] = path
-                yield key, _Entry(kind, len(self.nodes) - 1, table)
+                entry = Entry(kind, node, table, group=self.group(table, path, inner))
             else:
-                yield key, _Entry(k.ROW_FIELD, self.field(table, path or "value", inner), table)
+                one = k.ROW_OPAQUE if self.types.base(inner).kind == OPAQUE else k.ROW_FIELD
+                entry = Entry(one, self.field(table, path or "value", inner), table)
+            self.rows[table][key] = entry
+            yield key, entry
 
-    def members(self, name: str, table: int, path: str) -> Iterator[tuple[int, _Entry]]:
+    def members(self, name: str, table: int, path: str) -> Iterator[tuple[int, Entry]]:
         """Entries of a group's node."""
         for member in self.types.base(name).members:
             inner = f"{path}.{member.name}" if path else member.name
             for key, place, kind in self.keys(inner, member.type, member.key):
                 if self.types.base(kind).kind == OPAQUE:
-                    yield key, _Entry(k.OPAQUE, self.field(table, place, kind))
+                    yield key, Entry(k.OPAQUE, self.field(table, place, kind))
                 elif self.types.is_group(kind):
-                    yield key, _Entry(k.GROUP, self.node(kind, table, place))
+                    yield key, self.within(kind, table, place)
                 else:
-                    yield key, _Entry(k.FIELD, self.field(table, place, kind))
+                    yield key, Entry(k.FIELD, self.field(table, place, kind))
+
+    def within(self, name: str, table: int, path: str) -> Entry:
+        """The entry of a group inside of a row."""
+        return Entry(
+            k.GROUP, self.node(name, table, path), place=self.place(table, name),
+            group=self.group(table, path, name),
+        )  # fmt: skip
 
     def outermost(self, root: str, is_repeated: bool) -> int:
         """The node around everything: one root, or (``is_repeated``) records one by one."""
@@ -145,9 +197,8 @@ class _Builder:
         if is_repeated:
             self.nodes[number] = dict(self.elements(root))
         else:
-            self.nodes[number] = {
-                key: _Entry(k.GROUP, self.node(inner, 0, path))
-                for key, path, inner in self.keys("", root)
+            self.nodes[number] = self.rows[0] = {
+                key: self.within(inner, 0, path) for key, path, inner in self.keys("", root)
             }
         return number
 
@@ -159,12 +210,15 @@ class _Builder:
         first = np.concatenate(([0], np.cumsum(sizes[:-1])))
         stranger = len(nodes) - 1 << 10
         entry = np.full(sum(sizes), stranger, np.int32)
+        cell = np.full(sum(sizes), -1, np.int32)
         for node, low, begin in zip(nodes, lows, first, strict=True):
             for key, one in node.items():
                 entry[begin + key - low] = one.packed
+                if one.group >= 0:
+                    cell[begin + key - low] = len(self.fields) + one.group
         return k.Grammar(
             first.astype(np.int32), np.array(lows, np.int32), np.array(highs, np.int32), entry,
-            self.table(self.record), int(is_filled),
+            cell, self.table(self.record), int(is_filled),
         )  # fmt: skip
 
 
@@ -177,7 +231,9 @@ def schema(modules: tuple[str, ...], root: str, record: str, is_repeated: bool =
     build = _Builder(load(*modules), record)
     top = build.outermost(root, is_repeated)
     grammar = build.grammar(is_filled=is_repeated)
-    if len(build.tables) > k.TABLE_MASK:
-        raise ValueError(f"{root} has {len(build.tables)} tables; at most {k.TABLE_MASK}")
-    names = tuple(build.tables), tuple(build.fields)
-    return Schema(build.types, *names, build.alternatives, top, grammar)
+    if max(len(build.tables), *build.places) > k.TABLE_MASK:
+        raise ValueError(f"{root} has more than {k.TABLE_MASK} tables, or lists in one of them")
+    return Schema(
+        build.types, tuple(build.tables), tuple(build.fields), tuple(build.groups),
+        tuple(build.rows), tuple(build.nodes), build.alternatives, top, grammar,
+    )  # fmt: skip

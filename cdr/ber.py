@@ -24,6 +24,7 @@ ROWS: Final = 65_536  # of each table in a block
 SPARE_ROWS: Final = 272
 FILE_BYTES_MAX: Final = 2**31 - 2**16  # places in a file are int32
 
+
 @dataclass(frozen=True, eq=False)
 class Records:
     """The records of a block, one entry each.
@@ -63,12 +64,13 @@ class Block:
 
     def parents(self, table: int) -> np.ndarray:
         """int32 [3, row]: the table and row of each row's parent, and its record (-1: none)."""
-        found: np.ndarray = self.found.parents[:, table, : self.rows(table)]
+        found: np.ndarray = self.found.parents[:, table, : self.rows(table)].copy()
+        found[k.PARENT_TABLE] &= k.TABLE_MASK
         return found
 
     def fields(self) -> tuple[int, ...]:
         """The fields that occur in the block."""
-        return tuple(np.flatnonzero(self.walk.is_seen).tolist())
+        return tuple(np.flatnonzero(self.walk.is_seen[: len(self.schema.fields)]).tolist())
 
     def places(self, field: int) -> tuple[np.ndarray, np.ndarray]:
         """int32, by row of the field's table: where its contents begin, and their length or -1."""
@@ -116,7 +118,7 @@ def _start(schema: Schema, regions: np.ndarray) -> k.Walk:
         regions=regions,
         levels=np.zeros((k.DEPTH_MAX, k.LEVEL_COUNT), np.int64),
         tables=np.zeros((2, len(schema.tables)), np.int64),
-        is_seen=np.zeros(len(schema.fields), np.int8),
+        is_seen=np.zeros(schema.cells, np.int8),
     )
     walk.state[[k.OPEN_RECORD, k.RECORD_DEPTH]] = -1
     walk.state[k.RECORD_TABLE] = schema.record
@@ -128,7 +130,7 @@ def _start(schema: Schema, regions: np.ndarray) -> k.Walk:
 def _room(schema: Schema, rows: int) -> k.Found:
     """Memory that is only taken where it is written."""
     width = rows + SPARE_ROWS
-    cells = (len(schema.fields), width)
+    cells = (schema.cells, width)
     return k.Found(
         begin=np.empty(cells, np.int32),
         size=np.empty(cells, np.int32),

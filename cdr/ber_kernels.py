@@ -25,8 +25,8 @@ FILLER_HIGH = 0xFF  # besides zero
 ABSENT = -1  # as a size
 
 # What an entry of the grammar says about a tag: kind, then the child table, then the target.
-UNKNOWN, FIELD, GROUP, ROW, RECORD, ROW_FIELD, OPAQUE = range(7)
-KIND_BITS, TABLE_MASK = 3, 127  # table << 3, target << 10
+UNKNOWN, FIELD, GROUP, OPAQUE, ROW, RECORD, ROW_FIELD, ROW_OPAQUE = range(8)
+KIND_BITS, TABLE_BITS, TABLE_MASK = 3, 7, 127  # table << 3, target << 10
 
 # Why ``walk`` came back.
 DONE, FULL, BROKEN = range(3)
@@ -53,14 +53,17 @@ class Grammar(NamedTuple):
     """Nodes with one entry for each tag from ``low`` to ``high`` (tag number * 4 + class).
 
     Entries of node n begin at ``first[n]``: target << 10 | table << 3 | kind; target is a field or
-    a node. The last node knows no tag and is the target of all tags that are not known. is_filled:
-    1 where zeros and 0xFF between the outermost elements mean nothing.
+    a node; a group has the number of a list of its row, or 0, in place of a table. cell: which one
+    is noted for a group that is there and empty, -1: none. The last node knows no tag and is the
+    target of all tags that are not known. is_filled: 1 where zeros and 0xFF between the outermost
+    elements mean nothing.
     """
 
     first: np.ndarray  # int32
     low: np.ndarray  # int32
     high: np.ndarray  # int32
     entry: np.ndarray  # int32
+    cell: np.ndarray  # int32
     record_table: int
     is_filled: int
 
@@ -70,7 +73,7 @@ class Walk(NamedTuple):
 
     regions: begin and end of what is walked at the outermost level, one after the other. levels:
     int64 [level, NODE .. IS_OPEN]. tables: int64 [2, table], the last row of each, and the same
-    when the present record began. is_seen: by field, whether it occurred since the last call.
+    when the present record began. is_seen: by cell, whether it occurred since the last call.
     """
 
     state: np.ndarray  # int64
@@ -81,9 +84,10 @@ class Walk(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What was found. begin, size: int32 [field, row]; size ABSENT where a row has no such field.
+    """What was found. begin, size: int32 [cell, row]; size ABSENT where a row has no such field.
 
-    parents: int32 [3, table, row], the row's parent and the record that it belongs to (-1: none).
+    parents: int32 [3, table, row], the row's parent and the record that it belongs to (-1: none);
+    the parent's table has the number of the list above it (list << TABLE_BITS | table).
     records: int64 [5, record]: its place, the size of the whole element, the node that it is (which
     of its alternatives), its fault and the place of that.
     """
@@ -129,10 +133,10 @@ def read_length(data: np.ndarray, at: Int) -> tuple[Int, Int]:
 @inner
 def judge(
     kind: Int, key: Int, length: Int, is_beyond: bool, is_group: bool, is_open: bool,
-    is_outermost: bool, is_filler: bool,
+    depth: Int, is_filler: bool,
 ) -> Int:  # fmt: skip
     """What to do with an element that is neither a plain field nor a plain group."""
-    if is_outermost and is_filler:
+    if is_filler:
         return FILL
     if key < 0 or length == -2:
         return -TAG_TOO_LONG if key < 0 else -LENGTH_TOO_LONG
@@ -140,11 +144,11 @@ def judge(
         return -BEYOND_CONTAINER
     if key == 0 and length == 0 and is_open:
         return CLOSE
-    if (length < 0 and not is_group) or (is_outermost and kind == UNKNOWN):
+    if (length < 0 and not is_group) or (depth == 0 and kind == UNKNOWN):
         return -WRONG_FORM
     if kind == UNKNOWN:
         return PASS if length >= 0 else OPEN
-    if kind in (OPAQUE, ROW_FIELD):
+    if kind in (OPAQUE, ROW_FIELD, ROW_OPAQUE):
         if length < 0 or (kind == ROW_FIELD and is_group):
             return -WRONG_FORM
         return KEEP if kind == OPAQUE else OPEN
@@ -204,6 +208,28 @@ def step_up(at: Int, state: np.ndarray, tables: np.ndarray, records: np.ndarray,
     return bool(2 * most <= room)
 
 
+@inlined
+def clear_once(cell: Int, is_seen: np.ndarray, size: np.ndarray) -> None:
+    """Before the first contents of a cell: no row has any."""
+    if is_seen[cell] == 0:
+        is_seen[cell] = 1
+        size[cell, :] = ABSENT
+
+
+@inlined
+def note_empty(
+    cell: Int, data: np.ndarray, contents: Int, length: Int, row: Int, is_seen: np.ndarray,
+    begin: np.ndarray, size: np.ndarray,
+) -> None:  # fmt: skip
+    """Notes a group that is empty: no field will tell that it was there.
+
+    One of indefinite length is empty where its end follows at once.
+    """
+    if length == 0 or (length < 0 and data[contents] | data[contents + 1] == 0):
+        clear_once(cell, is_seen, size)
+        begin[cell, row], size[cell, row] = contents, 0
+
+
 @inner
 def give_up(
     fault: Int, at: Int, state: np.ndarray, levels: np.ndarray, tables: np.ndarray,
@@ -234,48 +260,48 @@ def walk_on(data: np.ndarray, grammar: Grammar, walk: Walk, found: Found) -> Int
     A fault inside a record of definite length costs that record alone. Before each call the caller
     sets the last rows to -1 (0 for the first table) and ``is_seen`` to 0.
     """
-    first, low, high, entries, _, is_filled = grammar
+    first, low, high, entries, cells, _, is_filled = grammar
     state, regions, levels, tables, is_seen = walk
     begin, size, parents, records = found
     stranger = np.int64(len(first) - 1) << 10
-    at, depth, room, table = state[AT], state[DEPTH], parents.shape[2], np.int64(0)
+    at, depth, room = state[AT], state[DEPTH], parents.shape[2]
     node, end, row = levels[depth, NODE], levels[depth, END], levels[depth, LEVEL_ROW]
     while True:
-        action, entry, contents, length = CLOSE, stranger, at, np.int64(0)
+        action, entry, contents = CLOSE, stranger, at
         if at < end:
             key, behind = read_tag(data, at)
             length, contents = read_length(data, behind)
             is_group = data[at] & CONSTRUCTED != 0
             if key >= low[node] and key <= high[node]:
-                entry = np.int64(entries[first[node] + key - low[node]])
+                slot = first[node] + key - low[node]
+                entry = np.int64(entries[slot])
             kind, target, stop = entry & 7, entry >> 10, contents + length
             if kind == FIELD and length >= 0 and stop <= end and not is_group:
                 action = KEEP
             elif kind in (GROUP, ROW) and length >= 0 and stop <= end and is_group:
                 action = OPEN
             else:
-                is_filler = is_filled != 0 and (data[at] == 0 or data[at] == FILLER_HIGH)
+                is_filler = depth == 0 and is_filled != 0 and data[at] in (0, FILLER_HIGH)
                 is_open, is_beyond = levels[depth, IS_OPEN] != 0, max(stop, contents) > end
-                action = judge(
-                    kind, key, length, is_beyond, is_group, is_open, depth == 0, is_filler
-                )
+                action = judge(kind, key, length, is_beyond, is_group, is_open, depth, is_filler)
             if action == OPEN:
-                table = levels[depth, TABLE]
+                table = entry >> KIND_BITS & TABLE_MASK
                 if depth + 1 == DEPTH_MAX:
                     action = -TOO_DEEP
-                elif kind in (ROW, RECORD, ROW_FIELD):
-                    table = entry >> KIND_BITS & TABLE_MASK
+                elif kind < ROW:
+                    table = table << TABLE_BITS | levels[depth, TABLE]
+                else:
                     row = open_row(entry, at, state, levels, tables, parents, records)
-                    action = -TOO_MANY if row < 0 else (KEEP if kind == ROW_FIELD else OPEN)
+                    action = -TOO_MANY if row < 0 else (KEEP if kind >= ROW_FIELD else OPEN)
             if action == KEEP:
-                if is_seen[target] == 0:
-                    is_seen[target] = 1
-                    size[target, :] = ABSENT
+                clear_once(target, is_seen, size)
                 if size[target, row] == ABSENT:
                     begin[target, row], size[target, row] = contents, length
                     at, row = stop, levels[depth, LEVEL_ROW]
                     continue
                 action = -TWICE
+            if action == OPEN and kind != UNKNOWN:
+                note_empty(cells[slot], data, contents, length, row, is_seen, begin, size)
             if action == OPEN:
                 step_down(target, table, row, contents, length, state, levels)
             if action in (PASS, FILL):
