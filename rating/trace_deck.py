@@ -41,7 +41,7 @@ def rate_of(version: Version, deck: PrefixDeck, row: int, like: str) -> Rate | N
 
     def tier_of(tier: Tier) -> Tier:
         percent = tier.percent_nano or _PERCENT
-        return replace(tier, price_nano=price * percent // _PERCENT,
+        return replace(tier, price_nano=price * percent // _PERCENT, percent_nano=0,
                        increment=following or tier.increment)  # fmt: skip
 
     def band_of(band: Band) -> Band:

@@ -224,7 +224,7 @@ def by_row(version: Version, charge: Charge, deck: PrefixDeck, row: int) -> Rate
 
     def tier_of(tier: Tier) -> Tier:
         percent = Fraction(tier.percent_nano or 100 * 10**9, 100 * 10**9)
-        return replace(tier, price_nano=int(price_nano * percent),
+        return replace(tier, price_nano=int(price_nano * percent), percent_nano=0,
                        increment=increment or tier.increment)  # fmt: skip
 
     def band_of(band: Band) -> Band:
