@@ -204,9 +204,9 @@ def _instant(day: date, wall_s: int, zone: str) -> int:
 
 
 def version_at(plan: Plan, utc_s: int) -> Version | None:
-    """The version in force at an instant, by its own clock."""
+    """The version in force at an instant, by its own clock; a later one as soon as it begins."""
     in_force = (
-        version for version in plan.versions
+        version for version in reversed(plan.versions)
         if _begin_utc_s(version) <= utc_s < _end_utc_s(version)
     )  # fmt: skip
     return next(in_force, None)

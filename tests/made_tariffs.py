@@ -53,7 +53,7 @@ PREFIXES = ("4", "44", "447", "4477", "351", "35121", "86", "8610", "99999999999
 COMPONENTS = ("time", "more", "bytes", "events")
 UNIT_OF = {"time": "second", "more": "second", "bytes": "byte", "events": "event"}
 HOLIDAYS = frozenset({date(2003, 10, 3), date(2003, 12, 25), date(2004, 2, 29)})
-MAXIMA = Maxima(duration_s=20 * DAY_S, volume_bytes=2**40, event_count=10**6)
+MAXIMA = Maxima(duration_s=20 * DAY_S, volume_bytes=10**7, event_count=10**4)
 ZONE = "Europe/Berlin"
 FIRST, LAST = date(2003, 1, 1), date(2005, 1, 1)
 MIDDLES = tuple(date.fromisoformat(text) for text in (

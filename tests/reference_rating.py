@@ -71,7 +71,7 @@ def rate(book: Book, plan_id: str, facts: Facts, maxima: Maxima) -> Rated:
 
 def find(plan: Plan | None, utc_s: int, facts: Facts) -> Found | None:
     """The version in force at an instant, and what it says about the usage."""
-    for version in plan.versions if plan else ():
+    for version in plan.versions[::-1] if plan else ():
         if begin(version) <= utc_s < end(version):
             holding = [i for i, r in enumerate(version.rules) if all(conditions(r.when, facts))]
             if not holding:

@@ -7,12 +7,13 @@ TOLLBOOK_TARIFFS=2000 python -m pytest tests/test_property.py -k whole
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import made_tariffs
 import pytest
 import reference_rating
-from hypothesis import Phase, given, reject, settings
+from conftest import JIT_IS_OFF
+from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
 from made_tariffs import Features
 from rating_helpers import Row, always_wide, batch_of, rate_facts, rows_of, shuffled, usage_columns
@@ -25,8 +26,8 @@ from tariffs.rate_limits import not_yet
 from tollbook import schemas
 from tollbook.errors import Refused
 
-LONG_S = 3 * DAY_S + 5  # a usage of several days
-WHOLE = int(os.environ.get("TOLLBOOK_TARIFFS", "10"))
+LONG_S = 2 * DAY_S + 5  # a usage of several days
+WHOLE = int(os.environ.get("TOLLBOOK_TARIFFS", "2"))
 
 
 def told(book: Book, facts: Facts) -> tuple[str, str, int, dict[str, int]]:
@@ -51,6 +52,20 @@ def priced(row: Row) -> tuple[str, str, int, dict[str, int]]:
     return row.reason, row.version, row.rule_index, row.charges
 
 
+@dataclass(frozen=True)
+class Made:
+    """A made-up book; its text would fill pages, so a failure shows what matters by itself."""
+
+    book: Book
+
+    def __repr__(self) -> str:
+        return f"<a book of {sum(len(plan.versions) for plan in self.book.plans)} versions>"
+
+
+def made_books() -> st.SearchStrategy[Made]:
+    return made_tariffs.books(known()).map(Made)
+
+
 def known() -> Features:
     """What the kernels can price by now: everything else the compiler refuses."""
     plain = Rate("r", "second", (Tier(0, 1, 1, 1),))
@@ -73,11 +88,17 @@ def known() -> Features:
     )  # fmt: skip
 
 
+def rates_of(book: Book, facts: Facts) -> str:
+    """A usage and the rates that priced it, for a failure to show."""
+    steps = trace.price(book, "p", facts, made_tariffs.MAXIMA)
+    return f"{facts}\n" + "\n".join(str(part.rate) for part in steps.components)
+
+
 def agree(book: Book, facts: list[Facts], with_wide: bool = True) -> None:
     """All ways to price these usages come to the same."""
     wanted = [told(book, fact) for fact in facts]
     for fact, found in zip(facts, wanted, strict=True):
-        assert traced(book, fact) == found, fact
+        assert traced(book, fact) == found, rates_of(book, fact)
     try:
         compiled = made_tariffs.compiled_of(book)
     except Refused as refused:
@@ -87,30 +108,38 @@ def agree(book: Book, facts: list[Facts], with_wide: bool = True) -> None:
     plans = [0] * len(facts)
     rows = rate_facts(facts, plans, compiled)
     for fact, row, found in zip(facts, rows, wanted, strict=True):
-        assert priced(row) == found, fact
+        assert priced(row) == found, rates_of(book, fact)
     if with_wide:
         assert rate_facts(facts, plans, always_wide(compiled)) == rows
 
 
-@given(made_tariffs.books(known()), st.integers(0, 2**32))
-def test_kernels_trace_and_twin_agree(book: Book, seed: int) -> None:
-    agree(book, made_tariffs.usages(seed, 40))
+# A book is too large to be worth shrinking, and most of a failure is told by the usage.
+QUICK = settings(
+    max_examples=2 if JIT_IS_OFF else 40, phases=[Phase.generate], print_blob=False,
+    suppress_health_check=list(HealthCheck),
+)
 
 
-@settings(max_examples=5)
-@given(made_tariffs.books(known()), st.integers(0, 2**32))
-def test_usages_of_several_days(book: Book, seed: int) -> None:
-    agree(book, [
-        replace(fact, duration_s=LONG_S) for fact in made_tariffs.usages(seed, 4)
+@QUICK
+@given(made_books(), st.integers(0, 2**32))
+def test_kernels_trace_and_twin_agree(made: Made, seed: int) -> None:
+    agree(made.book, made_tariffs.usages(seed, 40))
+
+
+@settings(QUICK, max_examples=1 if JIT_IS_OFF else 3)
+@given(made_books(), st.integers(0, 2**32))
+def test_usages_of_several_days(made: Made, seed: int) -> None:
+    agree(made.book, [
+        replace(fact, duration_s=LONG_S) for fact in made_tariffs.usages(seed, 2)
     ])
 
 
-@settings(max_examples=10)
-@given(made_tariffs.books(known()), st.integers(0, 2**32))
-def test_order_and_cuts_of_a_batch_change_nothing(book: Book, seed: int) -> None:
+@settings(QUICK, max_examples=1 if JIT_IS_OFF else 5)
+@given(made_books(), st.integers(0, 2**32))
+def test_order_and_cuts_of_a_batch_change_nothing(made: Made, seed: int) -> None:
     facts = made_tariffs.usages(seed, 40)
     try:
-        compiled = made_tariffs.compiled_of(book)
+        compiled = made_tariffs.compiled_of(made.book)
     except Refused:
         reject()
     columns = usage_columns(facts, compiled) | {"plan_index": [0] * len(facts)}
@@ -124,7 +153,7 @@ def test_order_and_cuts_of_a_batch_change_nothing(book: Book, seed: int) -> None
 
 
 @pytest.mark.slow
-@settings(max_examples=WHOLE, phases=[Phase.explicit, Phase.generate, Phase.shrink])
-@given(made_tariffs.books(known()), st.integers(0, 2**32))
-def test_the_whole(book: Book, seed: int) -> None:
-    agree(book, made_tariffs.usages(seed, 100, LONG_S), with_wide=False)
+@settings(QUICK, max_examples=WHOLE)
+@given(made_books(), st.integers(0, 2**32))
+def test_the_whole(made: Made, seed: int) -> None:
+    agree(made.book, made_tariffs.usages(seed, 100, LONG_S), with_wide=False)
