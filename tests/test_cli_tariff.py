@@ -145,6 +145,13 @@ def test_nothing_is_priced_where_a_cell_is_wrong() -> None:
     assert (code, "missing.csv: the file cannot be read" in errors) == (1, True)
 
 
+def test_names_of_calls_cannot_command_the_terminal() -> None:
+    calls = "name,start,used,relation\nred \x1b[31m,2003-06-10 10:00:00,1,local\n"
+    for option in ("--limit=1", "--explain"):
+        code, output, _ = run("--calls", "-", option, given=calls)
+        assert (code, "\x1b" in output, "red \\x1b[31m" in output) == (0, False, True)
+
+
 def test_every_command_is_what_its_table_says_and_help_is_quick() -> None:
     for group, table in ((tariff.command, tariff.COMMANDS),
                          (tariff_import.importing, tariff_import.IMPORTS),

@@ -126,15 +126,18 @@ def test_expectations_that_mean_nothing_are_refused(tmp_path: Path) -> None:
     assert "did you mean 'airtime'?" in str(refused.value)
 
 
-def test_many_calls_in_several_batches_are_each_priced_as_alone(tmp_path: Path) -> None:
-    count = trial.BATCH_ROWS + 1000
-    seconds = np.arange(count) % 4000
+def test_many_calls_in_several_batches_are_each_priced_as_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "BATCH_ROWS", 500)
+    count = 1300
+    seconds = np.arange(count) * 3
     lines = "\n".join(f"2003-06-10 10:00:00,{used},local" for used in seconds.tolist())
     problems = Problems()
     calls = table_of(f"start,used,relation\n{lines}\n", tmp_path, problems)
     context = context_of(calls, problems)
     rated = list(trial.priced(trial.usages(calls, context, problems), context))
-    assert [batch.num_rows for batch in rated] == [trial.BATCH_ROWS, 1000]
+    assert [batch.num_rows for batch in rated] == [500, 500, 300]
     assert all(batch.schema == schemas.RATED for batch in rated)
     charges = np.concatenate([ints(batch, "charge_micro") for batch in rated])
     assert np.array_equal(charges, -(-seconds // 60) * 400_000)

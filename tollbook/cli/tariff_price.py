@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import click
 
 from tollbook.cli.common import count, json_option, print_json, table
+from tollbook.errors import printable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -232,7 +233,7 @@ def _rows(done: Pricing, limit: int) -> list[tuple[pa.RecordBatch, int, str]]:
     found, low = [], 0
     for batch in done.rated:
         for row in range(min(batch.num_rows, limit - low)):
-            found.append((batch, row, done.calls.cell("name", low + row)))
+            found.append((batch, row, printable(done.calls.cell("name", low + row))))
         low += batch.num_rows
         if low >= limit:
             break
@@ -250,7 +251,7 @@ def _screen(done: Pricing, limit: int) -> str:
     names = done.context.compiled.components
     used = [name for name in names if any(one.as_py() for one in first[f"charge_{name}"])]
     rows = [
-        [row["line"], row["name"], row["reason"] or "priced", row["plan"], row["version"],
+        [row["line"], printable(row["name"]), row["reason"] or "priced", row["plan"], row["version"],
          row["rule"] or "", *(money(row[f"charge_{name}"]) for name in used),
          f"{money(row['charge'])} {row['currency']}"]
         for row in first.to_pylist()
@@ -294,7 +295,7 @@ def _compared(done: Pricing, differences: list[Difference]) -> str:
     import pyarrow.compute as pc
 
     checked = pc.sum(pc.not_equal(done.calls["expect"], "")).as_py()
-    lines = [f"{done.calls.shown}:{one.line}: {one.name or 'call'}\n"
+    lines = [f"{done.calls.shown}:{one.line}: {printable(one.name) or 'call'}\n"
              f"    expected: {one.expected}\n    found:    {one.found}"
              for one in differences]  # fmt: skip
     lines.append(f"{count(checked, 'call')} compared, {len(differences):,} "
