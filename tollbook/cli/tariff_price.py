@@ -251,8 +251,8 @@ def _screen(done: Pricing, limit: int) -> str:
     names = done.context.compiled.components
     used = [name for name in names if any(one.as_py() for one in first[f"charge_{name}"])]
     rows = [
-        [row["line"], printable(row["name"]), row["reason"] or "priced", row["plan"], row["version"],
-         row["rule"] or "", *(money(row[f"charge_{name}"]) for name in used),
+        [row["line"], printable(row["name"]), row["reason"] or "priced", row["plan"],
+         row["version"], row["rule"] or "", *(money(row[f"charge_{name}"]) for name in used),
          f"{money(row['charge'])} {row['currency']}"]
         for row in first.to_pylist()
     ]  # fmt: skip
