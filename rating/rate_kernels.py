@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rating.find_kernels import Faults, Rated, Usage, target_of
-from rating.slow_kernels import price_slow
+from rating.slow_kernels import price_crossing, price_slow
 from tariffs.price_kernels import (
     DAY_S,
     HOUR_S,
@@ -48,8 +48,12 @@ def price_rows(tables: Tables, usage: Usage, faults: Faults, out: Rated) -> None
         second = start + offset - day * DAY_S
         hour = day_class_of(clocks.day_class, day) * HOURS + second // HOUR_S
         rule = versions[version]["first_rule"] + out.rule_index[row]
-        total, reason = 0, 0
-        for slot in range(rules.target.shape[1]):
+        total, reason, slots = 0, 0, rules.target.shape[1]
+        ends, duration = versions[version]["to_utc_s"], usage.duration_s[row]
+        if versions[version]["splits_change"] != 0 and start + duration > ends:
+            total, reason = price_crossing(tables, usage, row, faults, out, parts)
+            slots = 0
+        for slot in range(slots):
             rate = rules.target[rule, slot]
             if rate <= DECK:
                 rate = target_of(tables, usage, row, rate)
@@ -59,8 +63,7 @@ def price_rows(tables: Tables, usage: Usage, faults: Faults, out: Rated) -> None
                 continue
             terms = rates[rate]
             quantity, apart = quantities(
-                terms, usage.duration_s[row], usage.up_bytes[row], usage.down_bytes[row],
-                usage.event_count[row],
+                terms, duration, usage.up_bytes[row], usage.down_bytes[row], usage.event_count[row]
             )  # fmt: skip
             used = quantity + apart
             if used <= terms["short_call"]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from rating.find_kernels import Usage
-from tariffs.price_kernels import GRID, price_wide
-from tariffs.rule_kernels import Tables
+from rating.find_kernels import Faults, Rated, Usage, rule_of, target_of
+from tariffs.price_kernels import EVENTS, GRID, TOO_LARGE, price_wide, quantities
+from tariffs.rule_kernels import DECK, NO_RATE, Tables
 from tariffs.walk_kernels import (
     ENDLESS,
+    PARTS_MAX,
     RATE_OF,
+    RESTART,
     UNTIL,
     Way,
     price_general,
@@ -20,7 +22,9 @@ CLOCK_TARIFF, CLOCK_HOME, CLOCK_VISITED, CLOCK_SWITCH = 0, 1, 2, 3  # tariffs.mo
 
 
 @inner
-def way_of(tables: Tables, usage: Usage, row: int, zone: int, terms: np.void) -> Way:
+def way_of(
+    tables: Tables, usage: Usage, row: int, zone: int, terms: np.void, part_count: int
+) -> Way:
     """By whose clock a usage is priced. terms: a row of EXTRA; zone: the version's."""
     chosen, offset = zone, 0
     if terms["clock"] == CLOCK_SWITCH:
@@ -31,7 +35,8 @@ def way_of(tables: Tables, usage: Usage, row: int, zone: int, terms: np.void) ->
             place = int(usage.served_zone_index[row])
         own = int(tables.clocks.place_zone[place + 1])
         chosen = own if own >= 0 else zone
-    return Way(chosen, offset, int(usage.start_utc_s[row]), int(usage.duration_s[row]), 1)
+    start, duration = int(usage.start_utc_s[row]), int(usage.duration_s[row])
+    return Way(chosen, offset, start, duration, part_count)
 
 
 @kernel
@@ -48,6 +53,89 @@ def price_slow(
         start = usage.start_utc_s[row]
         return price_wide(prices, clocks, rate, zone, start, counts[0], counts[1])
     terms = prices.extras[prices.rates_rest[rate]["extra"]]
-    way = way_of(tables, usage, row, zone, terms)
+    way = way_of(tables, usage, row, zone, terms, 1)
     parts[0, UNTIL], parts[0, RATE_OF] = ENDLESS, rate
     return price_general(prices, clocks, way, parts, counts, 0)
+
+
+@inner
+def find_parts(
+    tables: Tables, usage: Usage, row: int, version: int, slot: int, parts: np.ndarray
+) -> int:
+    """Which rate holds until when, for a usage that outlasts its version; returns how many parts,
+    or NO_RATE where one of the versions has none."""
+    rules, versions = tables.rules, tables.versions.versions
+    until, count = usage.start_utc_s[row] + usage.duration_s[row], 0
+    while version >= 0 and count < PARTS_MAX:
+        rule = rule_of(tables, usage, row, version)
+        place = int(versions[version]["first_rule"]) + rule
+        if rule < 0 or rules.rules[place]["refuses"]:
+            return NO_RATE
+        rate = int(rules.target[place, slot])
+        if rate <= DECK:
+            rate = target_of(tables, usage, row, rate)
+            if rate == NO_RATE:
+                return NO_RATE
+        parts[count, UNTIL] = versions[version]["to_utc_s"]
+        parts[count, RATE_OF] = rate if rate < 0 else tables.prices.rates_rest[rate]["linked"]
+        count += 1
+        ends = versions[version]["to_utc_s"]
+        version = int(versions[version]["next_version"]) if ends < until else -1
+    return count
+
+
+@kernel
+def price_split(
+    tables: Tables, usage: Usage, row: int, version: int, slot: int, parts: np.ndarray
+) -> int:
+    """Charge of one component in micro of a usage that crosses into another version of its plan;
+    or TOO_LARGE, or NO_RATE.
+
+    The first rate that is not free says how the usage is counted, cut and rounded.
+    """
+    prices, versions = tables.prices, tables.versions.versions
+    count = find_parts(tables, usage, row, version, slot, parts)
+    if count == NO_RATE:
+        return NO_RATE
+    lead = 0
+    while lead < count and parts[lead, RATE_OF] < 0:
+        lead += 1
+    if lead == count:
+        return 0
+    rate = int(parts[lead, RATE_OF])
+    terms = prices.extras[prices.rates_rest[rate]["extra"]]
+    is_cut = terms["border"] <= RESTART and prices.rates[rate]["unit"] != EVENTS
+    for part in range(lead, count if is_cut else lead):
+        other = parts[part, RATE_OF]
+        if other >= 0 and prices.rates[other]["unit"] != prices.rates[rate]["unit"]:
+            return NO_RATE
+    if not is_cut:
+        if lead > 0:
+            return 0
+        count = 1
+    counts = quantities(
+        prices.rates[rate], usage.duration_s[row], usage.up_bytes[row], usage.down_bytes[row],
+        usage.event_count[row],
+    )  # fmt: skip
+    if counts[0] + counts[1] <= prices.rates[rate]["short_call"]:
+        return 0
+    zone = int(versions[version]["zone"])
+    way = way_of(tables, usage, row, zone, terms, count)
+    return price_general(prices, tables.clocks, way, parts, counts, lead)
+
+
+@kernel
+def price_crossing(
+    tables: Tables, usage: Usage, row: int, faults: Faults, out: Rated, parts: np.ndarray
+) -> tuple[int, int]:
+    """The charges of a row that outlasts its version; returns their total and a reason, or 0."""
+    total, reason = 0, 0
+    for slot in range(tables.rules.target.shape[1]):
+        charge = price_split(tables, usage, row, int(out.version_index[row]), slot, parts)
+        if charge == NO_RATE:
+            charge, reason = 0, faults.no_rate
+        elif charge == TOO_LARGE:
+            charge, reason = 0, reason or faults.charge_too_large
+        out.charge_micro[slot, row] = charge
+        total += charge
+    return total, reason

@@ -38,7 +38,8 @@ def add_rates(
         return np.zeros(len(prices), np.int64)
     begins = int(prices[0] == 0)  # without a price bands may be equal that are not with one
     scaled = None
-    if len(prices) >= _FEW and is_grid(dearest) and dearest.stage == "component":
+    is_plain = is_grid(dearest) and dearest.stage == "component" and tables.link is None
+    if len(prices) >= _FEW and is_plain:
         scaled = _Scaled.of(dearest, int(prices[-1]))
     if scaled is None:
         return np.array([tables.add(rate_of(row), problems) for row in range(len(prices))])

@@ -44,7 +44,7 @@ class PrefixTables:
     def add(self, deck: PrefixDeck, version: Version, like: str, named: Sequence[int]) -> int:
         """The number of a deck under a version. named: the rates of ``deck.rate_names``."""
         form = _bare(version.rate(like)) if like else None
-        key = id(deck.rows), form, tuple(named), version.time_zone
+        key = id(deck.rows), form, tuple(named), version.time_zone, self.rates.link
         if key not in self.known:
             self.known[key] = len(self.known)
             self.kept.append(deck.rows)

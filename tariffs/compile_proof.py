@@ -20,8 +20,10 @@ from functools import cached_property
 from math import lcm
 from typing import Final
 
+import numpy as np
+
 from tariffs.exact_kernels import HALF_BITS, WIDE_BITS
-from tariffs.model import DAY_S, PARTS_MAX, Rate, Tier
+from tariffs.model import DAY_S, PARTS_MAX, Rate, Tier, Version
 from tariffs.rate_limits import schedules, stage_digits, stage_mode
 from tollbook import money
 from tollbook.text import Problems
@@ -29,6 +31,8 @@ from tollbook.text import Problems
 NARROW: Final = 1 << HALF_BITS
 NO_MAXIMUM: Final = (1 << WIDE_BITS) - 1
 ENDLESS: Final = 1 << HALF_BITS  # stands for "no end" of a tier
+_PER_S: Final = 60  # of a deck's row without a rate that it is like
+_HUNDRED_NANO: Final = 100 * 10**9  # percent
 _CLOCK_MOVES_A_YEAR: Final = 12  # more than any zone has known
 
 
@@ -148,6 +152,35 @@ class Link:
             tiers=max(len(some) for rate in rates for some, _ in schedules(rate)),
             spans=max(2 * len(rate.bands) + 2 for rate in rates),
         )
+
+
+def link_of(versions: Sequence[Version]) -> Link | None:
+    """The link of a plan's versions, if a usage may cross from one into another.
+
+    Templates and the rows of prefix decks are bounded by the dearest row.
+    """
+    if not any(version.version_change == "split" for version in versions):
+        return None
+    rates = [rate for version in versions for rate in version.rates]
+    rows = [deck.rows for version in versions for deck in version.prefix_decks]
+    dearest = max((int(one.price_nano.max(initial=0)) for one in rows), default=0)
+    steps = [int(each) for one in rows for column in (one.increment, one.first_increment)
+             for each in np.unique(column) if each > 0]  # fmt: skip
+    tiers = [t for rate in rates for some, _ in schedules(rate) for t in some]
+    pers = [tier.per for tier in tiers] + [_PER_S] * bool(rows)
+    percent = max([_HUNDRED_NANO, *(tier.percent_nano for tier in tiers)])
+    units = [Fraction(tier.price_nano, tier.per) for tier in tiers]
+    units.append(Fraction(dearest * percent, _HUNDRED_NANO * min(pers, default=1)))
+    lengths = [t.increment for t in tiers] + [r.first_increment for r in rates] + steps + [_PER_S]
+    return Link(
+        denominator=lcm(*pers),
+        dearest_nano=max(units),
+        fee_nano=max((tier.fee_nano for tier in tiers), default=0),
+        longest=max(lengths),
+        shortest=min(length for length in lengths if length > 0),
+        tiers=max((len(some) for rate in rates for some, _ in schedules(rate)), default=1),
+        spans=max((2 * len(rate.bands) + 2 for rate in rates), default=2),
+    )
 
 
 class General:

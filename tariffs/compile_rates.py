@@ -28,7 +28,7 @@ from tariffs.compile_proof import (
 )
 from tariffs.exact_kernels import HALF_BITS, HALF_MASK
 from tariffs.model import BORDERS, CLOCKS, STAGES, UNITS, Rate, Tier
-from tariffs.rate_limits import faults, not_yet, schedules, stage_mode
+from tariffs.rate_limits import faults, schedules, stage_mode
 from tariffs.units import QUANTITY_LIMIT
 from tollbook import money
 from tollbook.text import Problems
@@ -75,10 +75,14 @@ class Rows:
 
 @dataclass
 class RateTables:
-    """Rates, schedules and tiers as they are gathered."""
+    """Rates, schedules and tiers as they are gathered.
+
+    link: of the versions that one usage may cross, while rates of such versions are added.
+    """
 
     maxima: Maxima
     days: DayClasses = field(default_factory=day_classes)
+    link: Link | None = None
     rates: Rows = field(default_factory=lambda: Rows(kernels.RATE))
     rates_rest: Rows = field(default_factory=lambda: Rows(kernels.RATE_REST))
     schedules: Rows = field(default_factory=lambda: Rows(kernels.SCHEDULE))
@@ -90,12 +94,13 @@ class RateTables:
         self.shapes = Shapes(self.days)
         self._known: dict[object, int] = {}  # where equal schedules, tiers and extras stand
 
-    def add(self, rate: Rate, problems: Problems, link: Link | None = None) -> int:
+    def add(self, rate: Rate, problems: Problems) -> int:
         """Add one rate; returns its index. What is wrong with it is noted.
 
-        link: of the versions that one usage may cross, where the rate's version splits usages.
+        A rate of the grid that may meet rates of other versions in one sum is added twice, the
+        second time as one that adds up with them.
         """
-        before = problems.errors
+        before, link = problems.errors, self.link
         check_rate(rate, self.days, problems)
         index = self.rates.count
         if problems.errors > before:
@@ -261,9 +266,6 @@ def check_rate(rate: Rate, days: DayClasses, problems: Problems) -> None:
     where = rate.at.file, rate.at.line
     for found, allowed, advice in faults(rate):
         problems.add(where, f"rate '{rate.name}': {found}", allowed, advice)
-    for word in not_yet(rate):
-        problems.add(where, f"rate '{rate.name}' has `{word}`, which is not yet priced",
-                     "rates without it", "leave it out")
     every = [band.tiers for band in rate.bands] + [rate.tiers] * bool(rate.tiers)
     tiers = [tier for tiers in every for tier in tiers]
     wrong = {

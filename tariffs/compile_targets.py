@@ -28,13 +28,17 @@ _LISTED: Final = 12  # allowed words that a message names
 
 @dataclass(frozen=True)
 class Names:
-    """What the ``_index`` columns point into, in the order of the run's reference data."""
+    """What the ``_index`` columns point into, in the order of the run's reference data.
+
+    zone_time_zones: by zone of the network the time zone of its own, "" where it has none.
+    """
 
     zones: Sequence[str]
     relations: Sequence[str]
     access_codes: Sequence[str]
     components: Sequence[str]
     carriers: Sequence[str] = ()
+    zone_time_zones: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

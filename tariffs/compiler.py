@@ -11,6 +11,7 @@ import numpy as np
 
 from tariffs.compile_bands import DayClasses, book_day_classes
 from tariffs.compile_decks import PrefixTables
+from tariffs.compile_proof import link_of
 from tariffs.compile_rates import ENDLESS, Maxima, RateTables, frozen
 from tariffs.compile_rules import RuleTables
 from tariffs.compile_targets import Edition, Names, Targets, unknown
@@ -48,19 +49,22 @@ def compile_book(
     plan_ids: Sequence[str],
     maxima: Maxima | None = None,
     carriers: Sequence[str] = (),
+    zone_time_zones: Sequence[str] = (),
 ) -> CompiledBook:
     """Compile a book for a run.
 
     zones, relations, access_codes, plan_ids, carriers: what ``other_zone_index``,
     ``relation_index``, ``access_code_index``, ``plan_index`` and ``carrier_index`` of the usage
     point into. A plan without a version in the book gives ``plan_missing``. maxima: the largest
-    quantities that are proven not to overflow.
+    quantities that are proven not to overflow. zone_time_zones: by zone its own time zone, "" where
+    it has none, for rates that follow the clock of a place.
     Raises Refused with all problems: names that are not defined, rates that could overflow.
     """
     problems = Problems()
     names = Names(
-        tuple(zones), tuple(relations), tuple(access_codes), book.components, tuple(carriers)
-    )
+        tuple(zones), tuple(relations), tuple(access_codes), book.components, tuple(carriers),
+        tuple(zone_time_zones) or ("",) * len(zones),
+    )  # fmt: skip
     if len(book.components) > schemas.COMPONENTS_MAX:
         problems.add(("tariffs", 0), f"{len(book.components)} components",
                      f"at most {schemas.COMPONENTS_MAX}", "merge some of them")
@@ -73,9 +77,10 @@ def compile_book(
     chosen = _versions_of(book, plan_ids)
     fallbacks = _fallbacks(chosen, plan_ids, problems)
     rows: list[tuple[int, ...]] = []
-    for _, version in chosen:
+    links = {plan.plan_id: link_of(plan.versions) for plan, _ in chosen}
+    for plan, version in chosen:
         _check_limit(version, problems)
-        _check_known(version, problems)
+        rates.link = links[plan.plan_id]
         edition = Edition(version, _rates_of(version, rates, problems))
         first_cell, first_rule = rules.add(edition)
         zone = version.time_zone
@@ -93,9 +98,12 @@ def compile_book(
     first = [0, *accumulate(counts[plan_id] for plan_id in plan_ids)]
     version_plans = tuple(plan_ids.index(plan.plan_id) for plan, _ in chosen)
     versions = _linked(np.array(rows, VERSION), np.array(version_plans))
+    place_zones = [
+        clocks.setdefault(zone, len(clocks)) if zone else -1 for zone in names.zone_time_zones
+    ]
     tables = Tables(
         Versions(frozen(first, np.int32), frozen(versions, VERSION)), rules.arrays(),
-        rates.arrays(), compile_clocks(tuple(clocks) or ("UTC",), days, [-1] * len(names.zones)),
+        rates.arrays(), compile_clocks(tuple(clocks) or ("UTC",), days, place_zones),
         prefixes.arrays(),
     )  # fmt: skip
     labels = tuple(version.label for _, version in chosen)
@@ -178,16 +186,6 @@ def _check_limit(version: Version, problems: Problems) -> None:
             f"the limit of one charge is {money.format_micro(version.charge_limit_micro)}",
             f"0 to {money.format_micro(money.CHARGE_LIMIT_MICRO)}", "correct the limit",
         )  # fmt: skip
-
-
-def _check_known(version: Version, problems: Problems) -> None:
-    """Refuse what is not yet priced, rather than price it as if it were not there."""
-    for name, given in (
-        ("version_change: split", version.version_change != "start"),
-    ):
-        if given:
-            problems.add((version.at.file, version.at.line), f"`{name}`",
-                         "what rating knows", "leave it out: it is not yet priced")
 
 
 def compile_clocks(

@@ -99,9 +99,3 @@ def _combinations(rate: Rate) -> list[Fault]:
         found.append(Fault(f"stage 'cgrates' with border '{rate.border_mode}'", "border unit",
                            "use border `unit`, as the engine that is imitated does"))
     return found
-
-
-def not_yet(rate: Rate) -> tuple[str, ...]:
-    """Keys of a rate that are not yet priced; such a rate is refused, never priced without them."""
-    used = {f"clock: {rate.clock}": rate.clock in ("home", "visited")}
-    return tuple(word for word, is_used in used.items() if is_used)

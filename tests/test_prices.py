@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -88,24 +89,29 @@ def rates(draw: st.DrawFn, unit: str) -> Rate:
         short_call=draw(st.sampled_from([0, 0, 3])), apart=apart, digits=digits,
         mode=draw(st.integers(0, 4)), border=border,
         free_quantity=0 if apart else draw(extra), minimum_quantity=0 if apart else draw(extra),
-        clock=draw(st.sampled_from(["tariff", "tariff", "switch"])),
+        clock=draw(st.sampled_from(["tariff", *CLOCKS])),
         stage=draw(st.sampled_from(stages)), stage_digits=draw(st.integers(digits, 9)),
         stage_mode=draw(st.integers(0, 4)),
     )  # fmt: skip
 
 
-SECONDS = st.integers(0, 700) | st.sampled_from([3600, 86_400, 200_000])
+# Zones of the network and the time zone of each.
+PLACES = {"here": "", "tokyo": "Asia/Tokyo", "york": "America/New_York"}
+SECONDS = st.integers(0, 700) | st.sampled_from([3600, 90_000])
 SERVICE = {"second": "voice", "byte": "data", "event": "sms"}
 
 
 @st.composite
 def usages(draw: st.DrawFn, unit: str) -> Facts:
-    volume = st.integers(0, 700) | st.sampled_from([0, 5000, 123_456])
+    volume = st.integers(0, 700) | st.sampled_from([0, 5000, 23_456])
+    home, served = draw(st.tuples(*[st.sampled_from(["", *PLACES])] * 2))
     return Facts(
         SERVICE[unit], "out", draw(st.sampled_from(MOMENTS)) + draw(st.integers(-90, 90)),
         duration_s=draw(SECONDS), up_bytes=draw(volume), down_bytes=draw(volume),
         event_count=draw(st.integers(0, 100)),
-        utc_offset_s=draw(st.sampled_from([0, 7200, -34_200])),
+        utc_offset_s=draw(st.sampled_from([0, 7200, -34_200])), home_zone=home,
+        served_zone=served, home_time_zone=PLACES.get(home, ""),
+        served_time_zone=PLACES.get(served, ""),
     )  # fmt: skip
 
 
@@ -124,7 +130,8 @@ def version_of(*rates: Rate, **more: Any) -> Version:
 def check(book: Book, facts: list[Facts]) -> None:
     """Kernels, narrow and wide, charge what the naive twin charges."""
     try:
-        compiled = compile_book(book, (), (), (), ("p",), MAXIMA)
+        compiled = compile_book(book, tuple(PLACES), (), (), ("p",), MAXIMA,
+                                zone_time_zones=tuple(PLACES.values()))  # fmt: skip
     except Refused:  # a price that could overflow: tests/test_compiler.py
         reject()
     plans = [0] * len(facts)
@@ -139,7 +146,29 @@ def check(book: Book, facts: list[Facts]) -> None:
 def test_kernels_and_naive_twin_agree(data: Any) -> None:
     unit = data.draw(st.sampled_from(["second", "second", "byte", "event"]))
     rate = data.draw(rates(unit))
-    check(book_of(version_of(rate)), data.draw(st.lists(usages(unit), min_size=1, max_size=12)))
+    check(book_of(version_of(rate)), data.draw(st.lists(usages(unit), min_size=1, max_size=6)))
+
+
+@given(st.data())
+def test_usages_that_cross_versions(data: Any) -> None:
+    """The versions end at the borders that MOMENTS lie at; one of them may have no price at all,
+    one may be free, and one may be missing."""
+    unit = data.draw(st.sampled_from(["second", "second", "byte"]))
+    cuts = [date(2003, 6, 11), date(2003, 10, 26), date(2003, 12, 25), date(2004, 1, 1)]
+    begins = [date(2003, 1, 1), *cuts]
+    versions = []
+    for begin, end in zip(begins, [*cuts, None], strict=True):
+        made = data.draw(st.none() | rates(unit) | rates(unit))
+        refuses = data.draw(st.sampled_from([False] * 6 + [True]))
+        version = version_of(
+            *([made] if made else []), valid_from=begin, valid_to=end,
+            version_change=data.draw(st.sampled_from(["split", "split", "start"])),
+        )  # fmt: skip
+        rules = (replace(version.rules[0], refuse=True, charges=()),)
+        versions.append(replace(version, rules=rules) if refuses else version)
+    if data.draw(st.integers(0, 3)) == 0:
+        del versions[data.draw(st.integers(1, 3))]
+    check(book_of(*versions), data.draw(st.lists(usages(unit), min_size=1, max_size=6)))
 
 
 def test_codes_of_the_walk_are_those_of_the_model() -> None:
