@@ -26,7 +26,7 @@ UNIT_OF: Final = {
 }  # fmt: skip
 FALLBACK_DEPTH: Final = 3
 _UNNUMBERED: Final = ("data", "event")  # their records have no number called
-_ANY_PREFIXES: Final = tuple("123456789")  # together: every number
+ANY_PREFIXES: Final = tuple("123456789")  # together: every number
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ class Importer:
                 direct = rate.name
             elif prefix == ANY:
                 deck.extend(DeckRow(digit, tags[0], rate.name)
-                            for digit in _ANY_PREFIXES if digit not in tags_of)
+                            for digit in ANY_PREFIXES if digit not in tags_of)
             else:
                 deck.append(DeckRow(prefix, tags[0], rate.name))
         rates = tuple(rate for rate in made.values() if rate is not None)
