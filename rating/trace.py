@@ -293,4 +293,6 @@ def facts_of(batch: pa.RecordBatch, row: int, compiled: CompiledBook) -> Facts:
         routing_e164=number("routing_e164"),
         is_routed=bool(flags & codes.FLAG_ROUTED),
         utc_offset_s=number("utc_offset_s"),
+        home_time_zone=word("home_zone_index", names.zone_time_zones),
+        served_time_zone=word("served_zone_index", names.zone_time_zones),
     )

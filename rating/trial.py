@@ -172,9 +172,14 @@ def prepare(
 ) -> Context:  # fmt: skip
     """Compile a book to price calls with; raises Refused if it could overflow."""
     plans = tuple(plans or book.plans)
+    clocks: dict[str, str] = {}
+    if guiding is not None:
+        zones = guiding.network.zones
+        clocks = dict(zip(zones.ids, zones.time_zones, strict=True))
     compiled = compile_book(
         book, words.zones, words.relations, words.access_codes,
         [one.plan_id for one in plans], maxima, words.carriers,
+        [clocks.get(zone, "") for zone in words.zones],
     )  # fmt: skip
     only = plans[0].plan_id if len(plans) == 1 else ""
     return Context(book, compiled, words, plan or only, maxima, plans, guiding)
@@ -246,9 +251,4 @@ def facts_of(batch: pa.RecordBatch, row: int, context: Context) -> tuple[str, tr
     facts = trace.facts_of(batch, row, context.compiled)
     if carrier >= 0:
         facts = replace(facts, carrier=context.words.carriers[carrier])
-    if context.guiding is not None:
-        zones = context.guiding.network.zones
-        clocks = dict(zip(zones.ids, zones.time_zones, strict=True))
-        facts = replace(facts, home_time_zone=clocks.get(facts.home_zone, ""),
-                        served_time_zone=clocks.get(facts.served_zone, ""))  # fmt: skip
     return context.plans[plan].plan_id if plan >= 0 else "", facts

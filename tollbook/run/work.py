@@ -70,14 +70,14 @@ def _compiled_book(session: Session, found: Data, maxima: Maxima) -> compiler.Co
     net, plan_ids = found.network, found.customers.plan_ids
     names = CodeNames(
         net.zones.ids, net.relations, found.workspace.numbering.access_codes,
-        found.book.components, net.carriers.ids,
+        found.book.components, net.carriers.ids, net.zones.time_zones,
     )  # fmt: skip
     digest = store.digest_of(found.workspace.tariffs, known.names_of(found.workspace, net))
     return store.kept(
         session.lake / COMPILED, store.key_of(digest, names, plan_ids, maxima),
         lambda: compiler.compile_book(
             found.book, names.zones, names.relations, names.access_codes, plan_ids, maxima,
-            names.carriers,
+            names.carriers, names.zone_time_zones,
         ),
     )  # fmt: skip
 
