@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
 import pytest
+import reference_cgrates as naive
 import reference_rating
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 from rating_helpers import rate_facts
 
 from rating import drift, trace
@@ -205,3 +208,89 @@ def test_every_drift_is_explained() -> None:
                 said.append(f"{case['name']}, {mode}: {text}\n")
     assert "".join(said) == (CASES / "drift.txt").read_text(encoding="utf-8")
     assert "x 180 = 0.30006; rounded half_up to 4 digits 0.3001; exact 0.3000" in said[0]
+
+
+# Random plans: timings with weights, connection fees and tiers for one destination.
+
+STARTS = (0, 21_600, 28_800, 68_400, 79_200)
+DECIMALS = [Fraction(text) for text in ("0.1", "0.03", "0.0123", "0.000333", "0")]
+
+
+def listed(values: tuple[int, ...]) -> str:
+    return ";".join(map(str, values)) or "*any"
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> tuple[naive.Price, ...]:
+    """Prices that differ from each other, so that every change of timing is one of price."""
+    made = []
+    for number in range(draw(st.integers(1, 5))):
+        timing = naive.Timing(
+            draw(st.sampled_from([(), (), (1, 2, 3, 4, 5), (0, 6), (6,)])),
+            draw(st.sampled_from([(), (), (), (12,), (6, 7)])),
+            draw(st.sampled_from([(), (), (), (1, 16), (25,)])),
+            draw(st.sampled_from(STARTS)) if number else 0,
+        )  # fmt: skip
+        if not number:
+            timing = naive.Timing((), (), (), 0)
+        ends = sorted(draw(st.sets(st.sampled_from([30, 60, 180]), max_size=2)))
+        own = Fraction(number + 1, 1000)
+        tiers = tuple(
+            (start, own + draw(st.sampled_from(DECIMALS)), draw(st.sampled_from([1, 60])),
+             draw(st.sampled_from([1, 6, 60])))
+            for start in (0, *ends)
+        )  # fmt: skip
+        connect = Fraction(draw(st.sampled_from(["0", "0.05", "0.000142857"])))
+        made.append(naive.Price(timing, Fraction(draw(st.integers(0, 2)) * 10), connect, tiers))
+    return tuple(made)
+
+
+def decimal(value: Fraction) -> str:
+    return money.format_nano(int(value * money.NANO))
+
+
+def write_plan(folder: Path, prices: tuple[naive.Price, ...]) -> None:
+    clocks = [f"{one.timing.start_s // 3600:02d}:00:00" for one in prices]
+    rows = {
+        "Timings": [
+            f"T{i},*any,{listed(one.timing.months)},{listed(one.timing.month_days)},"
+            f"{listed(one.timing.weekdays)},{clocks[i]}" for i, one in enumerate(prices)
+        ],
+        "Destinations": ["D,49"],
+        "Rates": [
+            f"R{i},{decimal(one.connect)},{decimal(price)},{per}s,{step}s,{start}s"
+            for i, one in enumerate(prices) for start, price, per, step in one.tiers
+        ],
+        "DestinationRates": [f"DR{i},D,R{i},*middle,4,0," for i in range(len(prices))],
+        "RatingPlans": [f"RP,DR{i},T{i},{one.weight}" for i, one in enumerate(prices)],
+        "RatingProfiles": ["op,call,x,2014-01-01T00:00:00Z,RP,"],
+    }  # fmt: skip
+    for name, lines in rows.items():
+        (folder / f"{name}.csv").write_text("\n".join(lines) + "\n")
+
+
+CALLS = st.tuples(
+    st.sampled_from(["2014-06-13 23:58:00", "2014-06-14 05:59:00", "2014-06-16 07:59:00",
+                     "2014-12-24 23:59:00", "2014-07-31 21:59:00", "2014-06-16 18:59:30"]),
+    st.integers(0, 61), st.integers(0, 400),
+)  # fmt: skip
+
+
+@given(prices=plans(), calls=st.lists(CALLS, min_size=1, max_size=5))
+def test_random_plans_cost_what_their_rows_say(
+    tmp_path_factory: pytest.TempPathFactory, prices: tuple[naive.Price, ...],
+    calls: list[tuple[str, int, int]],
+) -> None:  # fmt: skip
+    folder = tmp_path_factory.mktemp("plan")
+    write_plan(folder, prices)
+    for mode, compat in (("exact", None), ("compat_6", 6), ("compat_5", 5)):
+        code, output = run_import(folder, folder / mode, *MODES[mode])
+        assert code == 0, output
+        book = load(folder / mode)
+        for text, shift, duration in calls:
+            start = naive.utc(text) + timedelta(seconds=shift)
+            facts = Facts("voice", "out", int(start.timestamp()), duration_s=duration,
+                          other_e164=4930123456)  # fmt: skip
+            found = trace.price(book, "op.call.x", facts)
+            wanted = naive.cost(prices, start, duration, 4, compat)
+            assert (found.reason, Fraction(found.charge_micro, money.MICRO)) == ("", wanted)
