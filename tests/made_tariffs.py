@@ -1,13 +1,13 @@
 """Made-up tariff books and usages for property tests: every rule of a price, crossed at random.
 
 Times lie near the moments that matter: both changes of the clock, midnights, a holiday, a leap day,
-the borders of versions. ``Features`` says what may be drawn.
+the borders of versions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from random import Random
@@ -63,22 +63,10 @@ CUTS = (0, 3600, 7200, 9000, 10_800, 25_200, 64_800, DAY_S - 1, DAY_S)
 CENT = 10**7  # nano
 
 
-@dataclass(frozen=True)
-class Features:
-    """What made-up books may use."""
-
-    borders: tuple[str, ...] = BORDERS
-    stages: tuple[str, ...] = STAGES
-    clocks: tuple[str, ...] = CLOCKS
-    free: bool = True
-    least: bool = True
-    fees: bool = True
-    splits: bool = True
-
-
 def compiled_of(book: Book, maxima: Maxima = MAXIMA) -> CompiledBook:
     plan_ids = [plan.plan_id for plan in book.plans]
-    return compile_book(book, ZONES, RELATIONS, ACCESS_CODES, plan_ids, maxima, CARRIERS)
+    return compile_book(book, ZONES, RELATIONS, ACCESS_CODES, plan_ids, maxima, CARRIERS,
+                        [TIME_ZONES.get(zone, "") for zone in ZONES])  # fmt: skip
 
 
 SOME = st.sampled_from([0, 1, 5 * CENT, 7 * CENT, 333_333_333, 10**12])
@@ -86,6 +74,9 @@ PRICES = SOME | st.integers(0, 3 * 10**9)
 FEES = st.sampled_from([0, 0, CENT, 3_333_333, 10**9 // 7])
 LENGTHS = st.sampled_from([1, 6, 7, 20, 30, 60, 61, 180, 3600])
 VOLUMES = st.sampled_from([100, 1000, 1024, 4096, 10_007])
+# Sums of linked versions are counted in parts of all their quantities at once.
+PERS = {"second": st.sampled_from([1, 6, 7, 60, 180, 3600]), "event": st.integers(1, 3),
+        "byte": st.sampled_from([100, 1000, 1024, 4096])}  # fmt: skip
 RARELY = st.sampled_from([False, False, False, True])
 
 
@@ -101,27 +92,27 @@ def some_days() -> st.SearchStrategy[Dates]:
 
 
 @st.composite
-def tiers(draw: st.DrawFn, unit: str, features: Features, percents: bool) -> tuple[Tier, ...]:
+def tiers(draw: st.DrawFn, unit: str, percents: bool, fees: bool) -> tuple[Tier, ...]:
     lengths = {"second": LENGTHS, "byte": VOLUMES, "event": st.integers(1, 3)}[unit]
     span = {"second": 300, "byte": 20_000, "event": 6}[unit]
     starts = [0, *sorted(draw(st.sets(st.integers(1, span), max_size=2)))]
     return tuple(
-        Tier(at, draw(PRICES), draw(lengths), draw(lengths),
-             draw(FEES) if features.fees else 0,
+        Tier(at, draw(PRICES), draw(PERS[unit]), draw(lengths),
+             draw(FEES) if fees else 0,
              draw(st.sampled_from([0, 10**11, 5 * 10**10])) if percents else 0)
         for at in starts
     )  # fmt: skip
 
 
 @st.composite
-def bands(draw: st.DrawFn, unit: str, features: Features, percents: bool) -> tuple[Band, ...]:
+def bands(draw: st.DrawFn, unit: str, percents: bool, fees: bool) -> tuple[Band, ...]:
     """Bands that may overlap; no two of them have one weight."""
     found: list[Band] = []
     for weight in draw(st.permutations(range(draw(st.integers(0, 3))))):
         low, high = sorted(draw(st.sets(st.sampled_from(CUTS), min_size=2, max_size=2)))
         found.append(Band(
             draw(st.sampled_from([ALL_DAYS, ALL_DAYS, 0b11111, 0b1100000, 0b10000000])),
-            low, high, draw(tiers(unit, features, percents)), f"b{len(found)}",
+            low, high, draw(tiers(unit, percents, fees)), f"b{len(found)}",
             dates=draw(some_days()), weight=weight,
             connect_nano=draw(st.sampled_from([-1, -1, 0, 3 * CENT])),
         ))  # fmt: skip
@@ -130,22 +121,20 @@ def bands(draw: st.DrawFn, unit: str, features: Features, percents: bool) -> tup
 
 @st.composite
 def rates(
-    draw: st.DrawFn, name: str, unit: str, features: Features, percents: bool = False
+    draw: st.DrawFn, name: str, unit: str, percents: bool = False
 ) -> Rate:
     apart = unit == "byte" and draw(RARELY)
-    borders = ("start",) if unit == "event" else features.borders
+    borders = ("start",) if unit == "event" else BORDERS
     border = draw(st.sampled_from(borders) | st.just("unit" if unit == "second" else "start"))
-    stages = [stage for stage in features.stages if stage != "cgrates" or border == "unit"]
+    stages = [stage for stage in STAGES if stage != "cgrates" or border == "unit"]
     digits = draw(st.integers(0, 6))
     lowest = draw(st.sampled_from([0, 0, 10**8, 10**10]))
-    can_free = features.free and not apart
-    plain = replace(features, fees=False) if apart else features
     quantity = {"second": 45, "byte": 3000, "event": 2}[unit]
     return Rate(
         name=name,
         unit=unit,
-        tiers=draw(tiers(unit, plain, percents)),
-        bands=draw(st.just(()) | bands(unit, plain, percents)),
+        tiers=draw(tiers(unit, percents, not apart)),
+        bands=draw(st.just(()) | bands(unit, percents, not apart)),
         first_increment=draw(st.sampled_from([0, 0, 1, 30, 60, 90])),
         connect_nano=draw(FEES),
         minimum_nano=lowest,
@@ -155,12 +144,12 @@ def rates(
         digits=digits,
         mode=draw(st.sampled_from(sorted(money.ROUNDING_MODES.values()))),
         border=border,
-        free_quantity=draw(st.sampled_from([0, 0, quantity])) if can_free else 0,
+        free_quantity=draw(st.sampled_from([0, 0, quantity])) if not apart else 0,
         minimum_quantity=(
             draw(st.sampled_from([0, 0, quantity, 4 * quantity]))
-            if features.least and not apart else 0
+            if not apart else 0
         ),
-        clock=draw(st.sampled_from(features.clocks) | st.just("tariff")),
+        clock=draw(st.sampled_from(CLOCKS) | st.just("tariff")),
         stage=draw(st.sampled_from(stages) | st.just("component")),
         stage_digits=draw(st.sampled_from([-1, -1, min(digits + 1, 9), 9])),
         stage_mode=draw(st.sampled_from([-1, 0, 1, 2, 3, 4])),
@@ -237,13 +226,13 @@ def charges(draw: st.DrawFn, component: str) -> Charge:
 
 
 @st.composite
-def pools(draw: st.DrawFn, features: Features) -> dict[str, list[Rate]]:
+def pools(draw: st.DrawFn) -> dict[str, list[Rate]]:
     """Rates for all versions of a book to choose from, by component."""
     pool = {
-        component: [draw(rates(component, unit, features)) for _ in range(3)]
+        component: [draw(rates(component, unit)) for _ in range(3)]
         for component, unit in UNIT_OF.items()
     }
-    pool["template"] = [draw(rates("template", "second", features, percents=True))]
+    pool["template"] = [draw(rates("template", "second", percents=True))]
     return pool
 
 
@@ -278,9 +267,9 @@ def versions(draw: st.DrawFn, span: Sequence[date], pool: dict[str, list[Rate]])
 
 
 @st.composite
-def books(draw: st.DrawFn, features: Features) -> Book:
+def books(draw: st.DrawFn) -> Book:
     """Plan p with up to four versions, which may fall back to q and r."""
-    pool, deck = draw(pools(features)), draw(decks())
+    pool, deck = draw(pools()), draw(decks())
     zone = draw(st.sampled_from([ZONE, ZONE, "Asia/Shanghai", "America/New_York", "UTC"]))
     made = []
     for plan_id, most in (("p", 3), ("q", 1), ("r", 0)):
@@ -289,8 +278,6 @@ def books(draw: st.DrawFn, features: Features) -> Book:
         if len(spans) > 2 and draw(RARELY):
             spans.pop(1)  # a gap
         found = [draw(versions(span, pool)) for span in spans]
-        if not features.splits:
-            found = [replace(version, version_change="start") for version in found]
         # Versions that follow each other without a gap need one clock.
         zones = [draw(st.sampled_from([zone, ZONE])) if draw(RARELY) else zone for _ in found]
         made.append(Plan(plan_id, plan_id, "EUR", tuple(

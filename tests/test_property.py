@@ -15,14 +15,12 @@ import reference_rating
 from conftest import JIT_IS_OFF
 from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
-from made_tariffs import Features
 from rating_helpers import Row, always_wide, batch_of, rate_facts, rows_of, shuffled, usage_columns
 
 from rating import trace
 from rating.rate import rate
 from rating.trace import Facts
-from tariffs.model import BORDERS, CLOCKS, DAY_S, STAGES, Book, Rate, Tier
-from tariffs.rate_limits import not_yet
+from tariffs.model import DAY_S, Book
 from tollbook import schemas
 from tollbook.errors import Refused
 
@@ -63,29 +61,7 @@ class Made:
 
 
 def made_books() -> st.SearchStrategy[Made]:
-    return made_tariffs.books(known()).map(Made)
-
-
-def known() -> Features:
-    """What the kernels can price by now: everything else the compiler refuses."""
-    plain = Rate("r", "second", (Tier(0, 1, 1, 1),))
-    byte = replace(plain, unit="byte")
-
-    def takes(rate: Rate) -> bool:
-        return not not_yet(rate)
-
-    return Features(
-        borders=tuple(
-            word for word in BORDERS
-            if takes(replace(plain, border=word)) and takes(replace(byte, border=word))
-        ),
-        stages=tuple(word for word in STAGES if takes(replace(plain, stage=word))),
-        clocks=tuple(word for word in CLOCKS if takes(replace(plain, clock=word))),
-        free=takes(replace(plain, free_quantity=1)),
-        least=takes(replace(plain, minimum_quantity=1)),
-        fees=takes(replace(plain, tiers=(Tier(0, 1, 1, 1, 1),))),
-        splits=False,
-    )  # fmt: skip
+    return made_tariffs.books().map(Made)
 
 
 def rates_of(book: Book, facts: Facts) -> str:
