@@ -36,9 +36,10 @@ FACTS: Final = (
     "routing", "offset",
 )  # fmt: skip
 USED: Final = ("used", "duration", "up", "down", "events")
-CARRIED: Final = ("expect", "arithmetic")
+KINDS: Final = ("sell", "buy", "reseller")  # plans of further ratings: rating/trial_kinds.py
+CARRIED: Final = ("expect", "margin", "arithmetic")
 COLUMNS: Final = (
-    "name", "plan", "service", "direction", "start", *USED, *FACTS, *DIALLED, *CARRIED,
+    "name", "plan", "service", "direction", "start", *USED, *FACTS, *DIALLED, *KINDS, *CARRIED,
 )  # fmt: skip
 # The same columns under the names that ``rating.trace.Facts`` has for them.
 ALIASES: Final = {
@@ -108,6 +109,8 @@ def read(source: Path | bytes, shown: str, problems: Problems) -> Table:
             problems.add((shown, 1), f"both '{name}' and '{alias}' are given, which are the same",
                          f"'{name}'", f"remove the column '{alias}'")
         columns[name] = table[alias]
+    # A call that is only sold has no other plan of its own.
+    columns["plan"] = pc.if_else(pc.equal(columns["plan"], ""), columns["sell"], columns["plan"])
     if not len(table) and not problems.errors:
         problems.add((shown, 0), "the file has no call", "one call a line", "add a call")
     return Table(shown, columns, table.lines)

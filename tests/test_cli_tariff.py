@@ -119,6 +119,23 @@ def test_two_books_are_compared(tmp_path: Path) -> None:
     assert json.loads(output)["records"]["difference"] == "0.22"
 
 
+def test_margins_of_calls_that_are_sold_and_bought(tmp_path: Path) -> None:
+    root = TRIAL.parents[2] / "examples" / "wholesale"
+    arguments = ["tariff", "price", str(root), "--calls", str(root / "margins.csv")]
+    done = CliRunner().invoke(main.cli, [*arguments, "--check"])
+    assert (done.exit_code, done.output.splitlines()[0]) == (0, "19 calls compared, 0 differ")
+    done = CliRunner().invoke(main.cli, [*arguments, "--limit", "2"])
+    lines = [" ".join(line.split()) for line in done.output.splitlines()]
+    assert lines[0].endswith("charge sell buy margin")
+    assert lines[2].endswith("0.1814 USD 0.1814 0.2643 -0.0829")
+    text = (root / "margins.csv").read_text("utf-8").replace(",-0.0829,", ",0.0829,")
+    (tmp_path / "wrong.csv").write_text(text.replace("442070", "009970", 1), "utf-8")
+    done = CliRunner().invoke(main.cli, [*arguments[:-1], str(tmp_path / "wrong.csv"), "--check"])
+    assert done.exit_code == 1
+    assert "expected: margin=0.0829\n    found:    margin=-0.0829\n" in done.output
+    assert "found:    no margin: a rating has no price\n" in done.output
+
+
 WRONG = (
     ((), "nothing to price: name a file with --calls"),
     (("--calls", CALLS, "--used", "1"), "describe a single one"),

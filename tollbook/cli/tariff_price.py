@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from rating.trial import Context
+    from rating.trial_kinds import Kinds
     from rating.trial_result import Difference, Sums
     from tollbook.cli.tariff_books import Opened
     from tollbook.columns import Table
@@ -74,7 +75,7 @@ def command(ctx: click.Context, /, book: Path, as_json: bool, **options: Any) ->
     BOOK is a workspace or a folder of plan files. Without --calls the options describe one call,
     and its steps are shown.
     """
-    from rating import trial, trial_result
+    from rating import trial, trial_kinds, trial_result
     from tollbook.cli.tariff_books import open_book
     from tollbook.text import Problems
 
@@ -95,15 +96,21 @@ def command(ctx: click.Context, /, book: Path, as_json: bool, **options: Any) ->
     batches = [] if problems.errors else trial.usages(calls, context, problems)
     problems.refuse_if_any("nothing was priced")
     rated = list(trial.priced(batches, context))
+    kinds = trial_kinds.price(calls, batches, rated, context, problems)
+    problems.refuse_if_any("nothing was priced")
     differences = None
     if choices.check:
         differences = trial_result.check(calls, rated, context, problems)
+        if kinds is not None:
+            margins = trial_kinds.check(calls, kinds, problems)
+            differences += [trial_result.Difference(*one) for one in margins]
         problems.refuse_if_any("nothing was compared")
     for problem in sorted(problems.found):
         click.echo(str(problem), err=True)
+    done = Pricing(calls, rated, context, choices, kinds)
     if choices.output:
-        _write(choices.output, calls, rated, context)
-    _show(Pricing(calls, rated, context, choices), differences)
+        _write(choices.output, done)
+    _show(done, differences)
     if differences:
         ctx.exit(1)
 
@@ -132,6 +139,15 @@ class Pricing(NamedTuple):
     rated: list[pa.RecordBatch]
     context: Context
     choices: Choices
+    kinds: Kinds | None = None
+
+    def table(self) -> pa.Table:
+        """The calls with their prices, in words."""
+        from rating.trial_kinds import with_kinds
+        from rating.trial_result import table_of
+
+        found = table_of(self.calls, self.rated, self.context)
+        return found if self.kinds is None else with_kinds(found, self.kinds)
 
 
 def _check_usage(choices: Choices) -> None:
@@ -194,14 +210,12 @@ def _context(opened: Opened, calls: Table, choices: Choices, problems: Problems)
     )
 
 
-def _write(output: str, calls: Table, rated: list[pa.RecordBatch], context: Context) -> None:
+def _write(output: str, done: Pricing) -> None:
     import pyarrow.csv
-
-    from rating.trial_result import table_of
 
     is_standard = output == _STANDARD_OUTPUT
     target = sys.stdout.buffer if is_standard else output
-    pyarrow.csv.write_csv(table_of(calls, rated, context), target)
+    pyarrow.csv.write_csv(done.table(), target)
 
 
 # ---- what is shown
@@ -226,6 +240,8 @@ def _show(done: Pricing, differences: list[Difference] | None) -> None:
         click.echo(_compared(done, differences))
     if not choices.is_single:
         click.echo(_summary(done.context, sums))
+        if done.kinds is not None:
+            click.echo(_margin(done.kinds))
 
 
 def _rows(done: Pricing, limit: int) -> list[tuple[pa.RecordBatch, int, str]]:
@@ -241,23 +257,26 @@ def _rows(done: Pricing, limit: int) -> list[tuple[pa.RecordBatch, int, str]]:
 
 
 def _screen(done: Pricing, limit: int) -> str:
-    from rating.trial_result import table_of
     from tollbook.money import format_micro
 
     def money(value: Any) -> str:
         return format_micro(int(value.scaleb(6)))
 
-    first = table_of(done.calls, done.rated, done.context).slice(0, limit)
+    first = done.table().slice(0, limit)
     names = done.context.compiled.components
+    kinds = [] if done.kinds is None else [*done.kinds.charge_micro]
     used = [name for name in names if any(one.as_py() for one in first[f"charge_{name}"])]
     rows = [
         [row["line"], printable(row["name"]), row["reason"] or "priced", row["plan"],
          row["version"], row["rule"] or "", *(money(row[f"charge_{name}"]) for name in used),
-         f"{money(row['charge'])} {row['currency']}"]
+         f"{money(row['charge'])} {row['currency']}",
+         *(row[f"reason_{kind}"] or money(row[f"charge_{kind}"]) for kind in kinds),
+         *([money(row["margin"])] if kinds else [])]
         for row in first.to_pylist()
     ]  # fmt: skip
-    header = ["line", "name", "result", "plan", "version", "rule", *used, "charge"]
-    shown = table(header, rows, [0, 5, *range(6, 7 + len(used))])
+    header = ["line", "name", "result", "plan", "version", "rule", *used, "charge", *kinds,
+              *(["margin"] if kinds else [])]  # fmt: skip
+    shown = table(header, rows, [0, 5, *range(6, len(header))])
     more = len(done.calls) - len(rows)
     return shown + (f"\n... and {count(more, 'call')} more: -o FILE.csv writes all\n" if more > 0
                     else "\n")  # fmt: skip
@@ -294,7 +313,8 @@ def _explained(context: Context, batch: pa.RecordBatch, row: int, name: str) -> 
 def _compared(done: Pricing, differences: list[Difference]) -> str:
     import pyarrow.compute as pc
 
-    checked = pc.sum(pc.not_equal(done.calls["expect"], "")).as_py()
+    says = pc.or_(*(pc.not_equal(done.calls[name], "") for name in ("expect", "margin")))
+    checked = pc.sum(says).as_py()
     lines = [f"{done.calls.shown}:{one.line}: {printable(one.name) or 'call'}\n"
              f"    expected: {one.expected}\n    found:    {one.found}"
              for one in differences]  # fmt: skip
@@ -315,19 +335,29 @@ def _summary(context: Context, sums: Sums) -> str:
     return "\n".join(lines)
 
 
+def _margin(kinds: Kinds) -> str:
+    """What all calls together were sold and bought for."""
+    from tollbook.money import exact_sum, format_micro
+
+    parts = [f"{kind} {format_micro(exact_sum(charge))}"
+             for kind, charge in kinds.charge_micro.items()]  # fmt: skip
+    missing = int((~kinds.is_known).sum())
+    said = f"{', '.join(parts)}; margin {format_micro(exact_sum(kinds.margin_micro))}"
+    return said + (f" without {count(missing, 'call')} that lack a price" if missing else "")
+
+
 def _document(
     done: Pricing, sums: Sums, differences: list[Difference] | None
 ) -> dict[str, Any]:
     """Everything for programs; amounts are decimals in texts."""
-    from rating.trial_result import table_of
     from tollbook.money import format_micro
 
     choices = done.choices
     few = EXPLAINED if choices.explain or choices.is_single else len(done.calls)
     limit = few if choices.limit is None else choices.limit
-    rows = table_of(done.calls, done.rated, done.context).slice(0, limit).to_pylist()
+    rows = done.table().slice(0, limit).to_pylist()
     for row in rows:
-        for name in [name for name in row if name.startswith("charge")]:
+        for name in [name for name in row if name.startswith(("charge", "margin"))]:
             row[name] = format_micro(int(row[name].scaleb(6)))
     if choices.explain or choices.is_single:
         for row, (batch, place, _) in zip(rows, _rows(done, limit), strict=True):
