@@ -168,15 +168,12 @@ def virtual_area(virtual_first: np.ndarray, virtual: np.ndarray, zone: int, utc_
 
 
 @inner
-def is_same_place(
-    locality: np.ndarray, virtual_first: np.ndarray, virtual: np.ndarray, one: int, two: int,
-    utc_s: int,
-) -> bool:  # fmt: skip
-    """Whether two zones (-1: none) are one, in one local network, or in one virtual area."""
+def is_one_area(
+    virtual_first: np.ndarray, virtual: np.ndarray, one: int, two: int, utc_s: int
+) -> bool:
+    """Whether two zones (-1: none) are in one virtual area."""
     if one < 0 or two < 0:
         return False
-    if one == two or locality[one] == locality[two]:
-        return True
     area = virtual_area(virtual_first, virtual, one, utc_s)
     return area >= 0 and area == virtual_area(virtual_first, virtual, two, utc_s)
 
@@ -211,12 +208,19 @@ def find_called(
             way == IN and known.same_place == BOTH
         ):
             real = real_zone[row] if flags[row] & known.flag_boundary and way == OUT else -1
-            if (
-                is_same_place(locality, first, virtual, zone, other, time)
-                or is_same_place(locality, first, virtual, zone, route, time)
-                or is_same_place(locality, first, virtual, real, other, time)
-                or is_same_place(locality, first, virtual, real, route, time)
-            ):
+            # Which local network each of the four is in; parties without a place have -1 or -2.
+            here, there = locality[zone], locality[other] if other >= 0 else -1
+            truly = locality[real] if real >= 0 else -2
+            reached = locality[route] if route >= 0 else -1
+            is_same = here in (there, reached) or truly in (there, reached)
+            if not is_same and len(virtual) > 0:
+                is_same = (
+                    is_one_area(first, virtual, zone, other, time)
+                    or is_one_area(first, virtual, zone, route, time)
+                    or is_one_area(first, virtual, real, other, time)
+                    or is_one_area(first, virtual, real, route, time)
+                )
+            if is_same:
                 place = zone
                 flags[row] |= known.flag_same_place
             elif route >= 0 and other >= 0 and region[route] == region[zone] != region[other]:

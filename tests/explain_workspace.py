@@ -150,6 +150,8 @@ RECORDS: Final = {
                          sent=",unconditional"),
     "forward_away": _row("voice,forward", "02087654321", "22:20:00", "61,0,0,0", ",GZ-1",
                          sent=",no_answer"),
+    "forward_unknown": _row("voice,forward", "02087654321", "22:30:00", "61,0,0,0", ",GZ-1",
+                            served="13900000003", sent="+8613920000007,unconditional"),
 }  # fmt: skip
 NUMBER_OF: Final = {name: f"F1-{line}" for line, name in enumerate(RECORDS, start=2)}
 

@@ -245,6 +245,11 @@ def test_a_retried_record_is_explained_from_the_snapshot_of_its_retry(copy: Path
     found = json.loads(run_explain(copy, NUMBER_OF["unknown"], "--json").output)
     assert (found["fate"], found["run"], found["stored_micro"]) == ("rated", 2, 500_000)
     assert found["differences"] == []
+    forwarded = json.loads(run_explain(copy, NUMBER_OF["forward_unknown"], "--json").output)
+    assert (forwarded["usage"]["forward"], forwarded["usage"]["routing_e164"]) == (
+        "unconditional", 8613920000007)  # fmt: skip
+    assert forwarded["guidance"]["served"]["by"] == "forwarding"
+    assert (forwarded["fate"], forwarded["differences"]) == ("rated", [])
     first = json.loads(run_explain(copy, NUMBER_OF["toll"], "--json").output)
     assert (first["run"], first["charge_micro"]) == (1, 690_000)
     waiting = run_explain(copy, NUMBER_OF["no_rate"]).output
