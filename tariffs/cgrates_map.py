@@ -71,6 +71,7 @@ class Importer:
         self.destinations = _by_tag(tables["Destinations"])
         self.timings = {tag: rows[-1] for tag, rows in _by_tag(tables["Timings"]).items()}
         self._schedules: dict[tuple[str, str], Schedule | None] = {}
+        self._plan_ids: dict[tuple[str, str, str], str] = {}
         self._is_whole = True
 
     def drafts(self) -> list[Draft]:
@@ -78,12 +79,26 @@ class Importer:
         groups: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
         for row in self.profiles:
             groups[row["Tenant"], row["Category"], row["Subject"]].append(row)
-        fallbacks = {key: rows[-1].listed("FallbackSubjects") for key, rows in groups.items()}
+        fallbacks = {key: _subjects(rows[-1]) for key, rows in groups.items()}
+        for key in sorted(groups):  # `*any` before a subject that is called any
+            self._plan_id(key, groups[key][0])
         return [
             draft
             for key in sorted(groups)
             for draft in self._plan(key, groups[key], fallbacks)
         ]
+
+    def _plan_id(self, key: tuple[str, str, str], row: Row) -> str:
+        """The plan of a rating profile, as near to its words as may be, and of no other one."""
+        if key not in self._plan_ids:
+            name = whole = name_of(".".join(key))
+            while name in self._plan_ids.values():
+                name = f"{whole[:60]}-{len(self._plan_ids)}"
+            if name != whole:
+                self.findings.add(row.at, CHANGED, f"the plan is called '{name}': there is another"
+                                  f" '{whole}'")
+            self._plan_ids[key] = name
+        return self._plan_ids[key]
 
     def _plan(
         self, key: tuple[str, str, str], rows: Sequence[Row],
@@ -108,9 +123,13 @@ class Importer:
         nexts = [*(starts for starts, _ in dated[1:]), None]
         for (starts, row), ends in zip(dated, nexts, strict=False):
             self._is_whole = len(dated) == len(rows)
+            if starts == ends and len(dated) > 1 and row is not dated[-1][1]:
+                self.findings.add(row.at, DROPPED, "two activations of one profile at one moment:"
+                                  " the later row counts")
+                continue
             rates, deck, direct = self._version(row, service)
             found.append(Draft(
-                plan_id_of(*key), service, starts, ends, rates, deck, direct,
+                self._plan_id(key, row), service, starts, ends, rates, deck, direct,
                 self._fallback(key, fallbacks, row), row.at, self._is_whole,
             ))  # fmt: skip
         return found
@@ -121,15 +140,15 @@ class Importer:
     ) -> tuple[str, ...]:  # fmt: skip
         """Plans of the fallback subjects, and of theirs, as deep as CGRateS goes."""
         found: list[str] = []
-        layer = row.listed("FallbackSubjects")
+        layer = _subjects(row)
         for _ in range(FALLBACK_DEPTH):
             below: list[str] = []
             for subject in layer:
                 other = (key[0], key[1], subject)
                 if other not in fallbacks:
                     self._drop(row, f"fallback subject '{subject}' has no rating profile")
-                elif subject != key[2] and plan_id_of(*other) not in found:
-                    found.append(plan_id_of(*other))
+                elif subject != key[2] and self._plan_id(other, row) not in found:
+                    found.append(self._plan_id(other, row))
                     below.extend(fallbacks[other])
             layer = tuple(below)
         return tuple(found)
@@ -281,9 +300,9 @@ class Importer:
                               " times: the set is chosen in each band here, at the answer there")
 
 
-def plan_id_of(tenant: str, category: str, subject: str) -> str:
-    """The plan of a rating profile."""
-    return name_of(".".join((tenant, category, subject)))
+def _subjects(row: Row) -> tuple[str, ...]:
+    """Fallback subjects in their order; ``*any`` is one of them, not an empty list."""
+    return tuple(part.strip() for part in row["FallbackSubjects"].split(";") if part.strip())
 
 
 def name_of(text: str) -> str:

@@ -13,7 +13,7 @@ import pytest
 import reference_cgrates as naive
 import reference_rating
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rating_helpers import rate_facts
 
@@ -117,10 +117,12 @@ def test_partial_writes_what_is_left_and_strict_fails_on_any_row(tmp_path: Path)
     trap = [one for one in found["findings"] if one["file"] == "Rates.csv" and one["line"] == 2]
     assert all(one["kind"] == "dropped" and "did you mean" in one["text"] for one in trap)
     assert len(trap) == 2
-    assert run_import(CASES / "retail", tmp_path / "strict", "--strict")[0] == 0
     (tmp_path / "more").mkdir()
     for path in (CASES / "retail").iterdir():
-        (tmp_path / "more" / path.name).write_bytes(path.read_bytes())
+        lines = path.read_text().splitlines(keepends=True)
+        kept = "".join(line for line in lines if ",twice," not in line)
+        (tmp_path / "more" / path.name).write_text(kept)
+    assert run_import(tmp_path / "more", tmp_path / "strict", "--strict")[0] == 0
     (tmp_path / "more" / "Stats.csv").write_text("op,STATS_1\n")
     code, output = run_import(tmp_path / "more", tmp_path / "strict", "--strict")
     assert code == 1
@@ -276,6 +278,7 @@ CALLS = st.tuples(
 )  # fmt: skip
 
 
+@settings(max_examples=20)
 @given(prices=plans(), calls=st.lists(CALLS, min_size=1, max_size=5))
 def test_random_plans_cost_what_their_rows_say(
     tmp_path_factory: pytest.TempPathFactory, prices: tuple[naive.Price, ...],
