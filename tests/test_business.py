@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -24,10 +24,7 @@ from rating import trace, trial
 from rating.rate import rate
 from rating.trace import Facts, Trace
 from tariffs.compile_rates import Maxima
-from tariffs.compiler import compile_book
-from tariffs.model import Book
 from tollbook.cli.tariff_books import Opened, open_book
-from tollbook.errors import Refused
 from tollbook.text import Problems
 
 ROOT = Path(__file__).parents[1]
@@ -42,8 +39,8 @@ class Priced:
     cells: Mapping[str, str]
     plan: str
     facts: Facts
-    kernel: Row | None
-    wide: Row | None
+    kernel: Row
+    wide: Row
     trace: Trace
     naive: reference_rating.Rated
 
@@ -68,23 +65,6 @@ def opened(book: Path) -> Opened:
     return found
 
 
-def kept(book: Book) -> Book:
-    """The book without the rules of plans that the compiler says the kernels cannot price yet."""
-    plans = []
-    for plan in book.plans:
-        try:
-            ids = [one.plan_id for one in book.plans]
-            compile_book(replace(book, plans=(plan,)), (), (), (), ids)
-        except Refused as refused:
-            if "not yet" in str(refused) or "not priced yet" in str(refused):
-                plan = replace(plan, versions=tuple(
-                    replace(one, rates=(), rules=(), decks=(), prefix_decks=(), fallback=(),
-                            version_change="start") for one in plan.versions
-                ))  # fmt: skip
-        plans.append(plan)
-    return replace(book, plans=tuple(plans))
-
-
 @cache
 def priced(path: Path) -> tuple[Priced, ...]:
     """Every call of a file, priced in every way that there is."""
@@ -92,7 +72,7 @@ def priced(path: Path) -> tuple[Priced, ...]:
     known = opened(book_of(path))
     calls = trial.read(path, path.name, problems)
     words = known.words if known.workspace else trial.extended(known.words, calls, problems)
-    context = trial.prepare(kept(known.book), words, "", known.maxima, guiding=known.guiding)
+    context = trial.prepare(known.book, words, "", known.maxima, guiding=known.guiding)
     batches = trial.usages(calls, context, problems)
     problems.refuse_if_any()
     assert len(batches) == 1
@@ -105,8 +85,6 @@ def priced(path: Path) -> tuple[Priced, ...]:
     maxima = known.maxima or Maxima()
     for place, cells in enumerate(lines):
         plan, facts = trial.facts_of(batches[0], place, context)
-        if not context.book.plan(plan).versions[0].rules:  # the kernels do not know it yet
-            rows[place] = wide[place] = None
         found.append(Priced(
             cells, plan, facts, rows[place], wide[place],
             trace.price(known.book, plan, facts, maxima),
@@ -148,8 +126,7 @@ def test_calls_come_to_what_was_worked_out_by_hand(path: Path) -> None:
             "twin": (one.naive.reason, in_micro(one.naive.charges), one.naive.rule_index),
         }  # fmt: skip
         for way, row in (("kernel", one.kernel), ("wide", one.wide)):
-            if row is not None:
-                found[way] = (row.reason, in_micro(row.charges), row.rule_index)
+            found[way] = (row.reason, in_micro(row.charges), row.rule_index)
         for way, (reason_found, charges_found, index) in found.items():
             rule_found = index + 1 if rule else 0
             if (reason_found, charges_found, rule_found) != (reason, charges, rule):
