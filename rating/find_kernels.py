@@ -27,7 +27,6 @@ from tariffs.rule_kernels import (
 )
 from tollbook.jit import inner, kernel
 
-TRANSIT = 4  # tollbook.codes
 FLAGS_MASK = 3  # FLAG_SPECIAL and FLAG_ON_NET of tollbook.codes: the table's last axes
 BOUNDARY_FLAG, INTER_FLAG, ROUTED_FLAG = 128, 256, 512  # tollbook.codes
 
@@ -69,11 +68,12 @@ class Rated(NamedTuple):
 
 
 class Faults(NamedTuple):
-    """Codes of tollbook.reasons."""
+    """Codes of tollbook.reasons. passed_by: the direction that is not rated, or -1."""
 
     plan_missing: int
     no_rate: int
     charge_too_large: int
+    passed_by: int
 
 
 @inner
@@ -151,7 +151,7 @@ def target_of(tables: Tables, usage: Usage, row: int, target: int) -> int:
 
 @kernel
 def find_rules(tables: Tables, usage: Usage, faults: Faults, out: Rated) -> None:
-    """Version and rule of every row without a reason, but for transit: nobody subscribes to it.
+    """Version and rule of every row without a reason, but for a direction that is passed by.
 
     ``rule_of`` is written out: each call counts references to all
     arrays, which costs more than the search.
@@ -162,7 +162,7 @@ def find_rules(tables: Tables, usage: Usage, faults: Faults, out: Rated) -> None
     for row in range(len(out.reason)):
         out.version_index[row] = -1
         out.rule_index[row] = -1
-        if out.reason[row] != 0 or usage.direction[row] == TRANSIT:
+        if out.reason[row] != 0 or usage.direction[row] == faults.passed_by:
             continue
         plan, start = usage.plan_index[row], usage.start_utc_s[row]
         version = -1

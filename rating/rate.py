@@ -9,10 +9,14 @@ import pyarrow as pa
 
 from rating import find_kernels, rate_kernels
 from tariffs.compiler import CompiledBook
-from tollbook import money, reasons, schemas
+from tollbook import codes, money, reasons, schemas
 from tollbook.stage import StageResult, ints, with_columns
 
-FAULTS: Final = find_kernels.Faults(*(reasons.CODE[name] for name in find_kernels.Faults._fields))
+FAULTS: Final = find_kernels.Faults(
+    reasons.CODE["plan_missing"], reasons.CODE["no_rate"], reasons.CODE["charge_too_large"],
+    codes.TRANSIT,
+)  # fmt: skip
+ALL_DIRECTIONS: Final = -1  # ``passed_by`` where transit is rated, too
 
 
 def rate(batch: pa.RecordBatch, compiled: CompiledBook, state: None = None) -> StageResult:
@@ -26,17 +30,15 @@ def rate(batch: pa.RecordBatch, compiled: CompiledBook, state: None = None) -> S
     schemas.check(batch, schemas.USAGE, "rate")
     usage = find_kernels.Usage(*(ints(batch, name) for name in find_kernels.Usage._fields))
     count, slots = batch.num_rows, len(compiled.components)
-    out = _rated(compiled, usage, ints(batch, "reason"))
-    if compiled.fallbacks.shape[1]:
-        _fall_back(compiled, usage, out)
+    out = charges(compiled, usage, ints(batch, "reason"))
     nothing = np.zeros(count if slots < schemas.COMPONENTS_MAX else 0, np.int64)
-    charges = [*out.charge_micro, *[nothing] * (schemas.COMPONENTS_MAX - slots)]
+    slot_micro = [*out.charge_micro, *[nothing] * (schemas.COMPONENTS_MAX - slots)]
     new = {
         "reason": out.reason,
         "version_index": out.version_index,
         "rule_index": out.rule_index,
         "charge_micro": out.total_micro,
-        **dict(zip(schemas.CHARGE_COLUMNS, charges, strict=True)),
+        **dict(zip(schemas.CHARGE_COLUMNS, slot_micro, strict=True)),
     }
     rated = np.count_nonzero((out.reason == 0) & (out.rule_index >= 0))
     return StageResult(
@@ -45,8 +47,24 @@ def rate(batch: pa.RecordBatch, compiled: CompiledBook, state: None = None) -> S
     )
 
 
+def charges(
+    compiled: CompiledBook,
+    usage: find_kernels.Usage,
+    reason: np.ndarray,
+    faults: find_kernels.Faults = FAULTS,
+) -> find_kernels.Rated:
+    """Rules and charges of usages; those with a reason (int16) are passed by."""
+    out = _rated(compiled, usage, reason, faults)
+    if compiled.fallbacks.shape[1]:
+        _fall_back(compiled, usage, out, faults)
+    return out
+
+
 def _rated(
-    compiled: CompiledBook, usage: find_kernels.Usage, reason: np.ndarray
+    compiled: CompiledBook,
+    usage: find_kernels.Usage,
+    reason: np.ndarray,
+    faults: find_kernels.Faults,
 ) -> find_kernels.Rated:
     """Rules and charges by the plan of each row, without fallbacks."""
     count = len(reason)
@@ -57,13 +75,16 @@ def _rated(
         charge_micro=np.zeros((len(compiled.components), count), np.int64),
         total_micro=np.zeros(count, np.int64),
     )
-    find_kernels.find_rules(compiled.tables, usage, FAULTS, out)
-    rate_kernels.price_rows(compiled.tables, usage, FAULTS, out)
+    find_kernels.find_rules(compiled.tables, usage, faults, out)
+    rate_kernels.price_rows(compiled.tables, usage, faults, out)
     return out
 
 
 def _fall_back(
-    compiled: CompiledBook, usage: find_kernels.Usage, out: find_kernels.Rated
+    compiled: CompiledBook,
+    usage: find_kernels.Usage,
+    out: find_kernels.Rated,
+    faults: find_kernels.Faults,
 ) -> None:
     """Ask the fallback plans for the rows in which no rule held, or a deck had no rate.
 
@@ -80,7 +101,7 @@ def _fall_back(
         for column in columns.values():
             column.setflags(write=False)
         asked = find_kernels.Usage(**columns)
-        found = _rated(compiled, asked, np.zeros(len(rows), np.int16))
+        found = _rated(compiled, asked, np.zeros(len(rows), np.int16), faults)
         done = (found.reason == 0) | (found.reason == FAULTS.charge_too_large)
         for name in ("reason", "version_index", "rule_index", "total_micro"):
             getattr(out, name)[rows[done]] = getattr(found, name)[done]

@@ -36,6 +36,8 @@ def written(dataset: str) -> pa.Schema:
         return lake_columns.rated_table(empty(schemas.RATED), NAMES).schema
     if dataset == "legs":
         return lake_columns.legs_table(empty(schemas.LEG), NAMES, "own").schema
+    if dataset == "ratings":
+        return lake_columns.ratings_table(empty(schemas.RATING), NAMES).schema
     if dataset in STORED_AS_THEY_ARE:
         return lake.micro_to_amounts(STORED_AS_THEY_ARE[dataset].empty_table()).schema
     usage, zeros = empty(schemas.USAGE), np.zeros(0, np.int64)
@@ -65,7 +67,7 @@ def documented(heading: str) -> list[tuple[str, str]]:
     return found
 
 
-DATASETS = ("rated", "legs", "suspense", "uncharged", *STORED_AS_THEY_ARE)
+DATASETS = ("rated", "legs", "ratings", "suspense", "uncharged", *STORED_AS_THEY_ARE)
 
 
 @pytest.mark.parametrize("dataset", DATASETS)

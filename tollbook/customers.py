@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -57,6 +57,9 @@ class Accounts:
     exempt: np.ndarray  # bool: tax_class is `exempt`
     valid_from_utc_s: np.ndarray  # int64
     valid_to_utc_s: np.ndarray  # int64
+    reseller_plans: tuple[str, ...] = ()
+    # int32 into reseller_plans, -1: none; without any entry where there are no such plans
+    reseller_plan: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def load(
     check_files(folder, FILES, problems, shown)
     accounts = _accounts(
         load_table(folder / "accounts.csv", ("account_id", "name", "address"),
-                   ("language", "tax_class", "valid_from", "valid_to"), problems,
+                   ("language", "tax_class", "reseller_plan", "valid_from", "valid_to"), problems,
                    f"{shown}/accounts.csv"), time_zone, problems)
     table = load_table(
         folder / "subscriptions.csv",
@@ -145,8 +148,10 @@ def _accounts(table: Table, time_zone: str, problems: Problems) -> Accounts:
                 f"{' | '.join(TAX_CLASSES)}, or empty for {TAX_CLASSES[0]}", problems)
     exempt = index_in(table["tax_class"], ["exempt"]) == 0
     since, until = validity(table, time_zone, problems)
+    named = tuple(sorted({*table["reseller_plan"].unique().to_pylist()} - {""}))
+    reseller = index_in(table["reseller_plan"], named) if named else np.zeros(0, np.int32)
     return Accounts(table["account_id"], table["name"], table["address"], table["language"],
-                    exempt, since, until)
+                    exempt, since, until, named, reseller)
 
 
 def _subscriptions(

@@ -24,6 +24,7 @@ from tollbook.network_places import (
     VirtualAreas,
 )
 from tollbook.network_ranges import NumberRanges, load_ranges
+from tollbook.network_ratings import NO_RATINGS, CarrierRatings, load_ratings
 from tollbook.network_relations import load_relations
 from tollbook.network_tables import (
     Carriers,
@@ -44,7 +45,7 @@ __all__ = [
 FILES: Final = (
     "zones.csv", "number_ranges.csv", "relations.csv", "carriers.csv", "special_numbers.csv",
     "locations.csv", "networks.csv", "trunks.csv", "holidays.csv", "agreements.csv",
-    "boundary.csv", "virtual_areas.csv", "portability.csv",
+    "boundary.csv", "virtual_areas.csv", "portability.csv", "ratings.csv",
 )  # fmt: skip
 
 
@@ -66,6 +67,7 @@ class Network:
     boundary: Boundary = NO_BOUNDARY
     virtual_areas: VirtualAreas = NO_VIRTUAL_AREAS
     portability: Portability = NO_PORTABILITY
+    ratings: CarrierRatings = NO_RATINGS
 
 
 def load(folder: Path, time_zone: str, problems: Problems, shown: str = "network") -> Network:
@@ -112,4 +114,6 @@ def load(folder: Path, time_zone: str, problems: Problems, shown: str = "network
             folder / "portability.csv", zones, carriers, time_zone, problems,
             f"{shown}/portability.csv",
         ),
+        ratings=load_ratings(folder / "ratings.csv", carriers, time_zone, problems,
+                             f"{shown}/ratings.csv"),
     )

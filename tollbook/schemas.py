@@ -116,6 +116,17 @@ _RATED_FIELDS: Final = (
 )  # fmt: skip
 RATED: Final = pa.schema([*_CDR_FIELDS, *_NUMBER_FIELDS, *_GUIDED_FIELDS, *_RATED_FIELDS])
 
+# A further rating of a record, beside that of its subscription.
+RATING: Final = pa.schema([
+    RECORD_ID,
+    _field("rating_kind", I8, "tollbook.codes.RATING_KINDS"),
+    _field("plan_index", I32, "the plan that made it"),
+    *_RATED_FIELDS,
+    _field("reason", I16, "tollbook.reasons; 0: it has a price"),
+    _field("start_utc_s", I64, "start of the call", "s since 1970 UTC"),
+    _field("usage_period", I32, "local month of the start", "month"),
+])
+
 LEG: Final = pa.schema([
     RECORD_ID,
     _field("agreement_index", I32, "row of network/agreements.csv that made the leg"),

@@ -7,6 +7,7 @@ The folder is the working folder when it is checked, and a snapshot when a run u
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +18,9 @@ from tariffs.agreements import Agreement
 from tariffs.known import names_of
 from tariffs.model import Book
 from tollbook import customers, network, workspace
-from tollbook.customers import Customers
+from tollbook.customers import Accounts, Customers
 from tollbook.network import Network
+from tollbook.network_ratings import CarrierRatings
 from tollbook.text import Problems, did_you_mean
 from tollbook.workspace import Workspace
 
@@ -45,6 +47,8 @@ def load(folder: Path) -> Data:
     tariff_book = book.load(space.tariffs, problems, names_of(space, net))
     plans = None if tariff_book is None else [plan.plan_id for plan in tariff_book.plans]
     people = customers.load(space.customers, zone, space.numbering, problems, plans=plans)
+    if plans is not None:
+        _check_ratings(net.ratings, people.accounts, plans, problems)
     layouts = _layouts(space, problems)
     dated = agreements.load(
         space.network / "agreements.csv", problems, net.carriers.ids, net.zones.groups, zone
@@ -55,6 +59,21 @@ def load(folder: Path) -> Data:
     warnings = tuple(str(problem) for problem in problems.found)
     read = tuple(layouts[source.layout] for source in space.sources)
     return Data(space, net, people, tariff_book, dated, read, warnings)
+
+
+def _check_ratings(
+    ratings: CarrierRatings, accounts: Accounts, plans: Sequence[str], problems: Problems
+) -> None:
+    """Note the plans of further ratings that the book does not hold."""
+    named = [
+        (("network/ratings.csv", int(line)), ratings.plans[plan])
+        for line, plan in zip(ratings.lines, ratings.plan_index, strict=True)
+    ]
+    named += [(("customers/accounts.csv", 0), plan) for plan in accounts.reseller_plans]
+    for where, plan in named:
+        if plan not in plans:
+            problems.add(where, f"plan '{plan}' is not in the tariff book", ", ".join(plans[:12]),
+                         did_you_mean(plan, plans, "write the plan, or name another"))
 
 
 def _layouts(space: Workspace, problems: Problems) -> dict[str, Layout]:

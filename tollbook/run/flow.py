@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from rating import duplicates
+from rating import duplicates, ratings
 from rating.reference import Reference
 from tollbook import schemas
 from tollbook.errors import BrokenFile
@@ -55,6 +55,7 @@ class Tariffs:
 
     book: Any
     agreements: Any
+    assignment: Any = None  # of further ratings; None: there are none
 
 
 @dataclass
@@ -215,7 +216,13 @@ def _rate_span(
         for name, value in result.totals.items():
             totals[name] = totals.get(name, 0) + int(value)
     firsts = _first_ids(settled.batch, found)
-    BY_NAME["write"](part, settled.batch, settled.extra.get("legs"), firsts)
+    extra = dict(settled.extra)
+    if flow.tariffs.assignment is not None:
+        more = ratings.rate_more(settled.batch, flow.tariffs.book, flow.tariffs.assignment)
+        extra |= more.extra
+        for name, value in more.totals.items():
+            totals[name] = totals.get(name, 0) + int(value)
+    BY_NAME["write"](part, settled.batch, extra, firsts)
 
 
 def _first_ids(batch: pa.RecordBatch, found: tuple[np.ndarray, np.ndarray]) -> np.ndarray:

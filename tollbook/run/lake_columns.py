@@ -208,6 +208,24 @@ def legs_table(batch: pa.RecordBatch, names: Names, own: str) -> pa.Table:
     })  # fmt: skip
 
 
+def ratings_table(batch: pa.RecordBatch, names: Names) -> pa.Table:
+    """Further ratings (schemas.RATING) as rows of the lake's ``ratings`` dataset."""
+    columns = {
+        "record_id": batch.column("record_id"),
+        "rating_kind": coded(_ints(batch, "rating_kind"), codes.RATING_KINDS),
+        "plan": words(_ints(batch, "plan_index"), names.plans),
+        "version": words(_ints(batch, "version_index"), names.versions),
+        "rule": batch.column("rule_index"),
+        "reason": coded_reasons(_ints(batch, "reason")),
+        "start_utc_s": batch.column("start_utc_s"),
+        "usage_period": months(_ints(batch, "usage_period")),
+    }
+    for slot, component in enumerate(names.components):
+        columns[f"charge_{component}"] = as_amount(batch.column(schemas.CHARGE_COLUMNS[slot]))
+    columns["charge"] = as_amount(batch.column("charge_micro"))
+    return pa.table(columns)
+
+
 def _choose(mask: np.ndarray, yes: pa.Array, no: pa.Array) -> pa.Array:
     """One of two dictionary columns, row by row."""
     shift = len(yes.dictionary)

@@ -6,6 +6,7 @@ which part depends on the rows alone, never on threads. A part is written by one
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,6 +57,7 @@ class Written:
 
     files: list[LakeFile] = field(default_factory=list)
     component_micro: int = 0  # sum over the component columns
+    ratings_micro: int = 0  # the same of further ratings
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,14 @@ class Part:
         names, own = self._target.names, self._target.own_carrier
         for period, rows in by_month(legs, "settle_period"):
             self._write("legs", period, lake_columns.legs_table(rows, names, own))
+
+    def write_ratings(self, ratings: pa.RecordBatch) -> None:
+        names = self._target.names
+        for period, rows in by_month(ratings, "usage_period"):
+            self._write("ratings", period, lake_columns.ratings_table(rows, names))
+        for slot in range(len(names.components)):
+            column = ints(ratings, schemas.CHARGE_COLUMNS[slot])
+            self.written.ratings_micro += exact_sum(column)
 
     def write_others(self, others: Others) -> None:
         """Rows that have a reason: suspense, or what is never charged.
@@ -204,17 +214,21 @@ def by_month(batch: pa.RecordBatch, column: str) -> list[tuple[int, pa.RecordBat
 def write_part(
     part: Part,
     batch: pa.RecordBatch,
-    legs: pa.RecordBatch | None,
+    extra: Mapping[str, pa.RecordBatch],
     first_ids: np.ndarray,
 ) -> None:
-    """Write one bucket range that has been through rate and settle (schemas.RATED)."""
+    """Write one bucket range that has been through rate and settle (schemas.RATED).
+
+    extra: ``legs`` (schemas.LEG) and ``ratings`` (schemas.RATING), where there are any.
+    """
     good = ints(batch, "reason") == 0
     if good.all():
         part.write_rated(batch)
     else:  # the few rows without a charge are left out in runs, not row by row
         part.write_rated(batch.filter(pa.array(good)))
-    if legs is not None and legs.num_rows:
-        part.write_legs(legs)
+    for name, write in (("legs", part.write_legs), ("ratings", part.write_ratings)):
+        if name in extra and extra[name].num_rows:
+            write(extra[name])
     others = np.flatnonzero(~good)
     if len(others):
         part.write_others(Others(take(batch, others), first_ids[others]))

@@ -23,7 +23,8 @@ from tollbook.workspace import Workspace
 
 OUT: Final = "out"
 INBOX: Final = "inbox"
-RESULTS: Final = ("rated", "suspense", "legs", "uncharged")  # datasets that a night writes
+# Datasets that a night writes.
+RESULTS: Final = ("rated", "suspense", "legs", "ratings", "uncharged")
 SPILL: Final = "_spill-"  # how a run's folder for rows beyond its memory begins, in the lake
 
 

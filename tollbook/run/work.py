@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from rating import legs, reference
+from rating import legs, ratings, reference
 from tariffs import compiler, known, store
 from tariffs.agreements import Agreement
 from tariffs.compile_rates import Maxima
@@ -22,7 +22,7 @@ from tollbook.run.catalogue import LakeFile, Run, Total
 from tollbook.run.data import Data
 from tollbook.run.flow import Flow, Tariffs
 from tollbook.run.lake_columns import Names
-from tollbook.run.parts import Target
+from tollbook.run.parts import Target, Written
 from tollbook.run.session import SPILL, Session, open_period
 
 COMPILED: Final = "compiled"  # folder of the lake for books as arrays; anything there may go
@@ -67,7 +67,8 @@ def compiled(session: Session, digest: str) -> Compiled:
 
 def _compiled_book(session: Session, found: Data, maxima: Maxima) -> compiler.CompiledBook:
     """The book's arrays, kept in the lake for the next run whose book is the same."""
-    net, plan_ids = found.network, found.customers.plan_ids
+    net = found.network
+    plan_ids = ratings.plan_ids(found.customers.accounts, net, found.customers.plan_ids)
     names = CodeNames(
         net.zones.ids, net.relations, found.workspace.numbering.access_codes,
         found.book.components, net.carriers.ids, net.zones.time_zones,
@@ -91,6 +92,7 @@ def prepared(session: Session, run: Run) -> Iterator[tuple[Data, Flow]]:
         found.workspace, net, found.customers, run.as_of_utc_s, run.open_period,
         found.customers.plan_ids,
     )  # fmt: skip
+    more = ratings.assign(found.customers.accounts, net, book)
     target = Target(
         session.root, session.lake_prefix, run.run_number, run.as_of_utc_s,
         names_of(found, facts, book), net.carriers.ids[net.carriers.own_index],
@@ -99,8 +101,8 @@ def prepared(session: Session, run: Run) -> Iterator[tuple[Data, Flow]]:
     memory.set_up()
     with tempfile.TemporaryDirectory(dir=session.lake, prefix=SPILL) as folder:
         work = Flow(
-            facts, Tariffs(book, ready.agreements), target, Path(folder), session.progress,
-            session.threads,
+            facts, Tariffs(book, ready.agreements, None if more.is_empty else more), target,
+            Path(folder), session.progress, session.threads,
         )  # fmt: skip
         try:
             yield found, work
@@ -159,4 +161,20 @@ def finish(session: Session, work: Flow) -> Result:
     stored = sum(file.rows for file in files if file.dataset == "rated")
     if rated != stored:
         raise totals.not_closed([f"{rated} records are rated, {stored} rows are in the lake"])
+    _check_ratings(files, written, sums)
+    if sums.get("ratings"):
+        session.progress.say(
+            f"ratings: {sums['ratings']}, {sums['ratings_missing']} without a rate"
+        )
     return Result(files, found, sums.get("legs", 0))
+
+
+def _check_ratings(files: list[LakeFile], written: list[Written], sums: dict[str, int]) -> None:
+    """Refuse a run whose further ratings were not all written, or for another amount."""
+    stored = sum(file.rows for file in files if file.dataset == "ratings")
+    micro = sum(part.ratings_micro for part in written)
+    if (stored, micro) != (sums.get("ratings", 0), sums.get("ratings_micro", 0)):
+        raise totals.not_closed([
+            f"further ratings: {sums.get('ratings', 0)} for {sums.get('ratings_micro', 0)} micro "
+            f"were made, {stored} for {micro} micro were written",
+        ])
