@@ -22,9 +22,10 @@ CASES: Final = {
     "rating": "bench.cases_rating",
     "night": "bench.cases_night",
     "compile": "bench.cases_compile",
+    "book": "bench.cases_book",
     "bills": "bench.cases_bills",
 }
-USUAL: Final = ("decode", "rating", "night", "compile")
+USUAL: Final = ("decode", "rating", "book", "night", "compile")
 
 
 @click.command()
