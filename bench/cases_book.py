@@ -111,7 +111,7 @@ def _compile(text: Book) -> compiler.CompiledBook:
 
 
 def _calls(prices: dict[int, int]) -> tuple[pa.RecordBatch, np.ndarray]:
-    """Calls of a minute to numbers of up to 13 digits, and what each must cost in micro; -1: no rate."""
+    """Calls of a minute, and what each must cost in micro; -1: no prefix fits."""
     rng = np.random.Generator(np.random.PCG64(2))
     some = rng.permutation(np.array([*prices], np.int64))[:CALLS]
     numbers = some * 10**6 + rng.integers(0, 10**6, CALLS)
