@@ -58,6 +58,7 @@ LINTS: Final = tuple(Lint(*row) for row in (
     ("free_beyond_minimum", "warning", "a minimum that lies within what is free"),
     ("border_useless", "warning", "a border mode on a rate with one price"),
     ("clock_unknown", "warning", "the clock of a zone, where no zone has a time zone"),
+    ("rating_plan_missing", "error", "a plan of network/ratings.csv that the book does not have"),
     ("overflow", "error", "prices and quantities of which a charge could be too large to hold"),
     ("versions_gap", "warning", "days between two versions of a plan"),
     ("versions_overlap", "error", "days on which two versions of a plan hold"),

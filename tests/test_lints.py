@@ -17,6 +17,7 @@ from tollbook.cli import main
 from tollbook.text import Problems
 
 PROVEN = "overflow"  # found by the compiler, which ``book.load`` does not call
+RATINGS = "rating_plan_missing"  # found in another folder than the book
 
 
 def broken_cases() -> dict[str, list[tuple[str, int, str, str]]]:
@@ -29,7 +30,7 @@ def broken_cases() -> dict[str, list[tuple[str, int, str, str]]]:
     return cases
 
 
-@pytest.mark.parametrize("case", sorted(broken_cases().keys() - {PROVEN}))
+@pytest.mark.parametrize("case", sorted(broken_cases().keys() - {PROVEN, RATINGS}))
 def test_broken_book_gets_all_its_messages_at_once(tmp_path: Path, case: str) -> None:
     folder = BROKEN / case
     if not folder.is_dir():
@@ -123,6 +124,16 @@ def test_check_tells_a_charge_that_could_overflow_by_the_words_of_the_table(samp
     [found] = [p for p in json.loads(output)["problems"] if p["severity"] == severity]
     assert (code, found["file"], found["line"]) == (1, file, line)
     assert found["found"].startswith(words)
+
+
+def test_check_tells_a_further_rating_by_a_plan_that_is_not_there(sample: Path) -> None:
+    ratings = (BROKEN / RATINGS / "ratings.csv").read_text()
+    carrier = (sample / "network" / "carriers.csv").read_text().splitlines()[-1].split(",")[0]
+    (sample / "network" / "ratings.csv").write_text(ratings.replace("CARRIER", carrier))
+    code, output = run_check(sample)
+    [(file, line, _, words)] = broken_cases()[RATINGS]
+    assert code == 1
+    assert f"{file.removeprefix('tariffs/../')}:{line}: {words}\n" in output
 
 
 def test_strict_check_fails_on_warnings(sample: Path) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tariffs.compile_rates import Maxima
     from tariffs.model import Book
     from tollbook.errors import Problem
+    from tollbook.network_ratings import CarrierRatings
     from tollbook.text import Problems
 
 
@@ -65,10 +66,25 @@ def _check_workspace(root: Path, problems: Problems) -> Book | None:
     agreements.load(
         space.network / "agreements.csv", problems, net.carriers.ids, net.zones.groups, zone
     )
+    if found is not None:
+        _check_ratings(net.ratings, found, problems)
     words = Vocabulary(net.zones.ids, net.relations, space.numbering.access_codes,
                        net.carriers.ids)  # fmt: skip
     _prove(found, words, Maxima(space.limits.duration_s, space.limits.volume_bytes), problems)
     return found
+
+
+def _check_ratings(ratings: CarrierRatings, book: Book, problems: Problems) -> None:
+    """Plans that network/ratings.csv names and the book does not have."""
+    from tollbook.text import did_you_mean
+
+    plans = [plan.plan_id for plan in book.plans]
+    for number, plan in enumerate(ratings.plans):
+        if plan and plan not in plans:
+            line = int(ratings.lines[(ratings.plan_index == number).argmax()])
+            problems.add(("network/ratings.csv", line), f"plan '{plan}' is not in the tariff book",
+                         ", ".join(plans), did_you_mean(plan, plans, "write that plan, or "
+                                                        "correct the row"))
 
 
 def _check_alone(folder: Path, problems: Problems) -> Book | None:
