@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import made_tariffs
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
 
 from tariffs import book as books
 from tariffs import write
+from tariffs.book_rates import parse_rates
 from tariffs.known import Known
 from tariffs.model import Band, Book, Dates, Position, Rate, Tier
 from tariffs.write_rates import quantity, rate_lines, word
-from tollbook.text import Problems
+from tollbook.text import Problems, parse_yaml
 
 ROOT = Path(__file__).parents[1]
 BOOKS = [
@@ -112,3 +115,47 @@ def test_dates_that_text_cannot_say_are_refused() -> None:
     band = Band(255, 0, 86_400, tier, "x", dates=Dates(yearly=((1224, 1224),), years=(2003,)))
     with pytest.raises(ValueError, match="days of two kinds"):
         rate_lines(Rate("r", "second", tier, (band,)))
+
+
+def meant(rate: Rate) -> Rate:
+    """A made-up rate without what has no meaning, and so no text."""
+
+    def priced(tiers: tuple[Tier, ...]) -> tuple[Tier, ...]:
+        return tuple(replace(one, price_nano=0) if one.percent_nano else one for one in tiers)
+
+    is_staged = rate.stage != "component"
+    following = (rate.tiers or rate.bands[0].tiers)[0].increment
+    return replace(
+        rate, tiers=priced(rate.tiers),
+        bands=tuple(replace(band, tiers=priced(band.tiers)) for band in rate.bands),
+        first_increment=0 if rate.first_increment == following else rate.first_increment,
+        stage_digits=rate.stage_digits if is_staged else -1,
+        stage_mode=rate.stage_mode if is_staged else -1,
+    )  # fmt: skip
+
+
+def test_made_rates_read_back_the_same() -> None:
+    """Of books that are crossed at random: each rate that the parser takes, by itself."""
+    taken: list[str] = []
+
+    @settings(max_examples=20)
+    @given(book=made_tariffs.books())
+    def run(book: Book) -> None:
+        for rate in (rate for plan in book.plans for one in plan.versions for rate in one.rates):
+            tiers = [tier for one in (rate, *rate.bands) for tier in one.tiers]
+            if any(band.dates.spans and band.dates.yearly for band in rate.bands) or (
+                rate.is_template and not all(tier.percent_nano for tier in tiers)
+            ):
+                continue  # text cannot say it
+            problems = Problems()
+            text = "\n".join(["rates:", *rate_lines(rate)])
+            node = parse_yaml(text, problems, "made.yaml")
+            assert node is not None
+            assert isinstance(node.value, dict)
+            found = parse_rates(node.value["rates"], problems).read
+            if found:
+                assert plain(found[rate.name]) == plain(meant(rate)), text
+                taken.append(rate.name)
+
+    run()
+    assert len(taken) > 50
