@@ -17,13 +17,15 @@ from zoneinfo import ZoneInfo
 import pytest
 import reference_rating
 from click.testing import CliRunner
+from rating_helpers import batch_of, usage_columns
 
 from bench import make_az
-from rating import trace
+from rating import ratings, trace, trial
+from rating.rate import rate
 from rating.trace import Facts
 from tariffs.compile_rates import Maxima
 from tariffs.units import parse_quantity
-from tollbook import money
+from tollbook import codes, money, schemas, workspace
 from tollbook.cli import main
 from tollbook.cli.tariff_books import Opened, open_book
 from tollbook.text import Problems
@@ -171,22 +173,32 @@ def test_the_readme_does_sums_of_the_file(example: str) -> None:
     assert len(told) >= 3
 
 
-def total(plan: str, cells: Mapping[str, str]) -> Fraction:
-    """What a call of the wholesale example comes to under a plan."""
-    facts = facts_of({**cells, "relation": "abroad", "zone": "world"}, "UTC")
-    found = trace.price(opened("wholesale").book, plan, facts, MAXIMA)
-    assert not found.reason
-    return Fraction(found.charge_micro, money.MICRO)
-
-
 def test_margins_of_the_wholesale_example() -> None:
+    """Further ratings by the carriers of the trunks: sold to delta, bought from a vendor."""
     with (EXAMPLES / "wholesale" / "margins.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
-    found = {cells["name"]: total(cells["sell"], cells) - total(cells["buy"], cells)
-             for cells in rows}  # fmt: skip
-    assert found == {cells["name"]: Fraction(cells["margin"]) for cells in rows}
+    _, net, customers = workspace.load_all(EXAMPLES / "wholesale")
+    known = opened("wholesale")
+    compiled = trial.prepare(known.book, known.words, "", known.maxima).compiled
+    facts = [facts_of({**cells, "relation": "abroad", "zone": "world"}, "UTC") for cells in rows]
+    trunk = {"delta": 2, "alpha": 0, "beta": 1}
+    columns = usage_columns(facts, compiled) | {
+        "plan_index": [compiled.plan_ids.index("sell")] * len(rows),
+        "trunk_in_index": [trunk["delta"]] * len(rows),
+        "trunk_out_index": [trunk[cells["buy"]] for cells in rows],
+    }
+    rated = rate(batch_of(schemas.USAGE, len(rows), columns), compiled).batch
+    assignment = ratings.assign(customers.accounts, net, compiled)
+    more = ratings.rate_more(rated, compiled, assignment).extra["ratings"].to_pylist()
+    found = [Fraction(0)] * len(rows)
+    for one in more:
+        assert not one["reason"]
+        sign = 1 if codes.RATING_KINDS[one["rating_kind"]] == "sell" else -1
+        found[one["record_id"]] += Fraction(sign * one["charge_micro"], money.MICRO)
+    assert found == [Fraction(cells["margin"]) for cells in rows]
+    assert len(more) == 2 * len(rows)
     assert all(cells["arithmetic"].endswith(f"= {cells['margin']}") for cells in rows)
-    assert min(found.values()) < 0 < max(found.values())
+    assert min(found) < 0 < max(found)
 
 
 def sheet(name: str) -> list[dict[str, str]]:
