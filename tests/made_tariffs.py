@@ -305,7 +305,7 @@ def usage(random: Random, longest_s: int) -> Facts:
     """One usage; its duration is mostly minutes, and zero or ``longest_s`` now and then."""
     pick = random.choice
     lasts_s = pick([random.randint(0, 90), random.randint(0, 400), random.randint(0, 4000), 0, 1])
-    if longest_s and random.random() < 0.01:
+    if longest_s and random.random() < 0.001:
         lasts_s = longest_s
     ahead = pick([0, 1, random.randint(0, lasts_s + 1), random.randint(-4000, 4000)])
     home, served = pick(("", *ZONES)), pick(("", *ZONES))
