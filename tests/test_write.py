@@ -142,7 +142,7 @@ def test_made_rates_read_back_the_same() -> None:
     @given(book=made_tariffs.books())
     def run(book: Book) -> None:
         for rate in (rate for plan in book.plans for one in plan.versions for rate in one.rates):
-            tiers = [tier for one in (rate, *rate.bands) for tier in one.tiers]
+            tiers = [*rate.tiers, *(tier for band in rate.bands for tier in band.tiers)]
             if any(band.dates.spans and band.dates.yearly for band in rate.bands) or (
                 rate.is_template and not all(tier.percent_nano for tier in tiers)
             ):
