@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from rating.find_kernels import Faults, Rated, Usage, target_of
-from rating.slow_kernels import price_crossing, price_slow
 from tariffs.price_kernels import (
     DAY_S,
     HOUR_S,
     HOURS,
-    TOO_LARGE,
     band_from,
     day_class_of,
     price_plain,
@@ -18,28 +16,30 @@ from tariffs.price_kernels import (
     zone_entry,
 )
 from tariffs.rule_kernels import DECK, NO_RATE, Tables
-from tariffs.walk_kernels import PARTS_MAX
 from tollbook.jit import kernel
 
 
 @kernel
-def price_rows(tables: Tables, usage: Usage, faults: Faults, out: Rated) -> None:
+def price_rows(
+    tables: Tables, usage: Usage, faults: Faults, out: Rated, left: np.ndarray
+) -> int:
     """The charges of every row to which ``find_rules`` gave a rule, and their total.
 
-    Nearly every usage lies under one schedule of each rate and is priced here, in plain int64.
+    Nearly every usage lies under one schedule of each rate and is priced here, in plain int64. The
+    other rows go to ``left`` (int64, room for all), for ``slow_kernels.price_left``; returns how
+    many. Pricing them here would cost every row: calls that hand on many arrays count references.
     """
     rules, prices, clocks = tables.rules, tables.prices, tables.clocks
     versions = tables.versions.versions
     rates, schedules, tiers = prices.rates, prices.schedules, prices.tiers
     hour_band, bands, day_classes = prices.hour_band, prices.bands, prices.day_classes
-    parts = np.empty((PARTS_MAX, 2), np.int64)  # once for all rows
-    zone, low, high, offset = -1, 0, 0, 0
+    zone, low, high, offset, left_count = -1, 0, 0, 0, 0
     for row in range(len(out.reason)):
         if out.reason[row] != 0 or out.rule_index[row] < 0:
             continue
-        start, version = usage.start_utc_s[row], out.version_index[row]
-        if zone != versions[version]["zone"] or start < low or start >= high:
-            zone = versions[version]["zone"]
+        start, version = usage.start_utc_s[row], versions[out.version_index[row]]
+        if zone != version["zone"] or start < low or start >= high:
+            zone = version["zone"]
             entry = zone_entry(clocks, zone, start)
             low = clocks.entries[entry]["since_utc_s"]
             high = clocks.entries[entry + 1]["since_utc_s"]
@@ -47,13 +47,10 @@ def price_rows(tables: Tables, usage: Usage, faults: Faults, out: Rated) -> None
         day = (start + offset) // DAY_S
         second = start + offset - day * DAY_S
         hour = day_class_of(clocks.day_class, day) * HOURS + second // HOUR_S
-        rule = versions[version]["first_rule"] + out.rule_index[row]
-        total, reason, slots = 0, 0, rules.target.shape[1]
-        ends, duration = versions[version]["to_utc_s"], usage.duration_s[row]
-        if versions[version]["splits_change"] != 0 and start + duration > ends:
-            total, reason = price_crossing(tables, usage, row, faults, out, parts)
-            slots = 0
-        for slot in range(slots):
+        rule = version["first_rule"] + out.rule_index[row]
+        total, reason, duration = 0, 0, usage.duration_s[row]
+        is_plain = version["splits_change"] == 0 or start + duration <= version["to_utc_s"]
+        for slot in range(rules.target.shape[1]):
             rate = rules.target[rule, slot]
             if rate <= DECK:
                 rate = target_of(tables, usage, row, rate)
@@ -68,27 +65,27 @@ def price_rows(tables: Tables, usage: Usage, faults: Faults, out: Rated) -> None
             used = quantity + apart
             if used <= terms["short_call"]:
                 continue
-            schedule, is_plain = int(terms["first_schedule"]), used <= terms["narrow_quantity"]
-            if is_plain and terms["shape"] >= 0:
+            schedule = int(terms["first_schedule"])
+            is_plain = is_plain and used <= terms["narrow_quantity"]
+            if terms["shape"] >= 0:
                 at = int(terms["shape"]) * day_classes * HOURS + hour
                 band = bands[band_from(bands, int(hour_band[at]), second)]
                 schedule += int(band["schedule"])
-                is_plain = terms["splits"] == 0 or (
+                is_plain = is_plain and (terms["splits"] == 0 or (
                     second + quantity <= band["until_s"] and start + quantity <= high
-                )
-            if is_plain:
-                charge = price_plain(terms, schedules[schedule], tiers, quantity, apart)
-            else:
-                counts = quantity, apart
-                charge = price_slow(tables, usage, row, zone, rate, counts, parts)
-            if charge == TOO_LARGE:
-                charge, reason = 0, reason or faults.charge_too_large
+                ))  # fmt: skip
+            if not is_plain:
+                break
+            charge = price_plain(terms, schedules[schedule], tiers, quantity, apart)
             out.charge_micro[slot, row] = charge
             total += charge
-        if reason == 0 and total > versions[version]["charge_limit_micro"]:
+        if not is_plain:
+            left[left_count], left_count = row, left_count + 1
+        elif reason == 0 and total > version["charge_limit_micro"]:
             reason = faults.charge_too_large
-        if reason != 0:
+        if reason != 0 and is_plain:
             out.reason[row] = reason
             out.charge_micro[:, row] = 0
             total = 0
         out.total_micro[row] = total
+    return left_count

@@ -1,4 +1,4 @@
-"""What few usages need: the price of one component by the general ways of cutting."""
+"""The rows that ``rate_kernels`` leaves: wide sums, borders within a usage, general rates."""
 
 from __future__ import annotations
 
@@ -39,23 +39,29 @@ def way_of(
     return Way(chosen, offset, start, duration, part_count)
 
 
-@kernel
-def price_slow(
-    tables: Tables, usage: Usage, row: int, zone: int, rate: int, counts: tuple[int, int],
-    parts: np.ndarray,
+@inner
+def price_one(
+    tables: Tables, usage: Usage, row: int, version: int, target: int, parts: np.ndarray
 ) -> int:
-    """Charge of one component in micro, or TOO_LARGE, where it is not narrow or crosses borders.
-
-    counts: what the rate counts, above its short call. parts: room for PARTS_MAX of them.
-    """  # fmt: skip
-    prices, clocks = tables.prices, tables.clocks
+    """Charge of one component in micro under one version; or TOO_LARGE, or NO_RATE."""
+    prices, rate = tables.prices, target
+    if rate <= DECK:
+        rate = target_of(tables, usage, row, target)
+    if rate < 0:
+        return NO_RATE if rate == NO_RATE else 0
+    counts = quantities(
+        prices.rates[rate], usage.duration_s[row], usage.up_bytes[row], usage.down_bytes[row],
+        usage.event_count[row],
+    )  # fmt: skip
+    if counts[0] + counts[1] <= prices.rates[rate]["short_call"]:
+        return 0
+    zone, start = int(tables.versions.versions[version]["zone"]), int(usage.start_utc_s[row])
     if prices.rates_rest[rate]["program"] == GRID:
-        start = usage.start_utc_s[row]
-        return price_wide(prices, clocks, rate, zone, start, counts[0], counts[1])
+        return price_wide(prices, tables.clocks, rate, zone, start, counts[0], counts[1])
     terms = prices.extras[prices.rates_rest[rate]["extra"]]
     way = way_of(tables, usage, row, zone, terms, 1)
     parts[0, UNTIL], parts[0, RATE_OF] = ENDLESS, rate
-    return price_general(prices, clocks, way, parts, counts, 0)
+    return price_general(prices, tables.clocks, way, parts, counts, 0)
 
 
 @inner
@@ -84,7 +90,7 @@ def find_parts(
     return count
 
 
-@kernel
+@inner
 def price_split(
     tables: Tables, usage: Usage, row: int, version: int, slot: int, parts: np.ndarray
 ) -> int:
@@ -125,17 +131,37 @@ def price_split(
 
 
 @kernel
-def price_crossing(
-    tables: Tables, usage: Usage, row: int, faults: Faults, out: Rated, parts: np.ndarray
-) -> tuple[int, int]:
-    """The charges of a row that outlasts its version; returns their total and a reason, or 0."""
-    total, reason = 0, 0
-    for slot in range(tables.rules.target.shape[1]):
-        charge = price_split(tables, usage, row, int(out.version_index[row]), slot, parts)
-        if charge == NO_RATE:
-            charge, reason = 0, faults.no_rate
-        elif charge == TOO_LARGE:
-            charge, reason = 0, reason or faults.charge_too_large
-        out.charge_micro[slot, row] = charge
-        total += charge
-    return total, reason
+def price_left(
+    tables: Tables, usage: Usage, faults: Faults, out: Rated, rows: np.ndarray, parts: np.ndarray
+) -> None:
+    """The charges and totals of the rows that ``rate_kernels.price_rows`` left.
+
+    parts: int64 [PARTS_MAX, 2], room to work in.
+    """
+    rules, versions = tables.rules, tables.versions.versions
+    for place in range(len(rows)):
+        row = rows[place]
+        version = int(out.version_index[row])
+        rule = int(versions[version]["first_rule"]) + int(out.rule_index[row])
+        until = usage.start_utc_s[row] + usage.duration_s[row]
+        splits = versions[version]["splits_change"] and until > versions[version]["to_utc_s"]
+        total, reason = 0, 0
+        for slot in range(rules.target.shape[1]):
+            if splits:
+                charge = price_split(tables, usage, row, version, slot, parts)
+            else:
+                target = int(rules.target[rule, slot])
+                charge = price_one(tables, usage, row, version, target, parts)
+            if charge == NO_RATE:
+                charge, reason = 0, faults.no_rate
+            elif charge == TOO_LARGE:
+                charge, reason = 0, reason or faults.charge_too_large
+            out.charge_micro[slot, row] = charge
+            total += charge
+        if reason == 0 and total > versions[version]["charge_limit_micro"]:
+            reason = faults.charge_too_large
+        if reason != 0:
+            out.reason[row] = reason
+            out.charge_micro[:, row] = 0
+            total = 0
+        out.total_micro[row] = total
