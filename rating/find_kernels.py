@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tariffs.prefix_kernels import find_prefix
+from tariffs.prefix_kernels import Prefixes, find_prefix
 from tariffs.rule_kernels import (
     BY_HOME_RELATION,
     BY_RELATION,
@@ -132,21 +132,49 @@ def rule_of(tables: Tables, usage: Usage, row: int, version: int) -> int:
     return rule
 
 
+class Asked(NamedTuple):
+    """What finds the rate of a deck, gathered once for all rows.
+
+    A call counts references to every array that it is given, which costs more than the search:
+    so these are few, and not all tables and columns.
+    """
+
+    decks: np.ndarray
+    deck: np.ndarray
+    prefixes: Prefixes
+    flags: np.ndarray
+    other_zone_index: np.ndarray
+    relation_index: np.ndarray
+    home_relation_index: np.ndarray
+    other_e164: np.ndarray
+    routing_e164: np.ndarray
+    start_utc_s: np.ndarray
+
+
 @inner
-def target_of(tables: Tables, usage: Usage, row: int, target: int) -> int:
+def asked_of(tables: Tables, usage: Usage) -> Asked:
+    """What ``target_of`` needs."""
+    return Asked(
+        tables.rules.decks, tables.rules.deck, tables.prefixes, usage.flags,
+        usage.other_zone_index, usage.relation_index, usage.home_relation_index,
+        usage.other_e164, usage.routing_e164, usage.start_utc_s,
+    )  # fmt: skip
+
+
+@inner
+def target_of(asked: Asked, row: int, target: int) -> int:
     """The rate of a target that is a deck (<= DECK): a rate, FREE or NO_RATE."""
-    rules = tables.rules
-    axis, first = rules.decks[DECK - target]["axis"], rules.decks[DECK - target]["first"]
+    axis, first = asked.decks[DECK - target]["axis"], asked.decks[DECK - target]["first"]
     if axis == BY_ZONE:
-        return int(rules.deck[first + usage.other_zone_index[row] + 1])
+        return int(asked.deck[first + asked.other_zone_index[row] + 1])
     if axis == BY_RELATION:
-        return int(rules.deck[first + usage.relation_index[row] + 1])
+        return int(asked.deck[first + asked.relation_index[row] + 1])
     if axis == BY_HOME_RELATION:
-        return int(rules.deck[first + usage.home_relation_index[row] + 1])
-    number = int(usage.other_e164[row])
-    if usage.flags[row] & ROUTED_FLAG and usage.routing_e164[row] > 0:
-        number = int(usage.routing_e164[row])
-    return find_prefix(tables.prefixes, first, number, usage.start_utc_s[row])
+        return int(asked.deck[first + asked.home_relation_index[row] + 1])
+    number = int(asked.other_e164[row])
+    if asked.flags[row] & ROUTED_FLAG and asked.routing_e164[row] > 0:
+        number = int(asked.routing_e164[row])
+    return find_prefix(asked.prefixes, first, number, asked.start_utc_s[row])
 
 
 @kernel
@@ -200,6 +228,7 @@ def find_missing(tables: Tables, usage: Usage, out: Rated, is_missing: np.ndarra
     is_missing: bool, set for all rows with a version; rules that refuse do not count.
     """
     rules, versions = tables.rules, tables.versions.versions
+    asked = asked_of(tables, usage)
     for row in range(len(is_missing)):
         version = out.version_index[row]
         is_missing[row] = version >= 0 and out.rule_index[row] < 0
@@ -210,5 +239,5 @@ def find_missing(tables: Tables, usage: Usage, out: Rated, is_missing: np.ndarra
             continue
         for slot in range(rules.target.shape[1]):
             target = rules.target[rule, slot]
-            if target <= DECK and target_of(tables, usage, row, target) == NO_RATE:
+            if target <= DECK and target_of(asked, row, target) == NO_RATE:
                 is_missing[row] = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rating.find_kernels import Faults, Rated, Usage, target_of
+from rating.find_kernels import Faults, Rated, Usage, asked_of, target_of
 from tariffs.price_kernels import (
     DAY_S,
     HOUR_S,
@@ -33,6 +33,7 @@ def price_rows(
     versions = tables.versions.versions
     rates, schedules, tiers = prices.rates, prices.schedules, prices.tiers
     hour_band, bands, day_classes = prices.hour_band, prices.bands, prices.day_classes
+    asked = asked_of(tables, usage)
     zone, low, high, offset, left_count = -1, 0, 0, 0, 0
     for row in range(len(out.reason)):
         if out.reason[row] != 0 or out.rule_index[row] < 0:
@@ -53,7 +54,7 @@ def price_rows(
         for slot in range(rules.target.shape[1]):
             rate = rules.target[rule, slot]
             if rate <= DECK:
-                rate = target_of(tables, usage, row, rate)
+                rate = target_of(asked, row, rate)
                 if rate == NO_RATE:
                     reason = faults.no_rate
             if rate < 0:

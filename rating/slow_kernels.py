@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rating.find_kernels import Faults, Rated, Usage, rule_of, target_of
+from rating.find_kernels import Faults, Rated, Usage, asked_of, rule_of, target_of
 from tariffs.price_kernels import EVENTS, GRID, TOO_LARGE, price_wide, quantities
 from tariffs.rule_kernels import DECK, NO_RATE, Tables
 from tariffs.walk_kernels import (
@@ -79,7 +79,7 @@ def find_parts(
             return NO_RATE
         rate = int(rules.target[place, slot])
         if rate <= DECK:
-            rate = target_of(tables, usage, row, rate)
+            rate = target_of(asked_of(tables, usage), row, rate)
             if rate == NO_RATE:
                 return NO_RATE
         parts[count, UNTIL] = versions[version]["to_utc_s"]
