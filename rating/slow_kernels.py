@@ -46,7 +46,7 @@ def price_one(
     """Charge of one component in micro under one version; or TOO_LARGE, or NO_RATE."""
     prices, rate = tables.prices, target
     if rate <= DECK:
-        rate = target_of(tables, usage, row, target)
+        rate = target_of(asked_of(tables, usage), row, target)
     if rate < 0:
         return NO_RATE if rate == NO_RATE else 0
     counts = quantities(
