@@ -64,9 +64,18 @@ class Draft:
         What a record is among its alternatives is said this way; elsewhere it is needed for groups
         that are to be empty.
         """
+        nothing = pa.array([b""] * len(is_there), mask=~np.asarray(is_there, np.bool_))
+        self.inside(table, path, nothing)
+
+    def inside(self, table: str, path: str, contents: pa.Array) -> None:
+        """Elements that are encoded already (binary, by row of the table), to stand in a group
+        before what else is in it; nulls: it is not there."""
+        self._by_row(table, contents)
+        offsets, text = _text(contents)
+        is_there = contents.is_valid().to_numpy(False)
+        size = np.where(is_there, np.diff(offsets), k.ABSENT).astype(np.int32)
         cell = len(self.schema.fields) + self._group(table, path)
-        size = np.where(self._by_row(table, is_there), 0, k.ABSENT)
-        self._keep(cell, np.zeros(len(size), np.int32), size, np.empty(0, np.uint8))
+        self._keep(cell, offsets[:-1] - offsets[0], size, text[offsets[0] : offsets[-1]])
 
     def put(self, table: str, path: str, column: pa.Array, lead: int = INTERNATIONAL) -> None:
         """The values of a field by row of its table, as ``Block.column`` has them; nulls: none.

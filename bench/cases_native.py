@@ -1,0 +1,88 @@
+"""Native files: TAP 3.12 and TS 32.298 -> Arrow columns of every table, beside pycrate.
+
+pycrate reads the same formats in Python; it is measured on a few thousand of the records where it
+is installed, as it is never needed otherwise.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bench.make_native import Made, make_tap, make_ts32298
+from bench.measure import Figure, in_turns
+from bench.options import Options
+from cdr import ber
+from cdr.asn_grammar import Schema
+from cdr.native import FORMATS
+
+RECORDS: Final = 500_000
+SAMPLE: Final = 2_000
+SEED: Final = 20261122
+# Fields of each table whose values are added up, by what they are in ``Made.truth``; paths end so.
+SUMMED: Final = {
+    "tap": {"otalCallEventDuration": "duration_s", "taxValue": "tax",
+            "dataVolumeIncoming": "volume_bytes", "dataVolumeOutgoing": "volume_bytes",
+            "messagingEvent.charge": "charge"},
+    "ts32298": {"moCallRecord.callDuration": "duration_s", "pGWRecord.duration": "duration_s",
+                "datavolumeFBCUplink": "volume_bytes", "datavolumeFBCDownlink": "volume_bytes"},
+}  # fmt: skip
+PYCRATE: Final = {
+    "tap": ("pycrate_asn1dir.TAP3", "TAP_0312", "DataInterChange"),
+    "ts32298": ("pycrate_asn1dir.TS32298", "", ""),
+}
+
+
+def figures(options: Options) -> list[Figure]:
+    """Records a second and core, whole files into columns; the results are held to the truth."""
+    tap, calls = made("tap", RECORDS), made("ts32298", RECORDS)
+    taken = in_turns((lambda: decode(tap, "tap"), lambda: decode(calls, "ts32298")), options.repeat)
+    found = []
+    for name, title, seconds, least in (
+        ("tap", "decode TAP 3.12 into Arrow, one core", taken[0], 1.5),
+        ("ts32298", "decode TS 32.298 calls and sessions into Arrow, one core", taken[1], 1.0),
+    ):
+        found.append(Figure(f"decode_{name}", title, RECORDS / seconds / 1e6, "M records/s",
+                            least, least, note=peer(name)))  # fmt: skip
+    return found
+
+
+def made(name: str, records: int) -> Made:
+    """A file whose columns add up to what its maker says; raises AssertionError otherwise."""
+    one = {"tap": make_tap, "ts32298": make_ts32298}[name](records, SEED)
+    found = sums(one.data, FORMATS[name].schema, SUMMED[name])
+    wanted = {what: one.truth[what] for what in {*SUMMED[name].values(), "records"}}
+    assert found == wanted, f"{name}: {found}, made {wanted}"
+    return one
+
+
+def decode(one: Made, name: str) -> int:
+    """Every column of every table; returns how many values there are."""
+    count = 0
+    for block in ber.blocks(one.data, FORMATS[name].schema, name):
+        count += sum(len(block.column(field)) for field in block.fields())
+    return count
+
+
+def sums(data: bytes, form: Schema, summed: dict[str, str]) -> dict[str, int]:
+    """What the columns of a file add up to."""
+    found: Counter[str] = Counter()
+    for block in ber.blocks(data, form, "made"):
+        assert not block.records.fault.any()
+        found["records"] += block.rows(form.record)
+        columns = {field: block.column(field) for field in block.fields()}
+        named = {(form.tables[form.fields[n].table], form.fields[n].path): n for n in columns}
+        for (table, path), number in named.items():
+            for end, what in summed.items():
+                if path.endswith(end) and table != "file":
+                    found[what] += pc.sum(columns[number]).as_py() or 0
+        if ("ChargeDetail", "charge") in named:
+            is_total = pc.equal(columns[named["ChargeDetail", "chargeType"]], "00")
+            total = columns[named["ChargeDetail", "charge"]].filter(is_total)
+            found["charge"] += pc.sum(total).as_py() or 0
+    return dict(found)
