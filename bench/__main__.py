@@ -24,8 +24,9 @@ CASES: Final = {
     "compile": "bench.cases_compile",
     "book": "bench.cases_book",
     "bills": "bench.cases_bills",
+    "native": "bench.cases_native",
 }
-USUAL: Final = ("decode", "rating", "book", "night", "compile")
+USUAL: Final = ("decode", "rating", "book", "night", "compile", "native")
 
 
 @click.command()

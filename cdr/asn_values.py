@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cdr import value_kernels as kernels
-from tollbook.stage import text_array
+from cdr.ber_kernels import PAD_BYTES
 
 
 class Form(Enum):
@@ -54,29 +54,36 @@ def form_of(words: Sequence[str]) -> Form:
 def column(data: np.ndarray, begin: np.ndarray, size: np.ndarray, form: Form) -> pa.Array:
     """The values of a field by row; null where a row has none, or where it is not of its form.
 
-    int64 for integers, utf8 for text and digits, binary for all else.
+    int64 for integers, utf8 for text and digits, binary for all else. ``data`` has PAD_BYTES behind
+    the last contents.
     """
-    is_absent = size < 0
+    count = len(size)
+    valid = np.zeros((count + 7) // 8, np.uint8)
     if form is Form.INTEGER:
-        values, is_good = np.empty(len(size), np.int64), np.empty(len(size), np.bool_)
-        kernels.read_integers(data, begin, size, values, is_good)
-        return pa.array(values, mask=~is_good)
+        values = np.empty(count, np.int64)
+        kernels.read_integers(data, begin, size, values, valid)
+        return _array(pa.int64(), count, valid, values)
     room = int(np.maximum(size, 0).sum(dtype=np.int64))
-    offsets = np.empty(len(size) + 1, np.int32)
+    offsets = np.empty(count + 1, np.int32)
     if form in (Form.DIGITS, Form.SWAPPED, Form.ADDRESS):
         text = np.empty(2 * room, np.uint8)
-        skip = int(form is Form.ADDRESS)
-        kernels.unpack_digits(data, begin, size, skip, form is not Form.DIGITS, offsets, text)
-        return _with_nulls(text_array(offsets, text), is_absent)
-    text = np.empty(room, np.uint8)
-    kernels.copy_bytes(data, begin, size, offsets, text)
+        skip, is_swapped = int(form is Form.ADDRESS), form is not Form.DIGITS
+        kernels.unpack_digits(data, begin, size, skip, is_swapped, offsets, text, valid)
+        return _array(pa.string(), count, valid, offsets, text)
+    text = np.empty(room + PAD_BYTES, np.uint8)
+    kernels.copy_bytes(data, begin, size, offsets, text, valid)
     if form is not Form.TEXT:
-        return _with_nulls(text_array(offsets, text, pa.binary()), is_absent)
-    if (text >= 0x80).any():
-        is_absent = is_absent | _beyond_ascii(offsets, text)
-        found = text_array(offsets, text, pa.binary())
-        return _with_nulls(found, is_absent).cast(pa.string())
-    return _with_nulls(text_array(offsets, text), is_absent)
+        return _array(pa.binary(), count, valid, offsets, text)
+    if (text[:room] >= 0x80).any():
+        found = _array(pa.binary(), count, valid, offsets, text)
+        is_bad = pa.array(_beyond_ascii(offsets, text[:room]))
+        return pc.if_else(is_bad, pa.scalar(None, pa.binary()), found).cast(pa.string())
+    return _array(pa.string(), count, valid, offsets, text)
+
+
+def _array(kind: pa.DataType, count: int, *parts: np.ndarray) -> pa.Array:
+    """The parts of a column as Arrow has them: bits of what is valid, and so on."""
+    return pa.Array.from_buffers(kind, count, [pa.py_buffer(part) for part in parts])
 
 
 def _beyond_ascii(offsets: np.ndarray, text: np.ndarray) -> np.ndarray:
@@ -86,17 +93,11 @@ def _beyond_ascii(offsets: np.ndarray, text: np.ndarray) -> np.ndarray:
     return found
 
 
-def _with_nulls(values: pa.Array, is_absent: np.ndarray) -> pa.Array:
-    if not is_absent.any():
-        return values
-    return pc.if_else(pa.array(~is_absent), values, pa.scalar(None, values.type))
-
-
 def in_words(contents: bytes, words: Sequence[str]) -> str:
     """One value for people: ``19902``, ``'EUR'``, ``2026-11-22 04:00:05 +08:00``, ``0x1234``."""
     form = form_of(words)
     size = np.array([len(contents)], np.int32)
-    raw = np.frombuffer(contents + bytes(kernels.INTEGER_BYTES_MAX), np.uint8)
+    raw = np.frombuffer(contents + bytes(PAD_BYTES), np.uint8)
     if form is Form.TIME and len(contents) == _TIME_BYTES:
         return _time(contents)
     if words[:1] == (_ADDRESS_V4,) and len(contents) == 4:

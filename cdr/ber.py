@@ -51,7 +51,7 @@ class Block:
 
     def rows(self, table: int) -> int:
         """How many rows of a table there are."""
-        return int(self.walk.tables[k.LAST, table]) + 1
+        return int(self.walk.tables[table]) + 1
 
     @property
     def records(self) -> Records:
@@ -102,8 +102,8 @@ def blocks(
     walk, found = _start(schema, parts), _room(schema, rows)
     why = k.FULL
     while why == k.FULL:
-        walk.tables[k.LAST] = -1
-        walk.tables[k.LAST, 0] = 0
+        walk.tables[:] = -1
+        walk.tables[0] = 0
         walk.is_seen[:] = 0
         why = k.walk_on(raw, schema.grammar, walk, found)
         yield Block(schema, raw, walk, found)
@@ -117,7 +117,7 @@ def _start(schema: Schema, regions: np.ndarray) -> k.Walk:
         state=np.zeros(k.STATE_COUNT, np.int64),
         regions=regions,
         levels=np.zeros((k.DEPTH_MAX, k.LEVEL_COUNT), np.int64),
-        tables=np.zeros((2, len(schema.tables)), np.int64),
+        tables=np.zeros(len(schema.tables), np.int64),
         is_seen=np.zeros(schema.cells, np.int8),
     )
     walk.state[[k.OPEN_RECORD, k.RECORD_DEPTH]] = -1

@@ -28,8 +28,8 @@ ABSENT = -1  # as a size
 UNKNOWN, FIELD, GROUP, OPAQUE, ROW, RECORD, ROW_FIELD, ROW_OPAQUE = range(8)
 KIND_BITS, TABLE_BITS, TABLE_MASK = 3, 7, 127  # table << 3, target << 10
 
-# Why ``walk`` came back.
-DONE, FULL, BROKEN = range(3)
+# Why ``walk_on`` came back; ``take_one`` also when it can go on.
+DONE, FULL, BROKEN, GO_ON = range(4)
 
 # Faults of a record, or of the file where no record is open.
 TAG_TOO_LONG, LENGTH_TOO_LONG, BEYOND_CONTAINER, WRONG_FORM = range(1, 5)
@@ -39,12 +39,11 @@ TOO_DEEP, END_MISSING, TOO_MANY, TWICE = range(5, 9)
 OPEN, CLOSE, PASS, KEEP, FILL = range(5)
 
 # Places in Walk.state.
-AT, DEPTH, REGION, FAULT, FAULT_AT, OPEN_RECORD, RECORD_DEPTH, RECORD_TABLE = range(8)
-STATE_COUNT = 8
-# Columns of Walk.levels, rows of Walk.tables, of Found.parents and of Found.records.
+AT, DEPTH, REGION, FAULT, FAULT_AT, OPEN_RECORD, RECORD_DEPTH, RECORD_TABLE, MOST_ROWS = range(9)
+STATE_COUNT = 9
+# Columns of Walk.levels, rows of Found.parents and of Found.records.
 NODE, END, TABLE, LEVEL_ROW, IS_OPEN = range(5)
 LEVEL_COUNT = 5
-LAST, MARK = range(2)
 PARENT_TABLE, PARENT_ROW, OF_RECORD = range(3)
 RECORD_AT, RECORD_SIZE, RECORD_NODE, RECORD_FAULT, RECORD_FAULT_AT = range(5)
 
@@ -72,8 +71,8 @@ class Walk(NamedTuple):
     """Where the walk stands; it goes on from here when it is called again.
 
     regions: begin and end of what is walked at the outermost level, one after the other. levels:
-    int64 [level, NODE .. IS_OPEN]. tables: int64 [2, table], the last row of each, and the same
-    when the present record began. is_seen: by cell, whether it occurred since the last call.
+    int64 [level, NODE .. IS_OPEN]. tables: int64, the last row of each table. is_seen: by cell,
+    whether it occurred since the last call.
     """
 
     state: np.ndarray  # int64
@@ -135,7 +134,7 @@ def judge(
     kind: Int, key: Int, length: Int, is_beyond: bool, is_group: bool, is_open: bool,
     depth: Int, is_filler: bool,
 ) -> Int:  # fmt: skip
-    """What to do with an element that is neither a plain field nor a plain group."""
+    """What to do with an element; is_beyond: it ends behind what holds it."""
     if is_filler:
         return FILL
     if key < 0 or length == -2:
@@ -148,11 +147,11 @@ def judge(
         return -WRONG_FORM
     if kind == UNKNOWN:
         return PASS if length >= 0 else OPEN
-    if kind in (OPAQUE, ROW_FIELD, ROW_OPAQUE):
-        if length < 0 or (kind == ROW_FIELD and is_group):
+    if kind in (FIELD, OPAQUE, ROW_FIELD, ROW_OPAQUE):
+        if length < 0 or (kind in (FIELD, ROW_FIELD) and is_group):
             return -WRONG_FORM
-        return KEEP if kind == OPAQUE else OPEN
-    return OPEN if is_group and kind != FIELD else -WRONG_FORM
+        return KEEP if kind in (FIELD, OPAQUE) else OPEN
+    return OPEN if is_group else -WRONG_FORM
 
 
 @inlined
@@ -162,16 +161,15 @@ def open_row(
 ) -> Int:  # fmt: skip
     """A new row of a table, child of the row in which the walk stands; -1: there is no room."""
     table = entry >> KIND_BITS & TABLE_MASK
-    row = tables[LAST, table] + 1
+    row = tables[table] + 1
     if row >= parents.shape[2]:
         return -1
     depth = state[DEPTH]
-    tables[LAST, table] = row
+    tables[table] = row
+    state[MOST_ROWS] = max(state[MOST_ROWS], row + 1)
     parents[PARENT_TABLE, table, row] = levels[depth, TABLE]
     parents[PARENT_ROW, table, row] = levels[depth, LEVEL_ROW]
     if entry & 7 == RECORD:
-        for i in range(tables.shape[1]):
-            tables[MARK, i] = tables[LAST, i]
         state[OPEN_RECORD], state[RECORD_DEPTH] = row, depth + 1
         records[RECORD_AT, row], records[RECORD_NODE, row] = at, entry >> 10
         records[RECORD_FAULT, row] = 0
@@ -194,7 +192,7 @@ def step_down(
 
 
 @inlined
-def step_up(at: Int, state: np.ndarray, tables: np.ndarray, records: np.ndarray, room: Int) -> bool:
+def step_up(at: Int, state: np.ndarray, records: np.ndarray, room: Int) -> bool:
     """Leaves a level; False where a record ended and a table has no ``room`` for another."""
     state[DEPTH] -= 1
     if state[DEPTH] + 1 != state[RECORD_DEPTH]:
@@ -202,10 +200,7 @@ def step_up(at: Int, state: np.ndarray, tables: np.ndarray, records: np.ndarray,
     record = state[OPEN_RECORD]
     records[RECORD_SIZE, record] = at - records[RECORD_AT, record]
     state[OPEN_RECORD], state[RECORD_DEPTH] = -1, -1
-    most = np.int64(0)
-    for table in range(tables.shape[1]):
-        most = max(most, tables[LAST, table] + 1)
-    return bool(2 * most <= room)
+    return bool(2 * state[MOST_ROWS] <= room)
 
 
 @inlined
@@ -233,7 +228,7 @@ def note_empty(
 @inner
 def give_up(
     fault: Int, at: Int, state: np.ndarray, levels: np.ndarray, tables: np.ndarray,
-    records: np.ndarray,
+    parents: np.ndarray, records: np.ndarray,
 ) -> Int:  # fmt: skip
     """After a fault: DONE where the walk can go on behind the record at hand, else why not."""
     record, depth = state[OPEN_RECORD], state[RECORD_DEPTH]
@@ -241,9 +236,9 @@ def give_up(
         state[FAULT], state[FAULT_AT] = fault, at
         return BROKEN
     if fault == TOO_MANY and record > 0:  # in a block of its own it may fit
-        for table in range(tables.shape[1]):
-            tables[LAST, table] = tables[MARK, table]
-        tables[LAST, state[RECORD_TABLE]] -= 1
+        for table in range(1, len(tables)):
+            while tables[table] >= 0 and parents[OF_RECORD, table, tables[table]] == record:
+                tables[table] -= 1
         state[AT], state[DEPTH] = records[RECORD_AT, record], depth - 1
         state[OPEN_RECORD], state[RECORD_DEPTH] = -1, -1
         return FULL
@@ -252,74 +247,132 @@ def give_up(
     return DONE
 
 
+@inner
+def take_one(data: np.ndarray, grammar: Grammar, walk: Walk, found: Found) -> Int:
+    """Any one element, or the end of a level, at ``state`` AT; GO_ON, or why the walk ends."""
+    first, low, high, entries, cells, _, is_filled = grammar
+    state, regions, levels, tables, is_seen = walk
+    begin, size, parents, records = found
+    at, depth, room = state[AT], state[DEPTH], parents.shape[2]
+    node, end, row = levels[depth, NODE], levels[depth, END], levels[depth, LEVEL_ROW]
+    action, entry = CLOSE, np.int64(len(first) - 1) << 10
+    contents, length, target, stop = at, np.int64(0), np.int64(0), at
+    if at < end:
+        key, behind = read_tag(data, at)
+        length, contents = read_length(data, behind)
+        is_group, slot = data[at] & CONSTRUCTED != 0, np.int64(0)
+        if key >= low[node] and key <= high[node]:
+            slot = first[node] + key - low[node]
+            entry = np.int64(entries[slot])
+        kind, target, stop = entry & 7, entry >> 10, contents + length
+        is_filler = depth == 0 and is_filled != 0 and data[at] in (0, FILLER_HIGH)
+        is_open, is_beyond = levels[depth, IS_OPEN] != 0, max(stop, contents) > end
+        action = judge(kind, key, length, is_beyond, is_group, is_open, depth, is_filler)
+        table = entry >> KIND_BITS & TABLE_MASK
+        if action == OPEN and depth + 1 == DEPTH_MAX:
+            action = -TOO_DEEP
+        elif action == OPEN and kind < ROW:
+            table = table << TABLE_BITS | levels[depth, TABLE]
+        elif action == OPEN:
+            row = open_row(entry, at, state, levels, tables, parents, records)
+            action = -TOO_MANY if row < 0 else (KEEP if kind >= ROW_FIELD else OPEN)
+        if action == KEEP:
+            clear_once(target, is_seen, size)
+            if size[target, row] != ABSENT:
+                action = -TWICE
+            else:
+                begin[target, row], size[target, row] = contents, length
+        if action == OPEN and kind != UNKNOWN and cells[slot] >= 0:
+            note_empty(cells[slot], data, contents, length, row, is_seen, begin, size)
+        if action == OPEN:
+            step_down(target, table, row, contents, length, state, levels)
+    elif levels[depth, IS_OPEN] != 0:
+        action = -END_MISSING
+    why = give_up(-action, at, state, levels, tables, parents, records) if action < 0 else DONE
+    if why != DONE:
+        return why
+    if action in (PASS, KEEP, FILL):
+        state[AT] = at + 1 if action == FILL else stop
+        return GO_ON
+    state[AT] = at = contents if action >= 0 else levels[state[DEPTH], END]
+    if action != OPEN and state[DEPTH] == 0:
+        state[REGION] += 1
+        if state[REGION] >= len(regions):
+            return DONE
+        state[AT], levels[0, END] = regions[state[REGION], 0], regions[state[REGION], 1]
+    elif action != OPEN and not step_up(at, state, records, room):
+        return FULL
+    return GO_ON
+
+
 @kernel
 def walk_on(data: np.ndarray, grammar: Grammar, walk: Walk, found: Found) -> Int:
     """Goes on until the data ends (DONE), room for rows runs out between two records (FULL), or
     the bytes make no sense outside of a record (BROKEN: state FAULT and FAULT_AT).
 
     A fault inside a record of definite length costs that record alone. Before each call the caller
-    sets the last rows to -1 (0 for the first table) and ``is_seen`` to 0.
+    sets the last rows to -1 (0 for the first table) and ``is_seen`` to 0. Sound elements of known
+    tags are taken here; whatever is unusual is left to ``take_one``, from its first byte.
     """
-    first, low, high, entries, cells, _, is_filled = grammar
-    state, regions, levels, tables, is_seen = walk
+    first, low, high, entries = grammar.first, grammar.low, grammar.high, grammar.entry
+    state, levels, tables, is_seen = walk.state, walk.levels, walk.tables, walk.is_seen
     begin, size, parents, records = found
-    stranger = np.int64(len(first) - 1) << 10
-    at, depth, room = state[AT], state[DEPTH], parents.shape[2]
-    node, end, row = levels[depth, NODE], levels[depth, END], levels[depth, LEVEL_ROW]
-    while True:
-        action, entry, contents = CLOSE, stranger, at
-        if at < end:
-            key, behind = read_tag(data, at)
-            length, contents = read_length(data, behind)
-            is_group = data[at] & CONSTRUCTED != 0
-            if key >= low[node] and key <= high[node]:
-                slot = first[node] + key - low[node]
-                entry = np.int64(entries[slot])
-            kind, target, stop = entry & 7, entry >> 10, contents + length
-            if kind == FIELD and length >= 0 and stop <= end and not is_group:
-                action = KEEP
-            elif kind in (GROUP, ROW) and length >= 0 and stop <= end and is_group:
-                action = OPEN
-            else:
-                is_filler = depth == 0 and is_filled != 0 and data[at] in (0, FILLER_HIGH)
-                is_open, is_beyond = levels[depth, IS_OPEN] != 0, max(stop, contents) > end
-                action = judge(kind, key, length, is_beyond, is_group, is_open, depth, is_filler)
-            if action == OPEN:
-                table = entry >> KIND_BITS & TABLE_MASK
-                if depth + 1 == DEPTH_MAX:
-                    action = -TOO_DEEP
-                elif kind < ROW:
-                    table = table << TABLE_BITS | levels[depth, TABLE]
-                else:
-                    row = open_row(entry, at, state, levels, tables, parents, records)
-                    action = -TOO_MANY if row < 0 else (KEEP if kind >= ROW_FIELD else OPEN)
-            if action == KEEP:
-                clear_once(target, is_seen, size)
-                if size[target, row] == ABSENT:
-                    begin[target, row], size[target, row] = contents, length
-                    at, row = stop, levels[depth, LEVEL_ROW]
-                    continue
-                action = -TWICE
-            if action == OPEN and kind != UNKNOWN:
-                note_empty(cells[slot], data, contents, length, row, is_seen, begin, size)
-            if action == OPEN:
-                step_down(target, table, row, contents, length, state, levels)
-            if action in (PASS, FILL):
-                at = at + 1 if action == FILL else stop
+    room, why, state[MOST_ROWS] = parents.shape[2], GO_ON, 0
+    while why == GO_ON:
+        at, depth, record = state[AT], state[DEPTH], state[RECORD_DEPTH]
+        node, end = levels[depth, NODE], levels[depth, END]
+        table, row = levels[depth, TABLE], levels[depth, LEVEL_ROW]
+        while True:
+            if at >= end:
+                if at > end or depth == 0 or levels[depth, IS_OPEN] != 0:
+                    break
+                if depth == record:
+                    state[AT], state[DEPTH], record = at, depth, -1
+                    if not step_up(at, state, records, room):
+                        return FULL
+                depth -= 1
+                node, end = levels[depth, NODE], levels[depth, END]
+                table, row = levels[depth, TABLE], levels[depth, LEVEL_ROW]
                 continue
-        elif levels[depth, IS_OPEN] != 0:
-            action = -END_MISSING
-        why = give_up(-action, at, state, levels, tables, records) if action < 0 else DONE
-        if why != DONE:
-            return why
-        at = contents if action >= 0 else levels[state[DEPTH], END]
-        if action != OPEN and state[DEPTH] == 0:
-            state[REGION] += 1
-            if state[REGION] >= len(regions):
-                return DONE
-            at, levels[0, END] = regions[state[REGION], 0], regions[state[REGION], 1]
-        elif action != OPEN and not step_up(at, state, tables, records, room):
-            state[AT] = at
-            return FULL
-        depth = state[DEPTH]
-        node, end, row = levels[depth, NODE], levels[depth, END], levels[depth, LEVEL_ROW]
+            lead, behind = np.int64(data[at]), at + 1
+            number = lead & LONG_TAG
+            if number == LONG_TAG:
+                number, behind = np.int64(data[at + 1]), at + 2
+                if number >= TAG_MORE:
+                    number, behind = (number & 0x7F) << 7 | np.int64(data[at + 2]), at + 3
+                    if data[at + 2] >= TAG_MORE:
+                        break
+            key, length, contents = number << 2 | lead >> 6, np.int64(data[behind]), behind + 1
+            if length >= LENGTH_MORE:
+                length, contents = read_length(data, behind)
+            if key < low[node] or key > high[node] or length < 0 or contents + length > end:
+                break
+            entry = np.int64(entries[first[node] + key - low[node]])
+            kind, target, is_group = entry & 7, entry >> 10, lead & CONSTRUCTED
+            if kind == FIELD and is_group == 0:
+                if is_seen[target] == 0 or size[target, row] != ABSENT:
+                    break
+                begin[target, row], size[target, row] = contents, length
+                at = contents + length
+                continue
+            if is_group == 0 or length == 0 or depth + 1 == DEPTH_MAX:
+                break
+            if kind == GROUP:
+                table |= (entry >> KIND_BITS & TABLE_MASK) << TABLE_BITS
+            elif kind in (ROW, RECORD):
+                state[DEPTH] = depth
+                below = open_row(entry, at, state, levels, tables, parents, records)
+                if below < 0:
+                    break
+                table, row = entry >> KIND_BITS & TABLE_MASK, below
+                record = state[RECORD_DEPTH]
+            else:
+                break
+            depth += 1
+            node, end, at = target, contents + length, contents
+            levels[depth, NODE], levels[depth, END] = node, end
+            levels[depth, TABLE], levels[depth, LEVEL_ROW] = table, row
+            levels[depth, IS_OPEN] = 0
+        state[AT], state[DEPTH] = at, depth
+        why = take_one(data, grammar, walk, found)
+    return why

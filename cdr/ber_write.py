@@ -83,7 +83,7 @@ def of_block(block: Block) -> Source:
                 head = block.data[begin : begin + k.PAD_BYTES].tobytes()
                 inside = begin + ber_tree.header(head, 0, ber_tree.ANY_SIZE)[2]
                 found.begin[cell, row], found.size[cell, row] = inside, end - inside
-    rows = block.walk.tables[k.LAST] + 1
+    rows = block.walk.tables + 1
     return Source(w.Content(block.data, found.begin, found.size, found.parents, rows), is_seen)
 
 
