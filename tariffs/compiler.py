@@ -93,7 +93,7 @@ def compile_book(
             int(version.version_change == "split"),
             -1,
         ))
-    problems.refuse_if_any("no record was rated")
+    problems.refuse_if_any("no record was read")
     counts = Counter(plan.plan_id for plan, _ in chosen)
     first = [0, *accumulate(counts[plan_id] for plan_id in plan_ids)]
     version_plans = tuple(plan_ids.index(plan.plan_id) for plan, _ in chosen)
