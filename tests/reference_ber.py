@@ -35,10 +35,13 @@ def element(key: int, is_group: bool, contents: bytes) -> bytes:
 
 
 class Maker:
-    """Makes random elements of the types."""
+    """Makes random elements of the types. shares: how many members of a group there are; one of
+    them is drawn for each group."""
 
-    def __init__(self, types: Types, seed: int) -> None:
-        self.types, self.rng = types, random.Random(seed)
+    def __init__(
+        self, types: Types, seed: int, shares: tuple[float, ...] = (0, 0.1, 0.3, 1)
+    ) -> None:
+        self.types, self.rng, self.shares = types, random.Random(seed), shares
 
     def make(self, name: str, key: int = -1, depth: int = 0) -> bytes:
         """An element of a type; ``key``: the tag of a member, -1: that of its type."""
@@ -60,7 +63,7 @@ class Maker:
         return element(own, base.kind == OPAQUE, self.contents(base.kind))
 
     def members(self, members: tuple[Member, ...], is_set: bool, depth: int) -> bytes:
-        share = self.rng.choice((0, 0.1, 0.3, 1 if depth < 4 else 0.6))
+        share = self.rng.choice(self.shares)
         parts = [
             self.make(one.type, one.key, depth + 1)
             for one in members if self.rng.random() < share
