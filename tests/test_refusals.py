@@ -137,7 +137,8 @@ def test_a_broken_case_is_refused_and_leaves_no_trace(
     assert said.splitlines()[-1].endswith(("; no record was read", "; nothing was changed"))
     prefix = "tariffs/" if kind == "tariffs" else ""
     for problem in expected(kind)[case]:
-        assert f"{prefix}{problem}\n".replace("tariffs/../", "") in said, said
+        begin = f"{prefix}{problem}".replace("tariffs/../", "")
+        assert (begin if case == "overflow" else f"{begin}\n") in said, said
     for folder in ("tariffs", "network", "customers"):
         shutil.rmtree(root / folder)
         shutil.copytree(working / folder, root / folder)
