@@ -319,7 +319,8 @@ def _walked(
         walk.go(min(rate.free_quantity, priced), rate.first_increment)
         walks.append(walk)
     segments = tuple(segment for walk in walks for segment in walk.segments)
-    connect = (fixed or _first_priced(walks[0].course)).connect_nano
+    used = next(walk.course for walk in walks if walk.stop)  # nothing up: the fee of what is down
+    connect = (fixed or _first_priced(used)).connect_nano
     staged = stages(rate, connect, segments)
     exact = connect + sum((s.amount_nano + s.fee_nano for s in segments), Fraction(0))
     return Component(

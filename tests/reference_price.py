@@ -199,7 +199,8 @@ class Pricing:
         """Connection fee, fees and increments, with the roundings before the last."""
         rate = self.rate
         counts = quantities(rate, self.facts)
-        connect = fixed.connect_nano if fixed else self.first_schedule(counts[0]).connect_nano
+        used = next(count for count in counts if count)
+        connect = (fixed or self.first_schedule(used)).connect_nano
         if rate.stage == "component":
             found = (one for part in counts for one in self.increments(part, fixed))
             return sum((one.amount_nano + one.fee_nano for one in found), Fraction(connect))
