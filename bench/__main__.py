@@ -23,10 +23,11 @@ CASES: Final = {
     "night": "bench.cases_night",
     "compile": "bench.cases_compile",
     "book": "bench.cases_book",
+    "price": "bench.cases_price",
     "bills": "bench.cases_bills",
     "native": "bench.cases_native",
 }
-USUAL: Final = ("decode", "rating", "book", "night", "compile", "native")
+USUAL: Final = ("decode", "rating", "book", "price", "night", "compile", "native")
 
 
 @click.command()
