@@ -131,7 +131,8 @@ def _price_or_percent(reader: Reader) -> tuple[int, int]:
     if not 0 < percent <= _PERCENT_LIMIT_NANO:
         if reader.problems.errors == before:
             reader.wrong("percent", f"'percent' is '{reader.text('percent')}'",
-                         "more than 0, and at most 1000", "write 60 for 60 per cent of the row")
+                         "more than 0, and at most 1000", "write 60 for 60 per cent of the row; "
+                         "what costs nothing is a charge `free` of a rule")
         return 0, PERCENT_WHOLE_NANO
     return 0, percent
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -126,10 +126,22 @@ def read(folder: Path, findings: Findings, problems: Problems) -> dict[str, list
             if row is not None:
                 is_profile = "RateID" in row.cells
                 tables["RateProfiles" if is_profile else name].append(row)
-    if not any(tables.values()):
-        problems.add((str(folder), 0), "no file of a CGRateS tariff plan is here",
-                     ", ".join(f"{name}.csv" for name in COLUMNS), "name the folder of its CSVs")
+    if not any(tables.values()) and not problems.errors:
+        _note_nothing(folder, tables, problems)
     return tables
+
+
+def _note_nothing(folder: Path, names: Iterable[str], problems: Problems) -> None:
+    """Says whether files of a plan are there, but no row of them."""
+    files = [f"{name}.csv" for name in names]
+    there = [name for name in files if (folder / name).is_file()]
+    if there:
+        problems.add((str(folder), 0), f"{', '.join(there)}: only comments and empty lines",
+                     "rows of a tariff plan; a line with # in front is a comment",
+                     "fill in the rows, or name another folder")
+    else:
+        problems.add((str(folder), 0), "no file of a CGRateS tariff plan is here",
+                     ", ".join(files), "name the folder of its CSVs")
 
 
 def _lines(
@@ -161,7 +173,8 @@ def _row(
     if name == "Rates" and len(cells) == len(RATE_PROFILES):
         columns = RATE_PROFILES
     if len(cells) != len(columns):
-        problems.add((file, line), f"{len(cells)} cells", f"{len(columns)}: {', '.join(columns)}",
-                     "correct the row")
+        found = f"{len(cells)} cell{'s' * (len(cells) != 1)}"
+        problems.add((file, line), found, f"{len(columns)}: {', '.join(columns)}",
+                     "leave a cell empty for what is missing; quote cells that contain a comma")
         return None
     return Row(file, line, dict(zip(columns, cells, strict=True)))

@@ -139,6 +139,19 @@ def test_rows_of_a_wrong_width_and_empty_folders_are_refused(tmp_path: Path) -> 
     assert "no file of a CGRateS tariff plan" in str(done.exception)
 
 
+@pytest.mark.parametrize(("text", "found"), [
+    ("#Tenant,Category\n\n", "RatingProfiles.csv: only comments and empty lines"),
+    ("", "RatingProfiles.csv: only comments and empty lines"),
+    ("cgrates.org\n", "RatingProfiles.csv:1: 1 cell\n"),
+])  # fmt: skip
+def test_a_file_without_a_row_that_can_be_used(tmp_path: Path, text: str, found: str) -> None:
+    (tmp_path / "RatingProfiles.csv").write_text(text)
+    done = CliRunner().invoke(cgrates_import, [str(tmp_path), "--out", str(tmp_path / "out")])
+    assert found in str(done.exception)
+    assert "no file" not in str(done.exception)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(("text", "nanoseconds"), [
     ("60s", 60 * 10**9), ("1m30s", 90 * 10**9), ("1h", 3600 * 10**9), ("60", 60), ("0", 0),
     ("500ms", 5 * 10**8), ("", None), ("60x", None), ("s", None), ("1.5s", None), ("-1s", None),

@@ -163,11 +163,13 @@ def test_export(tmp_path: Path) -> None:
     runner = CliRunner()
 
     def exported(*words: str) -> list[str]:
-        result = runner.invoke(ratesheet_export, [str(deck), "--out", str(sheet), *words])
+        result = runner.invoke(ratesheet_export, [
+            str(deck), "--out", str(sheet), "--currency", "EUR", *words
+        ])  # fmt: skip
         assert result.exit_code == 0, result.output
         return sheet.read_text().splitlines()
 
-    assert exported("--group", "--currency", "EUR") == [
+    assert exported("--group") == [
         "Code,Destination,Price EUR/min,Increments,Connection fee,Minimum charge,"
         "Effective date (empty: always),End date (last day),Status",
         "33,'=FR(1),0.10,60/6,0.05,,,,New",
@@ -185,8 +187,28 @@ def test_export(tmp_path: Path) -> None:
     assert exported("--kind", "amendment", "--from", "2026-12-02", "--group")[1:] == [
         '"44, 447",UK,,,,,2027-01-01,,Deleted'
     ]
-    result = runner.invoke(ratesheet_export, [str(deck), "--out", "x", "--kind", "amendment"])
+
+
+EXPORTS_REFUSED = [
+    ("--out x.csv --currency EUR --kind amendment", "an amendment needs --from"),
+    ("--out x.pdf --currency EUR", "'x.pdf' is neither .csv nor .xlsx; write for example x.xlsx"),
+    ("--out x --currency EUR", "'x' is neither .csv nor .xlsx"),
+    ("--out x.csv", "Missing option '--currency'"),
+    ("--out x.csv --currency euro", "'euro' is no currency"),
+]
+
+
+@pytest.mark.parametrize(("words", "found"), EXPORTS_REFUSED)
+def test_exports_that_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, found: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    deck = tmp_path / "deck.csv"
+    deck.write_text(DECK_HEADER + "33,France,0.10,,,,,\n")
+    result = CliRunner().invoke(ratesheet_export, [str(deck), *words.split()])
     assert result.exit_code == 2
+    assert found in result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["deck.csv"]
 
 
 def test_codes_of_an_exported_workbook_are_text(tmp_path: Path) -> None:
@@ -194,7 +216,9 @@ def test_codes_of_an_exported_workbook_are_text(tmp_path: Path) -> None:
     again = tmp_path / "again.xlsx"
     deck.write_text(DECK_HEADER + "447700,=UK(1),0.10,1/1,,,2026-12-01,\n")
     for name in (sheet, again):
-        CliRunner().invoke(ratesheet_export, [str(deck), "--out", str(name)])
+        CliRunner().invoke(ratesheet_export, [
+            str(deck), "--out", str(name), "--currency", "EUR"
+        ])  # fmt: skip
     assert sheet.read_bytes() == again.read_bytes()
     book = openpyxl.load_workbook(sheet)
     cells = book.active[2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tariffs.ratesheet_read import Sheet
 
 FILE: Final = click.Path(dir_okay=False, path_type=Path)
+SHEETS: Final = (".csv", ".xlsx")  # kinds of files that an export writes
 READ: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -31,6 +33,22 @@ def day(ctx: click.Context, option: click.Parameter, text: str | None) -> str | 
 
     if text is not None and parse_date(text) is None:
         raise click.BadParameter(f"'{text}' is no day; write 2026-12-01")
+    return text
+
+
+def sheet_file(ctx: click.Context, option: click.Parameter, path: Path) -> Path:
+    """The name of a sheet to write, which says of what kind it is."""
+    if path.suffix.lower() not in SHEETS:
+        raise click.BadParameter(f"'{path.name}' is neither {' nor '.join(SHEETS)}; write for "
+                                 f"example {path.with_suffix('.xlsx').name}")
+    return path
+
+
+def currency_code(ctx: click.Context, option: click.Parameter, text: str) -> str:
+    """A currency of ISO 4217."""
+    if not re.fullmatch(r"[A-Z]{3}", text):
+        raise click.BadParameter(f"'{text}' is no currency; write three capital letters, such as "
+                                 "EUR")
     return text
 
 
@@ -230,15 +248,16 @@ def _outcome(findings: Findings, written: str, choices: Choices) -> str:
 
 @click.command(name="ratesheet")
 @click.argument("deck", type=READ)
-@click.option("--out", type=FILE, required=True, metavar="FILE",
-              help="The sheet: a workbook if the name ends in .xlsx, else CSV.")
+@click.option("--out", type=FILE, required=True, callback=sheet_file, metavar="FILE",
+              help="The sheet: a workbook if the name ends in .xlsx, CSV if in .csv.")
 @click.option("--kind", type=click.Choice(["full", "amendment"]), default="full",
               show_default=True, help="All prices, or what begins or ends from --from on.")
 @click.option("--from", "since", callback=day, metavar="DAY",
               help="Prices in force on this day or later; an amendment needs it.")
 @click.option("--until", callback=day, metavar="DAY", help="Only what begins before this day.")
 @click.option("--group", is_flag=True, help="All codes of one destination and price in one row.")
-@click.option("--currency", default="", metavar="CODE", help="Named in the heading of prices.")
+@click.option("--currency", required=True, callback=currency_code, metavar="CODE",
+              help="Currency of the deck's prices, which the heading of the sheet names.")
 @click.option("--per", type=click.Choice(["60s", "event"]), default="60s", show_default=True,
               help="What a price of the deck is for.")
 def ratesheet_export(
