@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -52,6 +52,7 @@ OTHER_FILES: Final[Mapping[str, str]] = {
     "DispatcherHosts": "dispatching",
     "Dispatchers": "dispatching",
 }
+PROFILES: Final = ("RatingProfiles", "RateProfiles")  # tables whose rows make the plans
 ANY: Final = "*any"
 DROPPED, CHANGED, KNOWN = "dropped", "changed", "known"  # kinds of findings
 
@@ -126,14 +127,19 @@ def read(folder: Path, findings: Findings, problems: Problems) -> dict[str, list
             if row is not None:
                 is_profile = "RateID" in row.cells
                 tables["RateProfiles" if is_profile else name].append(row)
-    if not any(tables.values()) and not problems.errors:
+    if not any(tables[name] for name in PROFILES) and not problems.errors:
         _note_nothing(folder, tables, problems)
     return tables
 
 
-def _note_nothing(folder: Path, names: Iterable[str], problems: Problems) -> None:
-    """Says whether files of a plan are there, but no row of them."""
-    files = [f"{name}.csv" for name in names]
+def _note_nothing(folder: Path, tables: Tables, problems: Problems) -> None:
+    """Says which is missing: the files, their rows, or the profiles that make plans of them."""
+    files = [f"{name}.csv" for name in tables]
+    if any(tables.values()):
+        problems.add((str(folder), 0), "no row of a profile is here, so there is no plan",
+                     f"rows in {' or '.join(f'{name}.csv' for name in PROFILES)}",
+                     "add the profiles; a line with # in front is a comment")
+        return
     there = [name for name in files if (folder / name).is_file()]
     if there:
         problems.add((str(folder), 0), f"{', '.join(there)}: only comments and empty lines",

@@ -149,6 +149,10 @@ def test_a_file_without_a_row_that_can_be_used(tmp_path: Path, text: str, found:
     done = CliRunner().invoke(cgrates_import, [str(tmp_path), "--out", str(tmp_path / "out")])
     assert found in str(done.exception)
     assert "no file" not in str(done.exception)
+    (tmp_path / "RatingProfiles.csv").write_text("# none\n")
+    (tmp_path / "Destinations.csv").write_text("D,49\n")
+    done = CliRunner().invoke(cgrates_import, [str(tmp_path), "--out", str(tmp_path / "out")])
+    assert "no row of a profile is here, so there is no plan" in str(done.exception)
     assert not (tmp_path / "out").exists()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -165,3 +166,37 @@ def test_overlaps_are_found_if_there_are_any(spans: list[tuple[int, int, int]]) 
     found = set(zip(later.tolist(), earlier.tolist(), strict=True))
     assert found <= pairs
     assert {spans[a][0] for a, _ in found} == {spans[a][0] for a, _ in pairs}
+
+
+BROKEN_TABLES = [
+    ("a,b,c\n1\n", 2, "1 cell", "3 cells as the header names", "2 cells are missing"),
+    ("a,b,c\n1,2\n", 2, "2 cells", "3 cells as the header names",
+     "a cell is missing; write an empty one: ,,"),
+    ("a,b,c\n1,2,3\n1,2,3,4\n", 3, "4 cells", "3 cells as the header names",
+     "quote cells that contain a comma"),
+    ('a,b,c\n1,2,3\n# x\n1,"2,3\n1,2,3\n', 4, "a quote opens here and never closes", "quotes", ""),
+    ('a,b,c\n1,2,"3', 2, "a quote opens here and never closes", "quotes", "close the quote"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "line", "found", "allowed", "do"), BROKEN_TABLES)
+def test_both_readers_say_what_is_wrong_with_a_row(
+    tmp_path: Path, source: str, line: int, found: str, allowed: str, do: str
+) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(source)
+    for load in (text.load_csv, columns.load_table):
+        problems = Problems()
+        load(path, ["a", "b", "c"], [], problems, "t.csv")
+        (one,) = problems.found
+        assert (one.line, one.found) == (line, found)
+        assert one.allowed.startswith(allowed)
+        assert one.do.startswith(do)
+
+
+def test_a_quote_that_closes_on_another_line() -> None:
+    problems = Problems()
+    columns.parse_table(b'a,b\n1,"2\n3",4\n', ["a", "b"], [], problems, "t.csv")
+    assert [(one.line, one.found) for one in problems.found] == [
+        (2, "a quote opens here and closes on another line")
+    ]

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
+from tollbook import csv_faults
 from tollbook.stage import text_of
 from tollbook.text import Problems, check_header
 from tollbook.wall_clock import local_seconds, local_to_utc_s
@@ -180,13 +181,16 @@ def _parse(
         try:
             table = _arrow(body, header, ragged)
         except pa.ArrowInvalid:
-            problems.add((shown, 0), f"this is not CSV: {error}", "CSV with a comma",
-                         "look for a quote that is not closed")
+            if not _note_quote(body, lines, shown, problems):
+                problems.add((shown, 0), f"this is not CSV: {error}", "CSV with a comma",
+                             "look for a quote within a cell; write it twice")
             return None
-    if table.num_rows + len(ragged) != len(lines):
-        odd = (row for row, text in enumerate(body.split(b"\n")) if text.count(b'"') % 2)
-        problems.add((shown, int(lines[next(odd, 0)])), "a quote opens here and closes on no line, "
-                     "or on another line", "one row a line", "close the quote on its own line")
+    # Arrow takes the end of the file for the end of a quote.
+    last = body.rstrip(b"\n").rpartition(b"\n")[2].decode("utf-8", "replace")
+    if table.num_rows + len(ragged) != len(lines) or csv_faults.opens(last):
+        if not _note_quote(body, lines, shown, problems):
+            problems.add((shown, 0), f"{len(lines)} lines hold {table.num_rows + len(ragged)} rows",
+                         "one row a line", "look for a quote within a cell; write it twice")
         return None
     lines = _note_ragged(ragged, len(header), lines, shown, problems)
     found = {name: _stripped(table[name].combine_chunks()) for name in header}
@@ -195,6 +199,18 @@ def _parse(
         kept = np.flatnonzero(~blank)
         return {name: column.take(pa.array(kept)) for name, column in found.items()}, lines[kept]
     return found, lines
+
+
+def _note_quote(body: bytes, lines: np.ndarray, shown: str, problems: Problems) -> bool:
+    """Notes the first quote that does not close on its line; False if there is none."""
+    texts = body.decode("utf-8", "replace").split("\n")
+    first = next((row for row, text in enumerate(texts) if csv_faults.opens(text)), None)
+    if first is None:
+        return False
+    closes = any('"' in text for text in texts[first + 1 :])
+    fault = csv_faults.OTHER_LINE if closes else csv_faults.OPEN_QUOTE
+    problems.add((shown, int(lines[first])), *fault)
+    return True
 
 
 def _stripped(column: pa.Array) -> pa.Array:
@@ -230,12 +246,12 @@ def _note_ragged(
 ) -> np.ndarray:
     rows = [number - 1 for number, _ in ragged]
     for row, (_, cells) in list(zip(rows, ragged, strict=True))[:LISTED_MAX]:
-        problems.add((shown, int(lines[row])), f"{cells} cells",
-                     f"{wanted} cells as the header names", "quote cells that contain a comma")
+        problems.add((shown, int(lines[row])), *csv_faults.width(cells, wanted))
     if len(rows) > LISTED_MAX:
         problems.add((shown, int(lines[rows[LISTED_MAX]])),
                      f"and {len(rows) - LISTED_MAX} more rows with a wrong number of cells",
-                     f"{wanted} cells as the header names", "quote cells that contain a comma")
+                     f"as many cells as the header names ({wanted})",
+                     "write empty cells for what is missing; quote cells that contain a comma")
     return np.delete(lines, rows)
 
 

@@ -14,16 +14,18 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import yaml
 
-from tollbook import clock, money
+from tollbook import clock, csv_faults, money
 from tollbook.errors import Problem, Refused
 
 FILE_LIMIT_BYTES: Final = 64 * 2**20  # a text that people write; tables may be as large as this
 DEPTH_LIMIT: Final = 32
+_DIGITS_ALLOWED: Final = "at most 18 digits before the point"
 NODES_LIMIT: Final = 4_000_000
 
 
@@ -224,7 +226,7 @@ class Reader:
 
     def price_nano(self, key: str, default: int | None = None) -> int:
         """A price with at most nine decimals, in nano."""
-        allowed = "a decimal with at most 9 decimals and a point, such as 0.40"
+        allowed = f"a decimal with at most 9 decimals and a point, such as 0.40; {_DIGITS_ALLOWED}"
         found = self.text(key, None if default is None else "0", allowed)
         value = money.parse_decimal(found, money.NANO_DIGITS)
         if key in self.keys and found and value is None:
@@ -233,7 +235,7 @@ class Reader:
 
     def amount_micro(self, key: str, default: int | None = None) -> int:
         """An amount of money with at most six decimals, in micro."""
-        allowed = "an amount with at most 6 decimals and a point, such as 50.00"
+        allowed = f"an amount with at most 6 decimals and a point, such as 50.00; {_DIGITS_ALLOWED}"
         found = self.text(key, None if default is None else "0", allowed)
         value = money.parse_decimal(found, money.MICRO_DIGITS)
         if key in self.keys and found and value is None:
@@ -338,9 +340,10 @@ def _rows(
 ) -> Iterator[Row]:
     reader = csv.reader(io.StringIO(source, newline=""), strict=True)
     header: list[str] | None = None
+    ended = 0  # the line on which the last row ended
     try:
         for cells in reader:
-            line = reader.line_num
+            line = ended = reader.line_num
             if not cells or cells[0].lstrip().startswith("#") or not any(map(str.strip, cells)):
                 continue
             cells = [cell.strip() for cell in cells]
@@ -350,13 +353,16 @@ def _rows(
                     return
                 continue
             if len(cells) != len(header):
-                problems.add((shown, line), f"{len(cells)} cells", f"{len(header)} cells as the "
-                             "header names", "quote cells that contain a comma")
+                problems.add((shown, line), *csv_faults.width(len(cells), len(header)))
                 continue
             yield Row(dict(zip(header, cells, strict=True)), shown, line)
     except csv.Error as error:
-        problems.add((shown, reader.line_num), f"this is not CSV: {error}", "CSV with a comma",
-                     "look for a quote that is not closed")
+        begun = next(islice(io.StringIO(source, newline=""), ended, None), "")
+        if csv_faults.opens(begun) and "expected after" not in str(error):
+            problems.add((shown, ended + 1), *csv_faults.OPEN_QUOTE)
+        else:
+            problems.add((shown, reader.line_num), f"this is not CSV: {error}", "CSV with a comma",
+                         "look for a quote within a cell; write it twice")
         return
     if header is None:
         problems.add((shown, 1), "the file has no header line", ", ".join(required),
