@@ -150,7 +150,10 @@ def read_prefixes(path: Path, problems: Problems, shown: str) -> PrefixDeck:
     table.report((rate >= 0) & says_more, lambda row: "the row names a rate, and also increments, "
                  "connect or minimum", "a rate alone: it says all of them",
                  "empty the other cells, or give the row a price", problems)
-    after, before = columns.overlaps(prefix, since, until)
+    valid = np.flatnonzero(since < until)  # of the others it is said that they end too early
+    after, before = (
+        valid[rows] for rows in columns.overlaps(prefix[valid], since[valid], until[valid])
+    )
     _note_twice(table, after, before, problems)
     return PrefixDeck(path.name, rows, rate_names, Position(shown, 1))
 

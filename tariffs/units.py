@@ -12,8 +12,10 @@ from tollbook.codes import BYTES, EVENTS, QUANTITY_UNIT, SECONDS, SERVICE_CODE
 from tollbook.text import did_you_mean
 
 QUANTITY_LIMIT: Final = 2**40  # base units: 1 TiB, or 34,000 years of seconds
-PER_ALLOWED: Final = "a quantity with its unit: 60s, 1min, 1h, event, 1KiB (1024), 1KB (1000), 1MiB"
-INCREMENTS_ALLOWED: Final = "one quantity (6s), or first/following (60/6), at most 1 TiB or 2**40"
+PER_ALLOWED: Final = ("a quantity with its unit: 60s, 1min, 1h, event, 1KiB (1024), 1KB (1000), "
+                      "1MiB; at most 999999999 s or events, or 1TiB")  # fmt: skip
+INCREMENTS_ALLOWED: Final = ("one quantity (6s), or first/following (60/6), each at least 1 and at "
+                             "most 1 TiB or 2**40")  # fmt: skip
 TIME_ALLOWED: Final = "a time from 00:00 to 24:00, as HH:MM or HH:MM:SS"
 DAYS_ALLOWED: Final = "mon, tue, wed, thu, fri, sat, sun, holiday, weekday, weekend"
 
@@ -44,13 +46,19 @@ def parse_quantity(text: str) -> tuple[str, int] | None:
 
 def quantity_advice(text: str) -> str:
     """What to do about a quantity that ``parse_quantity`` refused."""
+    nano = re.fullmatch(r"([0-9]+)0{9}s?", text)
+    if nano and int(nano[1]):
+        return f"are these nanoseconds? write {int(nano[1])}s"
     if text.isdigit():
-        return f"write the unit behind the number, such as {text}s"
+        return f"write the unit behind the number, such as {text if len(text) <= 9 else 60}s"
     if re.match(r"0+[A-Za-z]", text):
         return "write a number above 0"
     match = re.fullmatch(r"(\d+)\s*([A-Za-z]+)", text)
     if match and match[2].lower() in (by_case := {name.lower(): name for name in _BYTES}):
-        return f"did you mean '{match[1]}{by_case[match[2].lower()]}'?"
+        meant = f"{match[1]}{by_case[match[2].lower()]}"
+        return f"did you mean '{meant}'?" if parse_quantity(meant) else "write a smaller number"
+    if re.fullmatch(r"\d+(s|m|min|h|d| events?)", text):
+        return "write a smaller number"
     return did_you_mean(text, ["event", "60s", "1KiB"], "write a number and its unit, such as 60s")
 
 

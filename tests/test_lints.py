@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from tariff_books import BROKEN, KNOWN, ROOT
 
-from tariffs import book
+from tariffs import book, units
 from tariffs.lints import LINTS
 from tollbook.cli import main
 from tollbook.text import Problems
@@ -149,3 +149,21 @@ def test_check_of_a_folder_of_plan_files_alone() -> None:
     assert "prefix_twice/standard.yaml:1: plan 'standard': 'currency' is missing" in found.output
     found = CliRunner().invoke(main.cli, ["tariff", "check", str(ROOT / "examples/china/tariffs")])
     assert (found.exit_code, found.output.count("\n")) == (0, 1)
+
+
+ADVICE = [
+    ("60000000000", "are these nanoseconds? write 60s"),
+    ("60000000000s", "are these nanoseconds? write 60s"),
+    ("60", "write the unit behind the number, such as 60s"),
+    ("12345678901", "write the unit behind the number, such as 60s"),
+    ("12345678901s", "write a smaller number"),
+    ("9999999TiB", "write a smaller number"),
+    ("1kib", "did you mean '1KiB'?"),
+    ("0s", "write a number above 0"),
+]
+
+
+@pytest.mark.parametrize(("written", "advice"), ADVICE)
+def test_advice_about_a_quantity(written: str, advice: str) -> None:
+    assert units.parse_quantity(written) is None
+    assert units.quantity_advice(written) == advice

@@ -82,6 +82,13 @@ def parse_decimal(text: str, digits: int) -> int | None:
     return -scaled if sign == "-" else scaled
 
 
+def decimal_advice(text: str, what: str) -> str:
+    """What to do about a text that ``parse_decimal`` refused."""
+    if re.fullmatch(r"[+-]?\d{19,}(\.\d*)?", text):
+        return "write a smaller number: at most 18 digits before the point"
+    return f"write the {what} with a point"
+
+
 def format_micro(amount_micro: int, digits: int = 2) -> str:
     """``1570000`` -> ``"1.57"``: at least ``digits`` decimals, never fewer than are exact."""
     return _format(amount_micro, MICRO_DIGITS, digits)

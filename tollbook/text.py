@@ -25,7 +25,6 @@ from tollbook.errors import Problem, Refused
 
 FILE_LIMIT_BYTES: Final = 64 * 2**20  # a text that people write; tables may be as large as this
 DEPTH_LIMIT: Final = 32
-_DIGITS_ALLOWED: Final = "at most 18 digits before the point"
 NODES_LIMIT: Final = 4_000_000
 
 
@@ -226,20 +225,20 @@ class Reader:
 
     def price_nano(self, key: str, default: int | None = None) -> int:
         """A price with at most nine decimals, in nano."""
-        allowed = f"a decimal with at most 9 decimals and a point, such as 0.40; {_DIGITS_ALLOWED}"
+        allowed = "a decimal with at most 9 decimals and a point, such as 0.40"
         found = self.text(key, None if default is None else "0", allowed)
         value = money.parse_decimal(found, money.NANO_DIGITS)
         if key in self.keys and found and value is None:
-            self.wrong(key, f"'{key}' is '{found}'", allowed, "write the price with a point")
+            self.wrong(key, f"'{key}' is '{found}'", allowed, money.decimal_advice(found, "price"))
         return (default or 0) if key not in self.keys or value is None else value
 
     def amount_micro(self, key: str, default: int | None = None) -> int:
         """An amount of money with at most six decimals, in micro."""
-        allowed = f"an amount with at most 6 decimals and a point, such as 50.00; {_DIGITS_ALLOWED}"
+        allowed = "an amount with at most 6 decimals and a point, such as 50.00"
         found = self.text(key, None if default is None else "0", allowed)
         value = money.parse_decimal(found, money.MICRO_DIGITS)
         if key in self.keys and found and value is None:
-            self.wrong(key, f"'{key}' is '{found}'", allowed, "write the amount with a point")
+            self.wrong(key, f"'{key}' is '{found}'", allowed, money.decimal_advice(found, "amount"))
         return (default or 0) if key not in self.keys or value is None else value
 
     def duration_s(self, key: str, default: int | None = None) -> int:
