@@ -25,7 +25,7 @@ def run_report(root: Path, *arguments: str) -> Result:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A night, a retry that cures one record of three, and a settlement."""
+    """A night, a retry that cures two records of four, and a settlement."""
     root = explain_workspace.write(tmp_path_factory.mktemp("report") / "op")
     nights.run(root, AS_OF_UTC_S)
     people = root / "customers" / "subscriptions.csv"
@@ -40,22 +40,23 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_night_by_file(made: Path) -> None:
     done = run_report(made, "--run", "1")
     assert done.exit_code == 0
-    # Charged: 0.69 + 0.40 + 0.8145 + 0.50 + 0.25 + 3.00 + 0.333333 + 1.20 + 0.
+    # Charged: 0.69 + 0.40 + 0.8145 + 0.50 + 0.25 + 3.00 + 0.333333 + 1.20 + 0, and by rules of
+    # place 0.80 + 1.20 + 1.57 + 1.20.
     assert done.output.split(", published, ")[0] == "run 1: night, as of 2003-06-10T18:00:00Z"
     assert done.output.split("\n", 1)[1] == """\
 file  source/name         records  rated  settled_only  duplicate  discarded  suspended  \
 unaccounted  charged (CNY)
-F1    msc/CDR_000001.csv       15      9             1          1          1          3  \
-          0       7.187833
-all                            15      9             1          1          1          3  \
-          0       7.187833
+F1    msc/CDR_000001.csv       20     13             1          1          1          4  \
+          0      11.957833
+all                            20     13             1          1          1          4  \
+          0      11.957833
 reason                records
 carried_for_others          1
 duration_zero               1
 no_rate                     1
 number_malformed            1
 record_duplicate            1
-subscription_missing        1
+subscription_missing        2
 the books close: every record has one fate
 """
 
@@ -64,9 +65,9 @@ def test_a_retry_takes_out_of_suspense(made: Path) -> None:
     found = json.loads(run_report(made, "--run", "2", "--json").output)
     (file,) = found["files"]
     assert (file["file"], file["records"], file["unaccounted"]) == ("F1", 0, 0)
-    assert file["fates"] == {"rated": 1, "suspended": -1}
-    assert found["reasons"] == {"subscription_missing": -1}
-    assert (found["closed"], found["kind"], found["charge_micro"]) == (True, "retry", 0)
+    assert file["fates"] == {"rated": 2, "suspended": -2}
+    assert found["reasons"] == {"subscription_missing": -2}
+    assert (found["closed"], found["kind"], found["charge_micro"]) == (True, "retry", 1_570_000)
 
 
 def test_a_record_without_a_fate_is_not_closed() -> None:
@@ -94,7 +95,7 @@ def test_totals_that_are_gone_are_found(made: Path, monkeypatch: pytest.MonkeyPa
 def test_the_page_of_a_month(made: Path, tmp_path: Path) -> None:
     done = run_report(made, "--period", "2003-06")
     path = made / "out" / "report-2003-06.html"
-    assert (done.exit_code, done.output) == (0, f"15 records in 2 runs: {path}\n")
+    assert (done.exit_code, done.output) == (0, f"20 records in 2 runs: {path}\n")
     page = path.read_text(encoding="utf-8")
     assert "<h1>Two Cities: June 2003</h1>" in page
     other = tmp_path / "june" / "page.html"
@@ -103,7 +104,7 @@ def test_the_page_of_a_month(made: Path, tmp_path: Path) -> None:
     found = json.loads(done.output)
     assert found["path"] == str(other)
     assert [(one["run"], one["day"], one["records"]) for one in found["runs"]] == [
-        (1, "2003-06-10", 15), (2, "2003-06-10", 0)]  # fmt: skip
+        (1, "2003-06-10", 20), (2, "2003-06-10", 0)]  # fmt: skip
     # 0.12 + 0.06 are owed to east; west owes 0.055 twice: each to the currency's two digits.
     assert found["settlements"] == [
         {"carrier": "East Telecom", "we_owe_micro": 180_000, "they_owe_micro": 0},
