@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from tariffs.ratesheet_notes import Fault, Findings
+from tollbook import csv_faults
 
 FILE_LIMIT_BYTES: Final = 64 * 2**20
 ROWS_LIMIT: Final = 500_000
@@ -111,8 +112,10 @@ def _read_csv(data: bytes, findings: Findings) -> Sheet | None:
                 findings.error(line - 1, too_large())
                 return None
     except csv.Error as error:
-        findings.error(line, Fault("csv", f"this is not CSV: {error}", READABLE,
-                                   "look for a quote that is not closed"))
+        found, do = f"this is not CSV: {error}", "look for a quote within a cell; write it twice"
+        if "unexpected end" in str(error):
+            found, _, do = csv_faults.OPEN_QUOTE
+        findings.error(line, Fault("csv", found, READABLE, do))
         return None
     how = f"CSV, {encoding}, separated by {_DELIMITER_NAMES[delimiter]}"
     return Sheet(findings.file, "", tuple(rows), how)

@@ -121,7 +121,8 @@ UNREADABLE = [
     ("no workbook", _zip({"a.txt": b"text"}), "the workbook is damaged"),
     ("half an archive", workbook(("Code", "Price"))[:2000], "the workbook is damaged"),
     ("binary data", b"\x89PNG\r\n\x00\x01\x02", "binary data"),
-    ("an open quote", b'Code,Price\n"44,1\n45,2\n', "this is not CSV"),
+    ("an open quote", b'Code,Price\n"44,1\n45,2\n', "xlsx:2: a quote opens here and never closes"),
+    ("a quote within a cell", b'Code,Price\n"4"4,1\n', "this is not CSV"),
     ("too many columns", b"," * 300 + b"x\n", "larger than any rate sheet"),
 ]
 
