@@ -16,6 +16,7 @@ from tariffs.compile_rates import Maxima
 from tariffs.model import Book
 from tollbook import money, reasons, schemas
 from tollbook.stage import ints
+from tollbook.text import Problems
 
 SHOWN: Final = 20  # records that are kept one by one, the greatest differences first
 NO_PLAN: Final = "(no plan)"
@@ -70,12 +71,15 @@ class Comparison:
     """All records together, by plan and the rules that price them in both books, and the greatest.
 
     unpriced: records with a reason in the old and in the new book, where they are not the same.
+    priced, priceless: records with a price in both books, and in neither.
     """
 
     total: Sum = field(default_factory=Sum)
     groups: dict[tuple[str, str, str], Sum] = field(default_factory=dict)
     greatest: list[Pair] = field(default_factory=list)
     unpriced: dict[tuple[str, str], int] = field(default_factory=dict)
+    priced: int = 0
+    priceless: int = 0
 
 
 @dataclass(frozen=True)
@@ -90,11 +94,31 @@ def prepare_both(
     old: Book, new: Book, words: Vocabulary, plan: str = "", maxima: Maxima | None = None,
     guiding: Guiding | None = None,
 ) -> Contexts:  # fmt: skip
-    """Compile both books; raises Refused if one of them could overflow."""
+    """Compile both books; raises Refused if one could overflow, or if their currencies differ."""
+    _refuse_currencies(old, new)
     known = {one.plan_id for one in old.plans}
     plans = (*old.plans, *(one for one in new.plans if one.plan_id not in known))
     return Contexts(prepare(old, words, plan, maxima, plans, guiding),
                     prepare(new, words, plan, maxima, plans, guiding))  # fmt: skip
+
+
+def _refuse_currencies(old: Book, new: Book) -> None:
+    """Sums and differences of charges mean something in one currency alone."""
+    problems = Problems()
+    currencies = sorted({plan.currency for book in (old, new) for plan in book.plans})
+    for plan in new.plans:
+        if plan.currency != old.plans[0].currency:
+            problems.add((plan.versions[0].at.file, plan.versions[0].at.line),
+                         f"the charges of plan '{plan.plan_id}' are in {plan.currency}, those of "
+                         f"the old book in {old.plans[0].currency}",
+                         "two books whose plans are all in one currency",
+                         "state both in one currency, or compare their words alone: "
+                         "tollbook tariff diff OLD NEW")  # fmt: skip
+    if len(currencies) > 1 and not problems.errors:
+        problems.add((old.files[0], 0), f"the old book has the currencies {', '.join(currencies)}",
+                     "two books whose plans are all in one currency",
+                     "leave the plans in another currency out of the book")  # fmt: skip
+    problems.refuse_if_any("nothing was compared")
 
 
 def compare(
@@ -158,6 +182,8 @@ def _add_groups(
         labels = (plan, _rule(contexts.old, *key[1:3]), _rule(contexts.new, *key[3:5]))
         found.groups.setdefault(labels, Sum()).add(one)
         found.total.add(one)
+        found.priced += len(rows) * (not key[5] and not key[6])
+        found.priceless += len(rows) * bool(key[5] and key[6])
         if key[5] != key[6]:
             pair = _reason(key[5]), _reason(key[6])
             found.unpriced[pair] = found.unpriced.get(pair, 0) + len(rows)

@@ -176,9 +176,27 @@ def starts(
             utc_s[rows] = _utc_s(wall_s[rows], clock_s[rows], zone)
             own_s[rows] = _offsets_at(utc_s[rows], zone)
     is_stated = stated_s != _OFFSET_LIMIT_S
+    _refuse_skipped(table, (utc_s + own_s - wall_s) * (good & ~is_stated), wall_s, problems)
     utc_s = np.where(is_stated, wall_s - stated_s, utc_s)
     own_s = np.where(is_stated, stated_s, own_s)
     return utc_s, np.where(clock_s != _OFFSET_LIMIT_S, clock_s, own_s)
+
+
+def _refuse_skipped(
+    table: Table, moved_s: np.ndarray, wall_s: np.ndarray, problems: Problems
+) -> None:
+    """Local times that clocks went past. moved_s: how far the clock was put forward, else 0."""
+
+    def clock(second: int) -> str:
+        return f"{second // 3600 % 24:02d}:{second // 60 % 60:02d}"
+
+    for moved in np.unique(moved_s[moved_s > 0]).tolist():
+        rows = moved_s == moved
+        first = int(wall_s[np.argmax(rows)])
+        table.report(rows, lambda row: f"start is '{table.cell('start', row)}': "
+                     f"{clock(int(wall_s[row]))} does not exist on that day",
+                     "a time that the local clock shows, or one with its offset",
+                     f"write {clock(first + moved)} or an offset", problems)  # fmt: skip
 
 
 def _utc_s(wall_s: np.ndarray, clock_s: np.ndarray, zone: str) -> np.ndarray:

@@ -93,6 +93,13 @@ def test_expectations_are_checked() -> None:
         "    found:    airtime=0.80 toll=0.71 rule=2\n9 calls compared, 1 differs\n")  # fmt: skip
 
 
+def test_a_check_that_compares_nothing_fails() -> None:
+    code, output, errors = run("--calls", "-", "--check",
+                               given="start,used,relation\n2003-06-10 10:00:00,1,local\n")
+    assert (code, output) == (1, "")
+    assert "no call says what it must come to" in errors
+
+
 def test_json_has_the_steps(tmp_path: Path) -> None:
     code, output, _ = run(*ONE, "--json")
     found = json.loads(output)
@@ -114,7 +121,8 @@ def test_two_books_are_compared(tmp_path: Path) -> None:
     text = (TRIAL / "book" / "plan.yaml").read_text("utf-8")
     (tmp_path / "plan.yaml").write_text(text.replace("price: 0.04}", "price: 0.05}"), "utf-8")
     code, output, _ = run("--calls", CALLS, "--compare", str(tmp_path), "--explain")
-    assert (code, output.splitlines()[0]) == (0, "9 records priced by both books, 3 differ")
+    assert (code, output.splitlines()[0]) == (0, "9 records compared, 8 priced by both books, "
+                                              "1 without a price in both, 3 differ")
     code, output, _ = run("--calls", CALLS, "--compare", str(tmp_path), "--json")
     assert json.loads(output)["records"]["difference"] == "0.22"
 

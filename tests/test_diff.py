@@ -153,7 +153,8 @@ def test_calls_are_priced_by_both_books(tmp_path: Path) -> None:
     calls = CASES / "trial" / "calls.csv"
     code, output = diff(TRIAL, new, "--calls", calls)
     assert code == 0
-    assert "9 records priced by both books, 5 differ\n" in output
+    assert ("9 records compared, 6 priced by both books, 1 without a price in both, "
+            "5 differ\n") in output
     assert "old 4.40, new 4.22 EUR, difference -0.18 (-4.1 %)\n" in output
     assert "priced -> no_rate: 2 records\n" in output
     greatest = output[output.index("record ") :].splitlines()[1:]
@@ -162,7 +163,8 @@ def test_calls_are_priced_by_both_books(tmp_path: Path) -> None:
     code, output = diff(TRIAL, new, "--calls", calls, "--json", "--limit", 1)
     found = json.loads(output)
     assert found["records"] == {
-        "records": 9, "differ": 5, "old": "4.40", "new": "4.22", "difference": "-0.18"}  # fmt: skip
+        "records": 9, "differ": 5, "old": "4.40", "new": "4.22", "difference": "-0.18",
+        "priced_by_both": 6, "without_a_price_in_both": 1}  # fmt: skip
     assert [(one["old"]["charge"], one["new"]["reason"]) for one in found["greatest"]] == [
         ("0.30", "no_rate")]  # fmt: skip
     assert {one["plan"] for one in found["rules"]} == {"standard"}
@@ -180,13 +182,13 @@ def test_stored_records_are_priced_by_both_books(tmp_path: Path) -> None:
     stored = sum(
         one.rows for one in session.open_session(root).catalogue.lake_files("rated")
     )
-    assert f"{stored} records priced by both books, 0 differ" in output
+    assert f"{stored} records compared, {stored} priced by both books, 0 differ" in output
     new = nights.copy(root, tmp_path / "new")
     for path in (new / "tariffs").glob("*.yaml"):
         path.write_text(path.read_text("utf-8").replace("price: 0.40", "price: 0.50"), "utf-8")
     code, output = diff(root, new, "--period", "2003-06", "--sample", 1)
     assert code == 0
-    assert "1 record priced by both books" in output
+    assert "1 record compared, 1 priced by both books" in output
     code, output = diff(root, new, "--period", "2001-01")
     assert (code, "allowed: 2003-06" in output) == (1, True)
 
@@ -196,3 +198,10 @@ def test_wrong_use_is_told() -> None:
         "--period reads the lake of OLD, which is no workspace; use --calls\n")
     assert diff(TRIAL, TRIAL, "--sample", 5)[0] == 2
     assert diff(TRIAL, TRIAL, "--calls", "x.csv", "--period", "2003-06")[0] == 2
+
+
+def test_charges_of_two_currencies_are_not_compared(tmp_path: Path) -> None:
+    new = edited(TRIAL, tmp_path / "new", ("plan.yaml", "currency: EUR", "currency: USD"))
+    assert diff(TRIAL, new)[0] == 0
+    code, output = diff(TRIAL, new, "--calls", CASES / "trial" / "calls.csv")
+    assert (code, "are in USD, those of the old book in EUR" in output) == (1, True)

@@ -76,6 +76,8 @@ BROKEN = (
     ("start", "2003-02-30 10:00:00", "start is '2003-02-30 10:00:00'"),
     ("start", "2003-06-10 10:00:00+8", "start is '2003-06-10 10:00:00+8'"),
     ("start", "10.06.2003", "start is '10.06.2003'"),
+    ("start", "2026-03-29 02:30:00",
+     "start is '2026-03-29 02:30:00': 02:30 does not exist on that day"),
     ("used", "61x", "used is '61x'"),
     ("used", "1KiB", "used is '1KiB'"),
     ("used", "", "used is empty"),

@@ -182,7 +182,9 @@ def comparison_screen(found: Comparison, currency: str) -> str:
     from rating.compare import ordered
 
     total = found.total
-    lines = [f"{count(total.records, 'record')} priced by both books, {total.differ:,} differ",
+    lines = [f"{count(total.records, 'record')} compared, {found.priced:,} priced by both books, "
+             + f"{found.priceless:,} without a price in both, " * bool(found.priceless)
+             + f"{total.differ:,} differ",
              f"old {_money(total.old_micro)}, new {_money(total.new_micro)} {currency}, "
              f"difference {_signed(total.new_micro - total.old_micro)}{_share(total)}"]  # fmt: skip
     for (old, new), records in sorted(found.unpriced.items()):
@@ -244,7 +246,8 @@ def comparison_document(priced: Comparison) -> dict[str, Any]:
     from rating.compare import ordered
 
     return {
-        "records": _sums(priced.total),
+        "records": _sums(priced.total) | {
+            "priced_by_both": priced.priced, "without_a_price_in_both": priced.priceless},
         "unpriced": [
             {"old": old, "new": new, "records": records}
             for (old, new), records in sorted(priced.unpriced.items())

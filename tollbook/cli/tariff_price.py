@@ -100,6 +100,7 @@ def command(ctx: click.Context, /, book: Path, as_json: bool, **options: Any) ->
     problems.refuse_if_any("nothing was priced")
     differences = None
     if choices.check:
+        _refuse_unchecked(calls, problems)
         differences = trial_result.check(calls, rated, context, problems)
         if kinds is not None:
             margins = trial_kinds.check(calls, kinds, problems)
@@ -163,6 +164,17 @@ def _check_usage(choices: Choices) -> None:
         raise click.UsageError(f"{option} is about the calls of a file: name it with --calls")
     if choices.compare and (choices.check or choices.output):
         raise click.UsageError("--compare shows differences; --check and -o price by one book")
+
+
+def _refuse_unchecked(calls: Table, problems: Problems) -> None:
+    """A check that compares nothing would pass whatever the prices are."""
+    from rating.trial_cells import is_blank
+
+    if all(is_blank(calls[name]) for name in ("expect", "margin")):
+        problems.add((calls.shown, 1), "no call says what it must come to",
+                     "a cell in the column 'expect' or 'margin': airtime=0.80, free, no_rate",
+                     "fill in the column 'expect', or leave --check out")  # fmt: skip
+    problems.refuse_if_any("nothing was compared")
 
 
 def _calls(choices: Choices, problems: Problems) -> Table:
