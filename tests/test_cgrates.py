@@ -209,7 +209,7 @@ def test_the_command_explains_the_drift(tmp_path: Path) -> None:
         "--calls", str(calls), "--explain",
     ])  # fmt: skip
     assert done.exit_code == 0, done.output
-    assert "2 records priced by both books, 1 differ" in done.output
+    assert "2 records compared, 2 priced by both books, 1 differ" in done.output
     assert (CASES / "drift.txt").read_text().splitlines()[0].partition(": ")[2] in done.output
 
 

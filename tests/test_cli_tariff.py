@@ -100,6 +100,13 @@ def test_a_check_that_compares_nothing_fails() -> None:
     assert "no call says what it must come to" in errors
 
 
+def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    for target in (tmp_path / "missing" / "o.csv", tmp_path):
+        code, _, errors = run("--calls", CALLS, "-o", str(target))
+        assert (code, str(target) in errors, "it cannot be read or written" in errors) == (
+            1, True, True)  # fmt: skip
+
+
 def test_json_has_the_steps(tmp_path: Path) -> None:
     code, output, _ = run(*ONE, "--json")
     found = json.loads(output)

@@ -6,13 +6,15 @@ Exit codes: 0 done; 1 refused input, or data that needs a person; 2 wrong use of
 
 from __future__ import annotations
 
+import errno
+import os
 from importlib import metadata
 from typing import Any, Final
 
 import click
 
 from tollbook.cli.lazy import LazyGroup
-from tollbook.errors import TollbookError
+from tollbook.errors import TollbookError, printable
 
 # name -> module that holds it as ``command``, and its line in ``tollbook --help``.
 COMMANDS: Final = {
@@ -45,9 +47,23 @@ class Commands(LazyGroup):
         except TollbookError as error:
             click.echo(str(error), err=True)
             ctx.exit(REFUSED)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # the reader that went away
+                raise
+            click.echo(_unreachable(error), err=True)
+            ctx.exit(REFUSED)
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(INTERRUPTED)
+
+
+def _unreachable(error: OSError) -> str:
+    """A file or folder that the system refuses, in the words of every other message."""
+    where = error.filename if error.filename is not None else error
+    why = f" ({os.strerror(error.errno)})" if error.errno else ""
+    return (f"{printable(str(where))}: it cannot be read or written{why}\n"
+            "    allowed: a path that exists, or a new file in a folder that does\n"
+            "    do: correct the path, or the rights and the room on the disk")  # fmt: skip
 
 
 def _version() -> str:
