@@ -158,3 +158,17 @@ def test_json_says_the_same() -> None:
 def test_numbers_and_names_are_short() -> None:
     assert show.numbers_text([1, 2, 4, 5, 6, 9]) == "1, 2, 4-6, 9"
     assert show.names_text([*"abcdefgh"]) == "a, b, c, d, e, f and 2 more"
+
+
+def test_a_plan_of_the_present_folder_can_be_named_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(CASES.parents[1] / "examples" / "mvno")
+    [plan, *_] = json.loads(CliRunner().invoke(main.cli, ["tariff", "show", "--json"]).output)
+    alone, whole = (
+        CliRunner().invoke(main.cli, ["tariff", "show", *words, plan["plan"]])
+        for words in ((), (".",))
+    )
+    assert alone.exit_code == 0
+    assert alone.output == whole.output
+    other = CliRunner().invoke(main.cli, ["tariff", "show", "nothing"])
+    assert other.exit_code == 2
+    assert "nothing" in other.output

@@ -24,7 +24,7 @@ COLUMNS: Final = 4  # of times; more of them stand below each other
 
 
 @click.command(name="show")
-@click.argument("book", default=".", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("book", default=".", type=click.Path(path_type=Path))
 @click.argument("plan", required=False)
 @click.option("--on", "day", metavar="DAY", help="The version of that day; the newest by default.")
 @click.option("--prefix", default="", metavar="DIGITS",
@@ -33,8 +33,8 @@ COLUMNS: Final = 4  # of times; more of them stand below each other
 def command(book: Path, plan: str | None, day: str | None, prefix: str, as_json: bool) -> None:
     """Print a plan as a person wants to read it.
 
-    BOOK is a workspace or a folder of plan files. Without PLAN the plans are listed, unless the
-    book has only one.
+    BOOK is a workspace or a folder of plan files, by default the present folder: there, a plan can
+    be named alone. Without PLAN the plans are listed, unless the book has only one.
     """
     from tariffs.show import sheet
     from tollbook.cli.tariff_books import open_book, plan_of, version_on
@@ -44,6 +44,10 @@ def command(book: Path, plan: str | None, day: str | None, prefix: str, as_json:
     if prefix and not (digits.isascii() and digits.isdigit()):
         raise click.BadParameter(f"'{prefix}' is no number; write digits from the country code on",
                                  param_hint="--prefix")
+    if plan is None and not book.is_dir():
+        book, plan = Path(), str(book)
+    if not book.is_dir():
+        raise click.BadParameter(f"'{book}' is no folder", param_hint="BOOK")
     opened = open_book(book, Problems())
     if plan is None and len(opened.book.plans) > 1:
         _show_plans(opened.book, as_json)
