@@ -34,6 +34,7 @@ def guide(batch: pa.RecordBatch, reference: Reference, state: None = None) -> St
     related.called_zone_index.fill(-1)
     new = {"dedupe_hash": np.empty(batch.num_rows, np.int64)}
     new["real_zone_index"] = np.full(batch.num_rows, -1, np.int32)
+    new["mediation_index"] = np.full(batch.num_rows, -1, np.int16)
     bucket = np.empty(batch.num_rows, np.int16)
     kernels.identify(
         tables.key_fields, tables.takes_part, columns_of(batch, kernels.Identity),

@@ -42,6 +42,11 @@ FLAG_BOUNDARY: Final = 128  # served by a cell across the border, counted as at 
 FLAG_BOUNDARY_INTER: Final = 256  # and that border is one between regions
 FLAG_ROUTED: Final = 512  # the place of the number routed to is known
 FLAG_PORTED: Final = 1024  # the other number's carrier is that of network/portability.csv
+FLAG_RECOLLECTED: Final = 2048  # of a file that was asked for again
+FLAG_PARTIAL: Final = 4096  # of a long call of which parts never came
+FLAG_MERGED: Final = 8192  # made of several partial records
+FLAG_PAIRED: Final = 16384  # the other leg of the forwarded call is known
+FLAG_CORRECTED: Final = 32768  # a person changed a field of it
 
 # Where a record ends up. Every record of a run has exactly one (promise 3, "closed").
 DISPOSITIONS: Final = (

@@ -10,7 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from tollbook.codes import DISCARDED, DUPLICATE, FILTERED, SETTLED_ONLY, SUSPENDED
+from tollbook.codes import (
+    DISCARDED,
+    DUPLICATE,
+    FILTERED,
+    MERGED,
+    PENDING,
+    SETTLED_ONLY,
+    SUSPENDED,
+)
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,10 @@ REASONS: Final = (
     Reason(20, "not_answered", "decode", _D, False, "", "an unanswered attempt; nothing to do"),
     Reason(21, "not_billable", "decode", _D, False, "",
            "the layout's filter keeps other kinds of row; nothing to do"),
+    Reason(22, "record_unreadable", "decode", _S, False, "1",
+           "the record's bytes break the rules of its format; ask the source for a correct file"),
+    Reason(23, "encoding_unknown", "decode", _S, False, "2",
+           "the record is not coded in BER; have the source deliver BER"),
     # validate: values that are read but cannot be right
     Reason(30, "start_in_future", "validate", _S, False, "5",
            "check the source's clock and time zone"),
@@ -102,6 +114,15 @@ REASONS: Final = (
     # deduplicate
     Reason(60, "record_duplicate", "deduplicate", DUPLICATE, False, "tc010",
            "the same record came before; nothing to do"),
+    Reason(61, "record_overlaps", "deduplicate", DUPLICATE, False, "tc010",
+           "another record of the same number covers the same time; nothing to do"),
+    Reason(62, "record_ultra_short", "deduplicate", DUPLICATE, False, "tc010",
+           "one of a run of very short calls, of which the first stays; nothing to do"),
+    # assemble
+    Reason(65, "part_merged", "assemble", MERGED, False, "",
+           "a part of a long call that is charged with its first part; nothing to do"),
+    Reason(66, "part_awaited", "assemble", PENDING, False, "",
+           "a part of a long call whose other parts have not come yet; a later run goes on"),
     # rate
     Reason(70, "plan_missing", "rate", _S, True, "80",
            "the subscription's plan has no version in force at that time; add one, then retry"),
@@ -119,6 +140,13 @@ REASONS: Final = (
     # filtered by rule
     Reason(90, "charged_online", "validate", FILTERED, False, "",
            "already charged by the online system; nothing to do"),
+    Reason(91, "filtered_by_rule", "mediate", FILTERED, False, "",
+           "a rule of operator.yaml, mediation: filter; nothing to do"),
+    # discarded by rule or by a person
+    Reason(92, "discarded_by_rule", "mediate", _D, False, "",
+           "a rule of operator.yaml, mediation: discard; nothing to do"),
+    Reason(93, "discarded_by_hand", "suspense", _D, False, "",
+           "somebody gave the record up; see `tollbook suspense history`"),
 )  # fmt: skip
 
 BY_CODE: Final = {reason.code: reason for reason in REASONS}

@@ -99,6 +99,7 @@ _GUIDED_FIELDS: Final = (
     _field("location_index", I32, "row of network/locations.csv; -1: none or unknown"),
     _field("trunk_in_index", I32, "row of network/trunks.csv; -1: none or unknown"),
     _field("trunk_out_index", I32, "row of network/trunks.csv; -1: none or unknown"),
+    _field("mediation_index", I16, "rule of operator.yaml, mediation, that took it; -1: none"),
     _field("dedupe_hash", I64, "hash of the fields of the duplicate key, never negative"),
     _field("usage_period", I32, "local month of the start: year * 12 + month - 1", "month"),
     _field("bill_period", I32, "usage_period, or the next open one", "month"),
