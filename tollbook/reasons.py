@@ -27,7 +27,7 @@ class Reason:
     name: str  # noun_problem
     stage: str
     disposition: int  # tollbook.codes.DISPOSITIONS
-    retryable: bool  # whether a change of reference data or tariffs can cure it
+    retryable: bool  # whether time, or a change of limits, reference data or tariffs, can cure it
     china: str
     advice: str
 
@@ -78,15 +78,15 @@ REASONS: Final = (
     Reason(23, "encoding_unknown", "decode", _S, False, "2",
            "the record is not coded in BER; have the source deliver BER"),
     # validate: values that are read but cannot be right
-    Reason(30, "start_in_future", "validate", _S, False, "5",
-           "check the source's clock and time zone"),
-    Reason(31, "start_too_old", "validate", _S, False, "5",
-           "older than `limits: age`; decide by hand whether it may still be charged"),
-    Reason(32, "duration_too_long", "validate", _S, False, "6",
+    Reason(30, "start_in_future", "validate", _S, True, "5",
+           "check the source's clock and time zone; correct the start, or retry when it is past"),
+    Reason(31, "start_too_old", "validate", _S, True, "5",
+           "older than `limits: age` when it came; raise the limit, correct the start, or discard"),
+    Reason(32, "duration_too_long", "validate", _S, True, "6",
            "longer than `limits: duration`; check with the switch, then raise the limit"),
     Reason(33, "duration_zero", "validate", _D, False, "6", "a call of 0 seconds; nothing to do"),
-    Reason(34, "volume_too_large", "validate", _S, False, "6",
-           "more bytes than `limits: volume`; check with the gateway"),
+    Reason(34, "volume_too_large", "validate", _S, True, "6",
+           "more bytes than `limits: volume`; check with the gateway, then raise the limit"),
     Reason(35, "volume_zero", "validate", _D, False, "6",
            "a data session without a byte; nothing to do"),
     Reason(36, "events_zero", "validate", _D, False, "6",

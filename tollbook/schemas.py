@@ -247,6 +247,22 @@ DUPLICATE_KEY: Final = pa.schema([
     _field("extra_key", I64, "hash of call_ref and sequence where they are in the key; else 0"),
 ])  # fmt: skip
 
+# What people did about records that waited in suspense: the trace that outlives them.
+SUSPENSE_LOG: Final = pa.schema([
+    RECORD_ID,
+    _field("run_number", I32, "run that did it"),
+    _field("action", TEXT, "retried, corrected or discarded"),
+    _field("at_utc_s", I64, "as_of of that run", "s since 1970 UTC"),
+    _field("who", TEXT, "who asked for it"),
+    _field("reason", TEXT, "why the record waited until then"),
+    _field("tries", I8, "how often it had been retried since its last correction"),
+    _field("field", TEXT, "decoded column that was corrected; empty: other actions"),
+    _field("old", TEXT, "its value until then; empty: other actions"),
+    _field("new", TEXT, "its value from then on; empty: other actions"),
+    _field("note", TEXT, "why, in the words of who asked for it"),
+    _field("raw_record", BYTES, "the record as the file has it, where it could not be decoded"),
+])  # fmt: skip
+
 
 def check(batch: pa.RecordBatch, schema: pa.Schema, where: str) -> None:
     """A stage's batch must have exactly the declared columns and types, or the program is bad."""

@@ -56,7 +56,7 @@ def find(session: Session, record_id: int) -> Found:
     for dataset in ("rated", "suspense", "uncharged"):
         for one in session.catalogue.lake_files(dataset):
             if one.run_number >= file.run_number:
-                for row in _rows(session.root / one.path, record_id):
+                for row in rows_in(session.root / one.path, record_id):
                     return Found(dataset, row, one.run_number)
     raise NotFound(
         f"{record_text(record_id)}: {file.source}/{file.name} has no record on that line\n"
@@ -70,10 +70,10 @@ def rows_of(
 ) -> list[dict[str, Any]]:
     """The rows that a run wrote about a record into a dataset."""
     files = session.catalogue.lake_files(dataset, run_number=run_number)
-    return [row for one in files for row in _rows(session.root / one.path, record_id)]
+    return [row for one in files for row in rows_in(session.root / one.path, record_id)]
 
 
-def _rows(path: Path, record_id: int) -> list[dict[str, Any]]:
+def rows_in(path: Path, record_id: int) -> list[dict[str, Any]]:
     """The record's rows in a file, reading one column of the other rows."""
     with pq.ParquetFile(str(path), memory_map=True) as source:
         position = source.schema_arrow.names.index("record_id")

@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection
 
-from tollbook import clock, reasons
-from tollbook.codes import DISPOSITIONS, SERVICE_CODE, SUSPENDED
-from tollbook.run import commit, flow, lake, snapshots, suspended, work
-from tollbook.run.catalogue import LakeFile, Run, Total
+from rating.reference import Reference
+from tollbook.run import commit, flow, moves, snapshots, suspended, suspense_log, work
+from tollbook.run.catalogue import Run
+from tollbook.run.data import Data
 from tollbook.run.flow import Chunk, Flow
+from tollbook.run.moves import Taken
 from tollbook.run.nightly import Outcome, outcome_of
+from tollbook.run.pipeline import BY_NAME
 from tollbook.run.session import Session, commit_plan, writing
 from tollbook.run.suspended import Choice
 from tollbook.stage import StageResult
 
 
-@dataclass(frozen=True)
-class _Taken:
-    """A suspense file of which rows are tried again."""
-
-    file: LakeFile
-    again: pa.Table
-    staying: pa.Table
-
-
-def run(session: Session, choice: Choice, as_of_utc_s: int | None = None) -> Outcome:
+def run(
+    session: Session, choice: Choice, as_of_utc_s: int | None = None, who: str = ""
+) -> Outcome:
     """Try the chosen records again; those that fail once more stay in suspense, counted."""
     with writing(session):
         if not any(True for _ in _take(session, choice)):
@@ -42,7 +36,7 @@ def run(session: Session, choice: Choice, as_of_utc_s: int | None = None) -> Out
         now = int(time.time()) if as_of_utc_s is None else as_of_utc_s
         arguments = {
             "reason": choice.reason, "file_number": choice.file_number,
-            "record_ids": list(choice.record_ids),
+            "record_ids": list(choice.record_ids), "who": who,
         }  # fmt: skip
         planned = commit_plan(session, "retry", snapshot, now, arguments=arguments)
         return execute(session, planned)
@@ -54,17 +48,21 @@ def execute(session: Session, planned: Run) -> Outcome:
     wanted = planned.arguments
     choice = Choice(wanted["reason"], wanted["file_number"], tuple(wanted["record_ids"]))
     taken = list(_take(session, choice))
+    rows = [one.rows for one in taken]
     with work.prepared(session, planned) as (found, going):
-        sources = [source.name for source in found.workspace.sources]
-        session.progress.start("retry", sum(one.again.num_rows for one in taken))
-        flow.scatter(going, _chunks(taken, sources, going), validated=True)
-        going.decoded_rows = _rows_by_file(taken)
+        session.progress.start("retry", sum(table.num_rows for table in rows))
+        flow.scatter(going, _chunks(taken, found, going), validated=True)
+        going.decoded_rows = moves.rows_by_file(rows)
         done = work.finish(session, going)
-        files = done.files + _rewrite(session, going, taken)
+        files = done.files + moves.rewrite(
+            session, planned.run_number, (one.staying for one in taken)
+        )
         decoded = dict(going.decoded_rows)
+    logged = [suspense_log.entries(table, planned, suspense_log.RETRIED) for table in rows]
+    files += suspense_log.write(session, planned.run_number, logged)
 
     def record(link: Connection) -> None:
-        both = _net(done.totals, _taken_out(taken))
+        both = moves.net([*done.totals, *moves.totals_of(rows, -1)])
         session.catalogue.add_totals(link, planned.run_number, both)
 
     elapsed_ms = round(1000 * (time.monotonic() - began))
@@ -78,76 +76,34 @@ def execute(session: Session, planned: Run) -> Outcome:
     )  # fmt: skip
 
 
-def _take(session: Session, choice: Choice) -> Iterator[_Taken]:
+def _take(session: Session, choice: Choice) -> Iterator[Taken]:
     for file, table in suspended.tables(session):
         mask = choice.mask(table) & suspended.retryable(table)
         if mask.any():
-            yield _Taken(file, table.filter(pa.array(mask)), table.filter(pa.array(~mask)))
+            yield moves.take(file, table, mask)
 
 
-def _chunks(taken: list[_Taken], sources: list[str], going: Flow) -> Iterator[Chunk]:
+def _chunks(taken: list[Taken], found: Data, going: Flow) -> Iterator[Chunk]:
+    """The rows as pieces that wait since the same run; each is validated by today's limits.
+
+    A record's age is what it was when it came: waiting does not make it too old.
+    """
+    sources = [source.name for source in found.workspace.sources]
+    age_s = found.workspace.limits.age_s
     for number, one in enumerate(taken):
-        waited = zip(
-            *(one.again.column(name).to_pylist() for name in ("tries", "suspended_utc_s")),
-            strict=True,
+        ids, tries, since = (
+            one.rows.column(name).to_numpy() for name in ("record_id", "tries", "suspended_utc_s")
         )
-        going.target.earlier.update(
-            (record, (tries + 1, since_utc_s)) for record, (tries, since_utc_s)
-            in zip(one.again.column("record_id").to_pylist(), waited, strict=True)
-        )  # fmt: skip
+        going.target.earlier.update(zip(
+            ids.tolist(), zip((tries + 1).tolist(), since.tolist(), strict=True), strict=True
+        ))  # fmt: skip
+        for piece, moment in enumerate(np.unique(since).tolist()):
+            rows = one.rows.filter(pa.array(since == moment))
+            checks = going.reference.checks._replace(start_min_utc_s=moment - age_s)
+            limits = replace(going.reference, checks=checks)
 
-        def decode(table: pa.Table = one.again) -> StageResult:
-            return StageResult(suspended.cdr_batch(table, sources))
+            def decode(table: pa.Table = rows, limits: Reference = limits) -> StageResult:
+                batch = BY_NAME["validate"](suspended.cdr_batch(table, sources), limits, None).batch
+                return StageResult(batch, suspended.rejected_batch(table))
 
-        yield Chunk((number, 0), one.again.num_rows, decode)
-
-
-def _rows_by_file(taken: list[_Taken]) -> dict[int, int]:
-    found: Counter[int] = Counter()
-    for one in taken:
-        numbers, counts = np.unique(
-            one.again.column("record_id").to_numpy() >> 32, return_counts=True
-        )
-        found.update(dict(zip(numbers.tolist(), counts.tolist(), strict=True)))
-    return dict(found)
-
-
-def _rewrite(session: Session, going: Flow, taken: list[_Taken]) -> list[LakeFile]:
-    """The rows that were not chosen, unchanged, in a file of this run (none, if all were)."""
-    if not any(one.staying.num_rows for one in taken):
-        return []
-    number = going.target.run_number
-    path = lake.relative_path("suspense", "", number, "staying")
-    writer = lake.Writer(session.root, f"{session.lake_prefix}/{path}", number, "suspense", 0)
-    for one in taken:
-        writer.write(lake.micro_to_amounts(one.staying))
-    return [writer.close()]
-
-
-def _taken_out(taken: list[_Taken]) -> list[Total]:
-    """The retried rows as minus in the fate that they had."""
-    found: Counter[tuple[int, int, int, int]] = Counter()
-    for one in taken:
-        files = (one.again.column("record_id").to_numpy() >> 32).tolist()
-        periods = one.again.column("usage_period").to_pylist()
-        names = one.again.column("reason").to_pylist()
-        services = one.again.column("service").to_pylist()
-        for file, period, name, service in zip(files, periods, names, services, strict=True):
-            month = clock.parse_period(period) if period else 0
-            found[file, month or 0, reasons.CODE[name], SERVICE_CODE[service]] += 1
-    return [
-        Total(*key, DISPOSITIONS[SUSPENDED], -rows, 0) for key, rows in sorted(found.items())
-    ]
-
-
-def _net(new: list[Total], old: list[Total]) -> list[Total]:
-    """One row for each key: a record that fails for the same reason again cancels out."""
-    found: dict[tuple[int, int, int, int], Total] = {}
-    for total in [*new, *old]:
-        key = (total.file_number, total.period, total.reason, total.service)
-        before = found.get(key)
-        found[key] = total if before is None else replace(
-            total, rows=total.rows + before.rows,
-            charge_micro=total.charge_micro + before.charge_micro,
-        )  # fmt: skip
-    return [found[key] for key in sorted(found) if found[key].rows or found[key].charge_micro]
+            yield Chunk((number, piece), rows.num_rows, decode)

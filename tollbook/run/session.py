@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +26,15 @@ OUT: Final = "out"
 INBOX: Final = "inbox"
 # Datasets that a night writes.
 RESULTS: Final = ("rated", "suspense", "legs", "ratings", "uncharged")
+# Kind of run -> the module whose ``execute(session, run)`` follows its plan.
+KINDS: Final = {
+    "night": "tollbook.run.night",
+    "retry": "tollbook.run.retry",
+    "correct": "tollbook.run.corrections",
+    "discard": "tollbook.run.discards",
+    "bill": "tollbook.run.bills",
+    "settle": "tollbook.run.settlements",
+}
 SPILL: Final = "_spill-"  # how a run's folder for rows beyond its memory begins, in the lake
 
 
@@ -100,21 +110,7 @@ def writing(session: Session) -> Iterator[list[int]]:
 
 def execute(session: Session, run: Run) -> Any:
     """Do what a run's plan says; the kinds are imported when they are needed."""
-    if run.kind == "night":
-        from tollbook.run import night
-
-        return night.execute(session, run)
-    if run.kind == "retry":
-        from tollbook.run import retry
-
-        return retry.execute(session, run)
-    if run.kind == "bill":
-        from tollbook.run import bills
-
-        return bills.execute(session, run)
-    from tollbook.run import settlements
-
-    return settlements.execute(session, run)
+    return import_module(KINDS[run.kind]).execute(session, run)
 
 
 def commit_plan(

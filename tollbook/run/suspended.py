@@ -20,7 +20,11 @@ _WORDS = {
     "service": codes.SERVICES, "direction": codes.DIRECTIONS, "forward_reason": codes.FORWARDS,
 }  # fmt: skip
 _STORED = {"forward_reason": "forward"}  # column of the lake, where it has another name
-_DECODED_FLAGS = codes.FLAG_AMBIGUOUS_CLOCK  # the other flags are found anew by later stages
+# What the record brought along; the other flags are found anew by the stages of a retry.
+_LASTING_FLAGS = (
+    codes.FLAG_AMBIGUOUS_CLOCK | codes.FLAG_RECOLLECTED | codes.FLAG_PARTIAL | codes.FLAG_MERGED
+    | codes.FLAG_PAIRED | codes.FLAG_CORRECTED
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,9 +57,11 @@ def tables(
 
 
 def retryable(table: pa.Table) -> np.ndarray:
-    """Rows whose reason a change of reference data or tariffs can cure, and not tried too often."""
+    """Rows that another try may cure, and that were not tried too often: those that a person
+    corrected, and those whose reason may go away by itself (``Reason.retryable``)."""
     names = pa.array([reason.name for reason in reasons.REASONS if reason.retryable])
     cured = pc.is_in(table.column("reason"), value_set=names).to_numpy()
+    cured = cured | (table.column("flags").to_numpy() & codes.FLAG_CORRECTED != 0)
     few: np.ndarray = (table.column("tries").to_numpy() < TRIES_MAX) & cured
     return few
 
@@ -77,13 +83,23 @@ def cdr_batch(table: pa.Table, sources: Sequence[str]) -> pa.RecordBatch:
         elif name == "reason_field":
             columns[name] = pa.array(np.full(table.num_rows, -1, np.int16))
         elif name == "flags":
-            flags = table.column(name).to_numpy() & _DECODED_FLAGS
+            flags = table.column(name).to_numpy() & _LASTING_FLAGS
             columns[name] = pa.array(flags.astype(np.int32))
         else:
             chunks = table.column(name).chunks
             columns[name] = pa.concat_arrays(chunks or [pa.array([], field.type)])
     return pa.RecordBatch.from_arrays(
         [columns[name] for name in schemas.CDR.names], schema=schemas.CDR
+    )
+
+
+def rejected_batch(table: pa.Table) -> pa.RecordBatch:
+    """The bytes of suspended rows that could not be decoded at first (``schemas.REJECTED``)."""
+    rows = table.filter(pc.greater(pc.binary_length(table.column("raw_record")), 0))
+    whole = rows.select(schemas.REJECTED.names).cast(schemas.REJECTED).combine_chunks()
+    return pa.RecordBatch.from_arrays(
+        [pa.concat_arrays(one.chunks or [pa.array([], one.type)]) for one in whole.columns],
+        schema=schemas.REJECTED,
     )
 
 

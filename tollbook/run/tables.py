@@ -24,7 +24,7 @@ META: Final = Table(
 RUNS: Final = Table(
     "runs", METADATA,
     Column("run_number", Integer, primary_key=True, autoincrement=False),
-    Column("kind", String(20), nullable=False),  # night | retry | bill | settle
+    Column("kind", String(20), nullable=False),  # a key of session.KINDS
     Column("as_of_utc_s", BigInteger, nullable=False),
     Column("period", Integer, nullable=False),  # what bill and settle close; 0 for the others
     Column("open_period", Integer, nullable=False),  # first open month when the run was planned
