@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rating.hash_kernels import SEED, Texts, mix, mix_word, span, text_hash
+from rating.hash_kernels import LANE, SEED, Texts, mix, mix_word, span, text_hash
 from tollbook.jit import inner, kernel
 
 DAY_S = 86_400
@@ -15,13 +15,13 @@ PARTITION_BITS = 6
 DIGIT_BITS = 11  # of the radix sort: the counters of a digit fit the first-level cache
 DIGIT_COUNT = 1 << DIGIT_BITS
 STAYS, KNOWN = -1, -2  # verdicts besides the record id of the one that came first
+OWNER_SHIFT = 32  # the hash of the served number lies above the hash of the other fields
+WHOLE, PART, SHORT = 0, 1, 2  # Keys.standing
 
 
 class KeyFields(NamedTuple):
-    """Which fields make two records the same one: 1 or 0 each."""
+    """Which fields make two records the same one, besides served and start: 1 or 0 each."""
 
-    served: int
-    start: int
     duration: int
     other: int
     direction: int
@@ -48,7 +48,7 @@ class KeyColumns(NamedTuple):
 
 
 class Keys(NamedTuple):
-    """The columns of ``schemas.DUPLICATE_KEY``. Fields that are not in the key are 0."""
+    """The columns of ``schemas.DUPLICATE_KEY``."""
 
     dedupe_hash: np.ndarray  # int64
     record_id: np.ndarray  # int64
@@ -60,6 +60,7 @@ class Keys(NamedTuple):
     direction: np.ndarray  # int8
     service: np.ndarray  # int8
     extra_key: np.ndarray  # int64
+    standing: np.ndarray  # int8: WHOLE, PART or SHORT
 
 
 @inner
@@ -86,17 +87,15 @@ def extra_key(
 
 
 @inner
-def key_hash(
+def key_state(
     fields: KeyFields, served: int, other: int, start: int, duration: int, direction: int,
     service: int, extra: int,
 ) -> int:  # fmt: skip
-    """Hash of the fields that are in the key: 1 to 2**63 - 1.
+    """The fields that are in the key, mixed: 62 bits.
 
     served: ``mix(SEED, key of the served party)``. Of times the lower 31 bits are enough.
     """
-    state = served if fields.served == 1 else SEED
-    if fields.start == 1:
-        state = mix_word(state, start)
+    state = mix_word(served, start)
     if fields.duration == 1:
         state = mix_word(state, duration)
     if fields.other == 1:
@@ -106,7 +105,14 @@ def key_hash(
         state = mix_word(state, fields.direction * way << 8 | fields.service * kind)
     if fields.call_ref == 1 or fields.sequence == 1:
         state = mix(state, extra)
-    return state << 1 | 1
+    return state
+
+
+@inner
+def key_hash(owner: int, state: int) -> int:
+    """1 to 2**63 - 1: above, 31 bits of the owner's state, so that the records of one number lie
+    together; below, 31 bits of the whole key's."""
+    return (owner >> 31) << OWNER_SHIFT | (state & LANE) << 1 | 1
 
 
 @kernel
@@ -117,22 +123,19 @@ def write_keys(fields: KeyFields, columns: KeyColumns, keys: Keys) -> None:
     served_offsets, served_data = served_raw
     other_offsets, other_data = other_raw
     ref_offsets, ref_data = call_ref
-    new_hash, new_id, day, served, other, start, duration, way, kind, extra = keys
+    new_hash, new_id, day, served, other, start, duration, way, kind, extra, standing = keys
     at = 0
     for row in range(len(dedupe_hash)):
         if dedupe_hash[row] == 0:
             continue
         new_hash[at], new_id[at] = dedupe_hash[row], record_id[row]
         day[at] = start_utc_s[row] // DAY_S
-        served[at] = fields.served * party_key(
-            served_e164[row], served_offsets, served_data, row
-        )
-        other[at] = fields.other * party_key(other_e164[row], other_offsets, other_data, row)
-        start[at] = fields.start * start_utc_s[row]
-        duration[at] = fields.duration * duration_s[row]
-        way[at] = fields.direction * direction[row]
-        kind[at] = fields.service * service[row]
+        served[at] = party_key(served_e164[row], served_offsets, served_data, row)
+        other[at] = party_key(other_e164[row], other_offsets, other_data, row)
+        start[at], duration[at] = start_utc_s[row], duration_s[row]
+        way[at], kind[at] = direction[row], service[row]
         extra[at] = extra_key(fields, ref_offsets, ref_data, sequence[row], row)
+        standing[at] = PART if sequence[row] > 0 else WHOLE
         at += 1
 
 
@@ -164,19 +167,32 @@ def sort_by_hash(
         order, spare_order = spare_order, order
 
 
+@inner
+def is_equal(fields: KeyFields, one: Keys, row: int, other: Keys, place: int) -> bool:
+    """Whether two records are the same by the fields of the key."""
+    return bool(
+        one.served_key[row] == other.served_key[place]
+        and one.start_utc_s[row] == other.start_utc_s[place]
+        and (fields.other == 0 or one.other_key[row] == other.other_key[place])
+        and (fields.duration == 0 or one.duration_s[row] == other.duration_s[place])
+        and (fields.direction == 0 or one.direction[row] == other.direction[place])
+        and (fields.service == 0 or one.service[row] == other.service[place])
+        and one.extra_key[row] == other.extra_key[place]
+    )
+
+
 @kernel
 def find_first(
-    hashes: np.ndarray, order: np.ndarray, new: Keys, history: Keys, first_id: np.ndarray
-) -> None:
+    fields: KeyFields, hashes: np.ndarray, order: np.ndarray, new: Keys, history: Keys,
+    first_id: np.ndarray,
+) -> None:  # fmt: skip
     """For each new key, in the order of hashes: the id of the record that came first.
 
     hashes: of the new keys, ascending, equal ones by record id; order: their rows in ``new``.
     history: ascending by hash. first_id becomes STAYS for a key without an equal one before it,
     KNOWN for a record that the history holds itself, else the id of the record it repeats.
     """
-    _, ids, _, served, other, start, duration, way, kind, extra = new
-    old_hash, old_ids, _, old_served, old_other, old_start, old_duration, old_way = history[:8]
-    old_kind, old_extra = history[8:]
+    ids, old_hash, old_ids = new.record_id, history.dedupe_hash, history.record_id
     low, old_low = 0, 0
     while low < len(hashes):
         high = low + 1
@@ -192,12 +208,7 @@ def find_first(
             verdict = np.int64(STAYS)
             # Equal hashes are rare: only then the fields are compared.
             for old in range(old_low, old_high):
-                if (
-                    served[row] == old_served[old] and other[row] == old_other[old]
-                    and start[row] == old_start[old] and duration[row] == old_duration[old]
-                    and way[row] == old_way[old] and kind[row] == old_kind[old]
-                    and extra[row] == old_extra[old]
-                ):  # fmt: skip
+                if is_equal(fields, new, row, history, old):
                     if ids[row] == old_ids[old]:
                         verdict = np.int64(KNOWN)
                         break
@@ -207,13 +218,7 @@ def find_first(
                 if verdict != STAYS:
                     break
                 first = order[before]
-                if (
-                    first_id[before] == STAYS
-                    and served[row] == served[first] and other[row] == other[first]
-                    and start[row] == start[first] and duration[row] == duration[first]
-                    and way[row] == way[first] and kind[row] == kind[first]
-                    and extra[row] == extra[first]
-                ):  # fmt: skip
+                if first_id[before] == STAYS and is_equal(fields, new, row, new, first):
                     verdict = np.int64(KNOWN) if ids[row] == ids[first] else ids[first]
             first_id[place] = verdict
         low, old_low = high, old_high

@@ -1,14 +1,16 @@
 """Duplicates: the same record delivered twice is recognised, whatever file or night it came in.
 
 The keys of all records that take part (suspended ones too, so that a corrected customer cannot hide
-one) are scattered into partitions by their hash; ``decide`` then works on some partitions at once,
-with what earlier runs left in the index. A hash never decides alone: the fields are compared.
+one) are scattered into partitions by their hash, in which those of one served number lie together;
+``decide`` then works on some partitions at once, with what earlier runs left in the index. A hash
+never decides alone: the fields are compared.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -25,24 +27,46 @@ _DISCARDED: Final = [reason.code for reason in reasons.REASONS if reason.disposi
 
 
 @dataclass(frozen=True)
+class Repeats:
+    """Records that are not charged because another one is.
+
+    ids: int64, ascending. first_ids: int64, beside each the record that stays in its place.
+    reasons: int16, beside each why (``tollbook.reasons``).
+    """
+
+    ids: np.ndarray
+    first_ids: np.ndarray
+    reasons: np.ndarray
+
+    def take(self, rows: np.ndarray) -> Repeats:
+        return Repeats(self.ids[rows], self.first_ids[rows], self.reasons[rows])
+
+
+NO_REPEATS: Final = Repeats(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int16))
+
+
+def join(found: Sequence[Repeats]) -> Repeats:
+    """Those of several ranges of hashes together."""
+    ids = np.concatenate([one.ids for one in (NO_REPEATS, *found)])
+    firsts = np.concatenate([one.first_ids for one in (NO_REPEATS, *found)])
+    codes = np.concatenate([one.reasons for one in (NO_REPEATS, *found)])
+    return Repeats(ids, firsts, codes).take(np.argsort(ids, kind="stable"))
+
+
+@dataclass(frozen=True)
 class Decided:
     """What came out of comparing new keys with each other and with the history.
 
-    duplicate_ids: int64, record ids of duplicates, ascending. first_ids: int64, beside each the
-    record that it repeats. kept: ``schemas.DUPLICATE_KEY`` to append to the index, ascending by
-    (start_day, dedupe_hash, record_id).
+    kept: ``schemas.DUPLICATE_KEY`` to append to the index, ascending by (start_day, dedupe_hash,
+    record_id).
     """
 
-    duplicate_ids: np.ndarray
-    first_ids: np.ndarray
+    repeats: Repeats
     kept: pa.RecordBatch
 
 
 def keys_of(batch: pa.RecordBatch, reference: Reference) -> pa.RecordBatch:
-    """``schemas.USAGE`` -> ``schemas.DUPLICATE_KEY`` of the rows that take part, in their order.
-
-    Fields that the configured key leaves out are 0, so that all columns can be compared.
-    """
+    """``schemas.USAGE`` -> ``schemas.DUPLICATE_KEY`` of the rows that take part, in their order."""
     schemas.check(batch, schemas.USAGE, "deduplicate")
     columns = columns_of(batch, kernels.KeyColumns)
     count = int(np.count_nonzero(columns.dedupe_hash))
@@ -62,12 +86,13 @@ def partition_of(hashes: np.ndarray) -> np.ndarray:
     return partitions
 
 
-def decide(new: pa.RecordBatch, history: pa.RecordBatch | None, reference: Any = None) -> Decided:
+def decide(
+    new: pa.RecordBatch, history: pa.RecordBatch | None, reference: Reference
+) -> Decided:
     """Which new records repeat one that came before.
 
     new: ``schemas.DUPLICATE_KEY`` in any order, all keys of a range of hashes. history: keys of
     the same hashes from earlier runs, ascending by hash; at least of the days that ``new`` touches.
-    reference: not needed; there because every stage is called alike.
 
     A record equal to one of the history is a duplicate of it, unless it is that very record,
     tried again. Among new records that are equal the one with the lowest id stays.
@@ -78,14 +103,14 @@ def decide(new: pa.RecordBatch, history: pa.RecordBatch | None, reference: Any =
     order, hashes = _sorted_by_hash(new)
     first_id = np.empty(new.num_rows, np.int64)
     keys, old = columns_of(new, kernels.Keys), columns_of(history, kernels.Keys)
-    kernels.find_first(hashes, order, keys, old, first_id)
+    kernels.find_first(reference.key_fields, hashes, order, keys, old, first_id)
     repeats = np.flatnonzero(first_id >= 0)
     ids = ints(new, "record_id")[order[repeats]]
-    ascending = np.argsort(ids, kind="stable")
+    code = np.full(len(ids), reasons.CODE["record_duplicate"], np.int16)
     stays = order[first_id == kernels.STAYS]
     days = ints(new, "start_day")[stays]
     kept = new.take(int_array(stays[np.argsort(days, kind="stable")]))
-    return Decided(ids[ascending], first_id[repeats][ascending], kept)
+    return Decided(join([Repeats(ids, first_id[repeats], code)]), kept)
 
 
 def _sorted_by_hash(keys: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]:
@@ -100,25 +125,24 @@ def _sorted_by_hash(keys: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]:
     return order, hashes
 
 
-def mark(batch: pa.RecordBatch, duplicate_ids: np.ndarray) -> pa.RecordBatch:
-    """Rows of ``schemas.USAGE`` with reason ``record_duplicate`` where their id is a duplicate's.
+def mark(batch: pa.RecordBatch, repeats: Repeats) -> pa.RecordBatch:
+    """Rows of ``schemas.USAGE`` with the reason for which they repeat another, where they do.
 
-    duplicate_ids: int64, ascending. The reason takes the place of a suspense reason, never of one
-    for which a record is discarded. The batch itself is returned where nothing is to be marked.
+    The reason takes the place of a suspense reason, never of one for which a record is discarded.
+    The batch itself is returned where nothing is to be marked.
     """
-    if batch.num_rows == 0 or len(duplicate_ids) == 0:
+    if batch.num_rows == 0 or len(repeats.ids) == 0:
         return batch
     ids = ints(batch, "record_id")
-    low, high = np.searchsorted(duplicate_ids, [ids.min(), ids.max() + 1])
-    near = duplicate_ids[low:high]
+    low, high = np.searchsorted(repeats.ids, [ids.min(), ids.max() + 1])
+    near = repeats.ids[low:high]
     if len(near) == 0:
         return batch
     place = np.minimum(np.searchsorted(near, ids), len(near) - 1)
     reason = ints(batch, "reason")
     hit = (near[place] == ids) & ~np.isin(reason, _DISCARDED)
-    code = np.int16(reasons.CODE["record_duplicate"])
     new = {
-        "reason": np.where(hit, code, reason),
+        "reason": np.where(hit, repeats.reasons[low:high][place], reason),
         "reason_field": np.where(hit, np.int16(-1), ints(batch, "reason_field")),
     }
     return with_columns(batch, batch.schema, new)

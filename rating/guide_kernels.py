@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rating.duplicate_kernels import KeyFields, extra_key, key_hash, party_key
+from rating.duplicate_kernels import KeyFields, extra_key, key_hash, key_state, party_key
 from rating.hash_kernels import (
     LANE,
     POSITION_BITS,
@@ -126,10 +126,12 @@ def identify(
         if takes_part[reason[row]] == 1:
             other = party_key(other_e164[row], other_offsets, other_data, row)
             extra = extra_key(fields, ref_offsets, ref_data, sequence[row], row)
-            dedupe_hash[row] = key_hash(
+            key = key_state(
                 fields, state, other, start_utc_s[row], duration_s[row], direction[row],
                 service[row], extra,
             )  # fmt: skip
+            # Records of nobody are not kept together: they could be most of a night.
+            dedupe_hash[row] = key_hash(state if served != 0 else key, key)
 
 
 @inner

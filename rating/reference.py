@@ -44,10 +44,11 @@ from rating.tables import (
 from rating.validate_kernels import Checks
 from tollbook import codes, reasons, schemas
 from tollbook.customers import Customers
+from tollbook.duplicate_rules import DuplicateRules
 from tollbook.network import Network, SpecialNumbers
 from tollbook.numbering import Lengths, Numbering
 from tollbook.sources import Source
-from tollbook.workspace import DuplicateKey, Limits, Operator, Workspace
+from tollbook.workspace import Limits, Operator, Workspace
 
 FIELD: Final = schemas.positions(schemas.CDR)
 
@@ -289,7 +290,7 @@ def _visited(operator: Operator, network: Network) -> tuple[list[str], np.ndarra
     return list(zone_of), fixed(np.array(list(zone_of.values())), np.int32)
 
 
-def key_fields(key: DuplicateKey) -> KeyFields:
+def key_fields(key: DuplicateRules) -> KeyFields:
     """The configured fields of the duplicate key as ones and zeros."""
     return KeyFields(**{name: int(name in key.fields) for name in KeyFields._fields})
 

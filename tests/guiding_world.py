@@ -21,6 +21,7 @@ from tollbook import customers as customer_tables
 from tollbook import network as network_tables
 from tollbook import workspace as workspace_tables
 from tollbook.columns import OPEN_FROM, OPEN_TO
+from tollbook.duplicate_rules import DuplicateRules
 from tollbook.numbering import Lengths, Numbering
 from tollbook.sources import Source
 
@@ -108,7 +109,7 @@ def world(
         sources=tuple(
             Source(name, "tollbook", "*", time_zone, area, re.compile("")) for name, area in SOURCES
         ),
-        duplicates=workspace_tables.DuplicateKey(tuple(key), 60 * DAY_S),
+        duplicates=DuplicateRules(tuple(key), 60 * DAY_S),
         limits=workspace_tables.Limits(60 * DAY_S, 3600, 36_000, 2**40),
         store=workspace_tables.Store("sqlite://", Path("/w/lake")),
     )

@@ -315,10 +315,10 @@ def extra_key(row: Row, fields: Iterable[str]) -> int:
 
 def dedupe_hash(row: Row, fields: Iterable[str]) -> int:
     served = party_key(row["served_e164"], row["served_raw"])
-    state = mix(SEED, served) if "served" in fields else SEED
-    for name in ("start", "duration"):
-        if name in fields:
-            state = mix_word(state, row[{"start": "start_utc_s", "duration": "duration_s"}[name]])
+    owner = mix(SEED, served)
+    state = mix_word(owner, row["start_utc_s"])
+    if "duration" in fields:
+        state = mix_word(state, row["duration_s"])
     if "other" in fields:
         state = mix(state, party_key(row["other_e164"], row["other_raw"]))
     if "direction" in fields or "service" in fields:
@@ -326,25 +326,29 @@ def dedupe_hash(row: Row, fields: Iterable[str]) -> int:
         state = mix_word(state, way << 8 | (row["service"] if "service" in fields else 0))
     if "call_ref" in fields or "sequence" in fields:
         state = mix(state, extra_key(row, fields))
-    return state << 1 | 1
+    upper = owner if served else state
+    return (upper >> 31) << 32 | (state & MASK) << 1 | 1
 
 
-KEY_FIELDS = (
-    "dedupe_hash", "served_key", "other_key", "start_utc_s", "duration_s", "direction", "service",
-    "extra_key",
-)  # fmt: skip
+COLUMN_OF = {
+    "served": "served_key", "start": "start_utc_s", "duration": "duration_s", "other": "other_key",
+    "direction": "direction", "service": "service",
+}  # fmt: skip
 
 
-def decide(new: Sequence[Row], history: Sequence[Row]) -> tuple[dict[int, int], list[Row]]:
+def same_key(one: Row, other: Row, fields: Iterable[str]) -> bool:
+    names = ["dedupe_hash", "extra_key", *(COLUMN_OF[f] for f in fields if f in COLUMN_OF)]
+    return all(one[name] == other[name] for name in names)
+
+
+def decide(
+    new: Sequence[Row], history: Sequence[Row], fields: Sequence[str]
+) -> tuple[dict[int, int], list[Row]]:
     """Duplicate id -> id of the first; and the rows that join the index."""
-
-    def key(row: Row) -> tuple[int, ...]:
-        return tuple(row[name] for name in KEY_FIELDS)
-
     duplicates, kept = {}, []
     for row in sorted(new, key=lambda row: row["record_id"]):
-        known = [old["record_id"] for old in history if key(old) == key(row)]
-        first = [old["record_id"] for old in kept if key(old) == key(row)]
+        known = [old["record_id"] for old in history if same_key(old, row, fields)]
+        first = [old["record_id"] for old in kept if same_key(old, row, fields)]
         if row["record_id"] in known:
             continue
         if known or first:

@@ -17,6 +17,8 @@ from tollbook import codes, reasons, schemas
 from tollbook.stage import ints
 
 REFERENCE = world().reference()
+FIELDS = ("served", "start", "duration", "other", "direction", "service", "call_ref", "sequence")
+ALL_FIELDS = world(key=FIELDS).reference()
 DAY = START // DAY_S
 
 
@@ -32,12 +34,16 @@ def keys(*rows: dict[str, Any]) -> pa.RecordBatch:
                                        for row in rows], schemas.DUPLICATE_KEY)  # fmt: skip
 
 
-def decided(new: pa.RecordBatch, history: pa.RecordBatch | None = None) -> tuple[Any, list[int]]:
+def decided(
+    new: pa.RecordBatch, history: pa.RecordBatch | None = None, reference: Any = ALL_FIELDS
+) -> tuple[Any, list[int]]:
     """Duplicates with the record that came first, and the ids that join the index."""
-    found = duplicates.decide(new, history)
+    found = duplicates.decide(new, history, reference)
     schemas.check(found.kept, schemas.DUPLICATE_KEY, "test")
-    assert (np.diff(found.duplicate_ids) > 0).all()
-    first = dict(zip(found.duplicate_ids.tolist(), found.first_ids.tolist(), strict=True))
+    repeats = found.repeats
+    assert (np.diff(repeats.ids) > 0).all()
+    assert set(repeats.reasons.tolist()) <= {reasons.CODE["record_duplicate"]}
+    first = dict(zip(repeats.ids.tolist(), repeats.first_ids.tolist(), strict=True))
     return first, found.kept["record_id"].to_pylist()
 
 
@@ -93,8 +99,9 @@ def test_keys_of_usage() -> None:
     plain, suspended, emergency = found
     assert (plain["served_key"], plain["other_key"]) == (8613900000001, 8613900000009)
     assert (plain["start_day"], plain["start_utc_s"], plain["duration_s"]) == (DAY, START, 60)
-    # service, call_ref and sequence are not in the key
-    assert (plain["direction"], plain["service"], plain["extra_key"]) == (codes.OUT, 0, 0)
+    # call_ref and sequence are not in the key
+    assert (plain["direction"], plain["service"], plain["extra_key"]) == (codes.OUT, codes.VOICE, 0)
+    assert plain["standing"] == 0
     assert suspended["served_key"] == naive.party_key(0, "12") < 0
     assert emergency["other_key"] == naive.party_key(0, "110") < 0
     assert [row["dedupe_hash"] for row in found] == [
@@ -111,35 +118,45 @@ def test_only_the_configured_fields_are_compared() -> None:
         {"call_ref": "a", "sequence": 1, "service": codes.VIDEO},
     ]
     key = ("served", "start", "service", "call_ref", "sequence")
-    found = duplicates.keys_of(usage(*rows, key=key), world(key=key).reference())
-    first, kept = decided(found)
+    reference = world(key=key).reference()
+    found = duplicates.keys_of(usage(*rows, key=key), reference)
+    first, kept = decided(found, reference=reference)
     assert {one & 255: other & 255 for one, other in first.items()} == {2: 1}
     assert sorted(one & 255 for one in kept) == [1, 3, 4, 5]
-    assert not np.any(ints(found, "duration_s"))
-    assert not np.any(ints(found, "other_key"))
+    assert ints(found, "standing").tolist() == [1] * 5  # they are parts
 
 
 def test_the_same_call_written_in_two_ways_is_one() -> None:
     batch = usage({"other_raw": "13900000009"}, {"other_raw": "+86 139 0000 0009"})
-    first, kept = decided(duplicates.keys_of(batch, REFERENCE))
+    first, kept = decided(duplicates.keys_of(batch, REFERENCE), reference=REFERENCE)
     assert (len(first), len(kept)) == (1, 1)
 
 
-def test_partitions_are_even() -> None:
-    rows = [{"start_utc_s": START + second} for second in range(640)]
+def partitions(*rows: dict[str, Any]) -> np.ndarray:
+    """How many records each partition has."""
     found = duplicates.partition_of(ints(usage(*rows), "dedupe_hash"))
-    count = np.bincount(found, minlength=duplicates.PARTITIONS)
-    assert len(count) == duplicates.PARTITIONS
-    assert count.max() < 30  # ten are expected
+    return np.bincount(found, minlength=duplicates.PARTITIONS)
+
+
+def test_partitions_are_even_and_keep_the_records_of_a_number_together() -> None:
+    spread = partitions(*({"served_raw": f"13900{line:06d}"} for line in range(640)))
+    assert len(spread) == duplicates.PARTITIONS
+    assert spread.max() < 30  # ten are expected
+    at_all_times = [{"start_utc_s": START + second} for second in range(640)]
+    assert partitions(*at_all_times).max() == 640
+    of_nobody = ({**row, "served_raw": "", "direction": codes.TRANSIT} for row in at_all_times)
+    assert partitions(*of_nobody).max() < 30
     assert duplicates.partition_of(np.array([1, 2**63 - 1])).tolist() == [0, 63]
 
 
 def test_marking() -> None:
     batch = usage({}, {"served_raw": "12"}, {"reason": reasons.CODE["duration_zero"]}, {})
     ids = ints(batch, "record_id")
-    marked = duplicates.mark(batch, ids[:3])
+    code = np.array([reasons.CODE[name] for name in
+                     ("record_overlaps", "record_duplicate", "record_ultra_short")], np.int16)
+    marked = duplicates.mark(batch, duplicates.Repeats(ids[:3], ids[:3], code))
     assert [reasons.name_of(code) for code in marked["reason"].to_pylist()] == [
-        "record_duplicate",
+        "record_overlaps",
         "record_duplicate",  # it takes the place of a suspense reason
         "duration_zero",  # but not of one for which the record is discarded
         "ok",
@@ -149,7 +166,7 @@ def test_marking() -> None:
         batch.drop_columns(["reason", "reason_field"])
     )
     for none in (np.zeros(0, np.int64), ids[-1:] + 1, ids[:1] - 1):
-        assert duplicates.mark(batch, none) is batch
+        assert duplicates.mark(batch, duplicates.Repeats(none, none, code[: len(none)])) is batch
 
 
 # Few values a field, so that equal records, equal hashes and retried records all come up.
@@ -168,7 +185,7 @@ LISTS = st.lists(KEYS, max_size=25, unique_by=lambda row: row["record_id"])
 def test_as_the_naive_search_has_it(new: list[Any], history: list[Any]) -> None:
     known = keys(*sorted(history, key=lambda row: row["dedupe_hash"]))
     first, kept = decided(keys(*new), known)
-    wanted, wanted_kept = naive.decide(keys(*new).to_pylist(), known.to_pylist())
+    wanted, wanted_kept = naive.decide(keys(*new).to_pylist(), known.to_pylist(), FIELDS)
     assert first == wanted
     assert kept == [row["record_id"] for row in wanted_kept]
 
@@ -177,12 +194,14 @@ def test_as_the_naive_search_has_it(new: list[Any], history: list[Any]) -> None:
 def test_one_night_or_two(rows: list[Any], cut: int) -> None:
     """Records that come in two nights, in the order of their ids, have the same duplicates."""
     first, kept = decided(keys(*rows))
-    early = duplicates.decide(keys(*(row for row in rows if row["record_id"] < cut)), None)
+    early = duplicates.decide(
+        keys(*(row for row in rows if row["record_id"] < cut)), None, ALL_FIELDS)
     order = np.argsort(ints(early.kept, "dedupe_hash"), kind="stable")
     late = duplicates.decide(
-        keys(*(row for row in rows if row["record_id"] >= cut)), early.kept.take(pa.array(order))
+        keys(*(row for row in rows if row["record_id"] >= cut)), early.kept.take(pa.array(order)),
+        ALL_FIELDS,
     )
-    assert [*early.duplicate_ids.tolist(), *late.duplicate_ids.tolist()] == list(first)
+    assert [*early.repeats.ids.tolist(), *late.repeats.ids.tolist()] == list(first)
     joined = [*early.kept["record_id"].to_pylist(), *late.kept["record_id"].to_pylist()]
     assert sorted(joined) == sorted(kept)
 
@@ -190,5 +209,5 @@ def test_one_night_or_two(rows: list[Any], cut: int) -> None:
 @given(st.lists(st.integers(0, 2**63 - 1), max_size=60))
 def test_hashes_of_all_sizes_are_sorted(hashes: list[int]) -> None:
     rows = [{"record_id": at, "dedupe_hash": value} for at, value in enumerate(hashes)]
-    kept = duplicates.decide(keys(*rows), None).kept
+    kept = duplicates.decide(keys(*rows), None, ALL_FIELDS).kept
     assert ints(kept, "dedupe_hash").tolist() == sorted(set(hashes))

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from tariffs import agreements
 from tollbook import customers, network, numbering, sources, workspace
 from tollbook.columns import LISTED_MAX, OPEN_FROM, OPEN_TO
+from tollbook.duplicate_rules import DuplicateRules
 from tollbook.errors import Refused
 from tollbook.numbering import Lengths, Numbering
 from tollbook.text import Problems
@@ -75,7 +76,7 @@ def test_operator_yaml_means_what_is_written(tmp_path: Path) -> None:
     assert space.numbering == Numbering("86", ("00",), "0", Lengths(9, 11), Lengths(11, 11),
                                         Lengths(7, 8), ("17911", "193"))  # fmt: skip
     assert space.national_roaming == "region"
-    assert space.duplicates == workspace.DuplicateKey(("served", "start", "call_ref"), 90 * 86_400)
+    assert space.duplicates == DuplicateRules(("served", "start", "call_ref"), 90 * 86_400)
     assert space.limits == workspace.Limits(60 * 86_400, 900, 36_000, 2 * 2**30)
     assert space.store == workspace.Store(f"sqlite:///{root}/catalogue.db", root / "lake")
     assert [(s.name, s.layout, s.time_zone, s.area) for s in space.sources] == [

@@ -235,7 +235,8 @@ STATEMENT_LINE: Final = pa.schema([
 
 # One row a record that takes part in the search for duplicates; sorted within a partition and day.
 DUPLICATE_KEY: Final = pa.schema([
-    _field("dedupe_hash", I64, "hash of the fields of the key: 1 to 2**63 - 1"),
+    _field("dedupe_hash", I64, "31 bits of the served number's hash, then 31 bits of the key's,"
+           " then 1"),
     RECORD_ID,
     _field("start_day", I32, "UTC day of the start", "days since 1970"),
     _field("served_key", I64, "E.164 digits, or the negative hash of a text that is no number"),
@@ -245,6 +246,8 @@ DUPLICATE_KEY: Final = pa.schema([
     _field("direction", I8, "tollbook.codes.DIRECTIONS"),
     _field("service", I8, "tollbook.codes.SERVICES"),
     _field("extra_key", I64, "hash of call_ref and sequence where they are in the key; else 0"),
+    _field("standing", I8, "0: a whole record, 1: a part of a call, 2: a very short call that was"
+           " not charged because one before it was"),
 ])  # fmt: skip
 
 # What people did about records that waited in suspense: the trace that outlives them.

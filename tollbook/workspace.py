@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tollbook import customers, network, numbering, sources
+from tollbook import customers, duplicate_rules, network, numbering, sources
 from tollbook.clock import DAY_S
 from tollbook.codes import FORWARDS
 from tollbook.customers import Customers
+from tollbook.duplicate_rules import DuplicateRules
 from tollbook.errors import Refused
 from tollbook.network import Network
 from tollbook.numbering import Numbering
@@ -32,10 +33,6 @@ NATIONAL_ROAMINGS: Final = ("never", "zone", "region")
 SAME_PLACES: Final = ("never", "originating", "both")
 CALLED_BY: Final = ("number", "routing")
 BOUNDARIES: Final = ("never", "served")
-DUPLICATE_FIELDS: Final = (
-    "served", "start", "duration", "other", "direction", "service", "call_ref", "sequence",
-)  # fmt: skip
-DUPLICATE_KEY: Final = ("served", "start", "duration", "other", "direction")
 _VOLUME_UNITS: Final = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _LIMIT_S_MAX: Final = 3660 * DAY_S
 _ENVIRONMENT: Final = re.compile(r"\$\{([A-Z_][A-Z0-9_]*)\}")
@@ -80,14 +77,6 @@ class Places:
 
 
 @dataclass(frozen=True)
-class DuplicateKey:
-    """The fields that make two records the same one (names of DUPLICATE_FIELDS), and how long."""
-
-    fields: tuple[str, ...]
-    window_s: int
-
-
-@dataclass(frozen=True)
 class Store:
     """Where results are kept: an SQLAlchemy URL, and the folder of the lake (both absolute)."""
 
@@ -105,7 +94,7 @@ class Workspace:
     numbering: Numbering
     national_roaming: str
     sources: tuple[Source, ...]
-    duplicates: DuplicateKey
+    duplicates: DuplicateRules
     limits: Limits
     store: Store
     places: Places = Places()
@@ -181,7 +170,8 @@ def load(root: Path, problems: Problems | None = None) -> Workspace:
             "mobile_lengths", "local_lengths", "access_codes"))),
         national_roaming=keys.choice("national_roaming", NATIONAL_ROAMINGS, "never"),
         sources=sources.read_all(keys, operator.time_zone),
-        duplicates=_duplicates(_part(keys, "duplicates", ("key", "window")), limits),
+        duplicates=duplicate_rules.read(
+            _part(keys, "duplicates", duplicate_rules.KEYS), limits.age_s),
         limits=limits,
         store=_store(_part(keys, "store", ("catalogue", "lake")), root),
         places=_places(_part(keys, "places", (
@@ -264,25 +254,6 @@ def _places(keys: Reader, root: Path) -> Places:
                               f"places: {key} that is not never, or no such table",
                               f"write `places: {{{key}: ...}}` in {FILE}, or remove the table")
     return found
-
-
-def _duplicates(keys: Reader, limits: Limits) -> DuplicateKey:
-    fields = keys.texts("key") if "key" in keys else DUPLICATE_KEY
-    for name in dict.fromkeys(fields):
-        if name not in DUPLICATE_FIELDS:
-            keys.wrong("key", f"'key' names '{name}'", ", ".join(DUPLICATE_FIELDS),
-                       "use these words")
-        if fields.count(name) > 1:
-            keys.wrong("key", f"'key' names '{name}' twice", "every field once", "remove one")
-    if not {"served", "start"} <= set(fields):
-        keys.wrong("key", f"'key' is [{', '.join(fields)}]", "at least served and start",
-                   "records of other numbers or times are never the same record")
-    window_s = keys.duration_s("window", limits.age_s)
-    if window_s < limits.age_s:
-        keys.wrong("window", f"the window of {_span(window_s)} is shorter than limits: age, "
-                   f"{_span(limits.age_s)}", "window not below age",
-                   "a copy of an old record would be charged again: raise window or lower age")
-    return DuplicateKey(fields, window_s)
 
 
 def _store(keys: Reader, root: Path) -> Store:

@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from rating import duplicates, ratings
+from rating.duplicates import Repeats
 from rating.reference import Reference
 from tollbook import schemas
 from tollbook.errors import BrokenFile
@@ -42,7 +43,7 @@ ROWS_A_TASK: Final = 131_072
 TASKS_A_PART: Final = 4
 KEYS_A_GROUP: Final = 262_144
 GROUPS_A_RANGE: Final = 8  # groups that one thread decides and writes into files of their own
-Found = tuple[list[tuple[np.ndarray, np.ndarray]], list[LakeFile]]
+Found = tuple[list[Repeats], list[LakeFile]]
 # Texts that guiding has found in a table of the network: the index says the same.
 IMPLIED: Final = {
     "location": "location_index", "trunk_in": "trunk_in_index", "trunk_out": "trunk_out_index",
@@ -141,10 +142,8 @@ def _scatter_chunk(flow: Flow, key: ChunkKey, decoded: StageResult, validated: b
         flow.pile.add(key, left, decoded.rejected)
 
 
-def find_duplicates(
-    flow: Flow, known: index.Index
-) -> tuple[np.ndarray, np.ndarray, list[LakeFile]]:
-    """Phase 2: ids of duplicates (sorted), the ids that came first, and the new index files."""
+def find_duplicates(flow: Flow, known: index.Index) -> tuple[Repeats, list[LakeFile]]:
+    """Phase 2: the duplicates, and the new index files."""
     groups = flow.keys.tasks(KEYS_A_GROUP)
     ranges = [groups[at : at + GROUPS_A_RANGE] for at in range(0, len(groups), GROUPS_A_RANGE)]
 
@@ -157,23 +156,20 @@ def find_duplicates(
             history = known.read(new, group, PARTITIONS)
             decided = BY_NAME["deduplicate"](new, history, flow.reference)
             writer.write(decided.kept)
-            found.append((decided.duplicate_ids, decided.first_ids))
+            found.append(decided.repeats)
         return found, writer.close()
 
-    ids, firsts, files = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], []
+    repeats: list[Repeats] = []
+    files: list[LakeFile] = []
     flow.progress.start("deduplicate", len(ranges))
     for found, written in in_order(flow.threads, work, enumerate(ranges, start=1)):
-        ids += [pair[0] for pair in found]
-        firsts += [pair[1] for pair in found]
+        repeats += found
         files += written
         flow.progress.advance(1)
-    order = np.argsort(np.concatenate(ids))
-    return np.concatenate(ids)[order], np.concatenate(firsts)[order], files
+    return duplicates.join(repeats), files
 
 
-def rate_and_write(
-    flow: Flow, duplicate_ids: np.ndarray, first_ids: np.ndarray
-) -> tuple[list[Written], dict[str, int]]:
+def rate_and_write(flow: Flow, repeats: Repeats) -> tuple[list[Written], dict[str, int]]:
     """Phase 3: all parts written (pending), and the sums that the stages report."""
     tasks = flow.usage.tasks(ROWS_A_TASK)
     grouped = [tasks[at : at + TASKS_A_PART] for at in range(0, len(tasks), TASKS_A_PART)]
@@ -185,7 +181,7 @@ def rate_and_write(
         part = Part(flow.target, number, flow.tally)
         totals: dict[str, int] = {}
         for span in buckets:
-            _rate_span(flow, part, span, (duplicate_ids, first_ids), totals)
+            _rate_span(flow, part, span, repeats, totals)
         return part.close(), totals
 
     flow.progress.start("rate and write", max(1, len(numbered)))
@@ -202,20 +198,20 @@ def _rate_span(
     flow: Flow,
     part: Part,
     span: tuple[int, int],
-    found: tuple[np.ndarray, np.ndarray],
+    repeats: Repeats,
     totals: dict[str, int],
 ) -> None:
     batch = flow.usage.collect(*span)
     if batch.num_rows == 0:
         return
-    batch = duplicates.mark(batch, found[0])
+    batch = duplicates.mark(batch, repeats)
     rated = BY_NAME["rate"](batch, flow.tariffs.book, None)
     settled = BY_NAME["settle"](rated.batch, flow.tariffs.agreements, None)
     schemas.check(settled.batch, schemas.RATED, "settle")
     for result in (rated, settled):
         for name, value in result.totals.items():
             totals[name] = totals.get(name, 0) + int(value)
-    firsts = _first_ids(settled.batch, found)
+    firsts = _first_ids(settled.batch, repeats)
     extra = dict(settled.extra)
     if flow.tariffs.assignment is not None:
         more = ratings.rate_more(settled.batch, flow.tariffs.book, flow.tariffs.assignment)
@@ -225,9 +221,9 @@ def _rate_span(
     BY_NAME["write"](part, settled.batch, extra, firsts)
 
 
-def _first_ids(batch: pa.RecordBatch, found: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+def _first_ids(batch: pa.RecordBatch, repeats: Repeats) -> np.ndarray:
     """For each row the record that came first, where the row is a duplicate; else 0."""
-    ids, firsts = found
+    ids, firsts = repeats.ids, repeats.first_ids
     out = np.zeros(batch.num_rows, np.int64)
     if len(ids):
         rows = np.flatnonzero(ints(batch, "reason") != 0)

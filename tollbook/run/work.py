@@ -148,8 +148,8 @@ def finish(session: Session, work: Flow) -> Result:
     known = index.Index.of(
         session.root, session.catalogue.lake_files(index.DATASET, periods=days)
     )
-    duplicate_ids, first_ids, files = flow.find_duplicates(work, known)
-    written, sums = flow.rate_and_write(work, duplicate_ids, first_ids)
+    repeats, files = flow.find_duplicates(work, known)
+    written, sums = flow.rate_and_write(work, repeats)
     for part in written:
         files += part.files
     found = work.tally.totals()
