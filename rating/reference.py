@@ -12,10 +12,12 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from rating import mediation_rules
 from rating.decide_kernels import OWN_NETWORK, Faults, Places, Relations
 from rating.duplicate_kernels import KeyFields
 from rating.guide_kernels import RangeTable, SubscriptionTable, TrunkTable
 from rating.hash_kernels import TextTable
+from rating.mediation_rules import CompiledMediation
 from rating.number_kernels import (
     E164_DIGITS_MAX,
     EMPTY,
@@ -69,6 +71,7 @@ class Names:
     carriers: tuple[str, ...]
     trunks: tuple[str, ...]
     plans: tuple[str, ...]
+    mediation: tuple[str, ...]  # names of the rules
     account_id: pa.Array
     subscription_id: pa.Array
     locations: pa.Array
@@ -93,12 +96,13 @@ class Guiding:
 
 @dataclass(frozen=True)
 class Reference:
-    """The reference of the stages validate, normalise, guide and deduplicate."""
+    """The reference of the stages from validate to pair, but for rate."""
 
     checks: Checks
     dialling: DiallingRules
     guiding: Guiding
     names: Names
+    mediation: CompiledMediation | None = None  # None: there are no rules
 
     @property
     def key_fields(self) -> KeyFields:
@@ -130,6 +134,7 @@ def build(
         carriers=network.carriers.ids,
         trunks=network.trunks.trunks,
         plans=plans,
+        mediation=tuple(rule.name for rule in workspace.mediation.rules),
         account_id=customers.accounts.account_id,
         subscription_id=customers.subscriptions.subscription_id,
         locations=whole_locations(network.locations),
@@ -139,6 +144,7 @@ def build(
         dialling=_dialling(workspace.numbering, workspace.sources, network.special_numbers),
         guiding=_guiding(workspace, network, customers, open_period, names),
         names=names,
+        mediation=mediation_rules.compile_rules(workspace.mediation, names),
     )
 
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tollbook import customers, duplicate_rules, network, numbering, sources
+from tollbook import customers, duplicate_rules, mediation, network, numbering, sources
 from tollbook.clock import DAY_S
 from tollbook.codes import FORWARDS
 from tollbook.customers import Customers
 from tollbook.duplicate_rules import DuplicateRules
 from tollbook.errors import Refused
+from tollbook.mediation import NO_MEDIATION, Mediation
 from tollbook.network import Network
 from tollbook.numbering import Numbering
 from tollbook.sources import Source
@@ -26,7 +27,7 @@ from tollbook.text import Node, Problems, Reader, did_you_mean, load_yaml
 FILE: Final = "operator.yaml"
 _KEYS: Final = (
     "operator", "numbering", "national_roaming", "places", "store", "sources", "duplicates",
-    "limits",
+    "limits", "mediation",
 )  # fmt: skip
 
 NATIONAL_ROAMINGS: Final = ("never", "zone", "region")
@@ -98,6 +99,7 @@ class Workspace:
     limits: Limits
     store: Store
     places: Places = Places()
+    mediation: Mediation = NO_MEDIATION
 
     def inbox(self, source: Source) -> Path:
         """The folder in which a source's files arrive."""
@@ -162,6 +164,7 @@ def load(root: Path, problems: Problems | None = None) -> Workspace:
     operator = _operator(_part(keys, "operator", (
         "name", "country", "currency", "currency_digits", "time_zone", "tadig")))
     limits = _limits(_part(keys, "limits", ("age", "future", "duration", "volume")))
+    read_sources = sources.read_all(keys, operator.time_zone)
     workspace = Workspace(
         root=root,
         operator=operator,
@@ -169,13 +172,17 @@ def load(root: Path, problems: Problems | None = None) -> Workspace:
             "country_code", "international_prefixes", "national_prefix", "national_lengths",
             "mobile_lengths", "local_lengths", "access_codes"))),
         national_roaming=keys.choice("national_roaming", NATIONAL_ROAMINGS, "never"),
-        sources=sources.read_all(keys, operator.time_zone),
+        sources=read_sources,
         duplicates=duplicate_rules.read(
             _part(keys, "duplicates", duplicate_rules.KEYS), limits.age_s),
         limits=limits,
         store=_store(_part(keys, "store", ("catalogue", "lake")), root),
         places=_places(_part(keys, "places", (
             "same_place", "called_by", "boundary", "forward_home")), root),
+        mediation=mediation.read(
+            _part(keys, "mediation", ("discard", "filter", "pair_forwarded")),
+            [source.name for source in read_sources], root,
+        ),
     )
     if problems is None:
         noted.refuse_if_any()

@@ -79,6 +79,8 @@ def _why(one: Explanation, is_masked: bool) -> dict[str, Any]:
         "reason": reason.name, "stage": reason.stage, "field": one.row.get("field", ""),
         "retryable": reason.retryable, "do": reason.advice,
     }  # fmt: skip
+    if one.row.get("mediation_rule"):
+        found["rule"] = one.row["mediation_rule"]
     if "tries" in one.row:
         found |= {"tries": one.row["tries"], "suspended_utc_s": one.row["suspended_utc_s"]}
     for name in ("raw_value", "raw_record"):

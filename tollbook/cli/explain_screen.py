@@ -120,6 +120,8 @@ def _why(one: Explanation, number: Callable[[Any], str], is_masked: bool) -> Ite
         return
     field = f" in the field {row['field']}" if row.get("field") else ""
     yield "why", f"{reason.name.replace('_', ' ')}, found by the stage {reason.stage}{field}"
+    if row.get("mediation_rule"):
+        yield "rule", f"{row['mediation_rule']} (operator.yaml, mediation)"
     for heading, name in (("found", "raw_value"), ("row", "raw_record")):
         if row.get(name):
             shown = row[name].decode("utf-8", "backslashreplace")

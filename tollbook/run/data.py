@@ -17,7 +17,7 @@ from tariffs import agreements, book
 from tariffs.agreements import Agreement
 from tariffs.known import names_of
 from tariffs.model import Book
-from tollbook import customers, network, workspace
+from tollbook import customers, mediation, network, workspace
 from tollbook.customers import Accounts, Customers
 from tollbook.network import Network
 from tollbook.network_ratings import CarrierRatings
@@ -49,6 +49,7 @@ def load(folder: Path) -> Data:
     people = customers.load(space.customers, zone, space.numbering, problems, plans=plans)
     if plans is not None:
         _check_ratings(net.ratings, people.accounts, plans, problems)
+        mediation.check(space.mediation.rules, net, plans, problems)
     layouts = _layouts(space, problems)
     dated = agreements.load(
         space.network / "agreements.csv", problems, net.carriers.ids, net.zones.groups, zone

@@ -1,7 +1,7 @@
 """Drives chunks and buckets through the stages, in the one pool of threads.
 
-1. ``scatter``: each chunk is decoded, validated, normalised and guided by one thread, then put into
-   bucket order; the keys of its duplicates go into partitions by hash.
+1. ``scatter``: each chunk is decoded, validated, normalised, guided and mediated by one thread,
+   then put into bucket order; the keys of its duplicates go into partitions by hash.
 2. ``find_duplicates``: each group of partitions is compared with itself and with the index of the
    days that it touches.
 3. ``rate_and_write``: each part collects its buckets, rates, settles and writes.
@@ -43,6 +43,7 @@ ROWS_A_TASK: Final = 131_072
 TASKS_A_PART: Final = 4
 KEYS_A_GROUP: Final = 262_144
 GROUPS_A_RANGE: Final = 8  # groups that one thread decides and writes into files of their own
+BEFORE_EXCHANGE: Final = ("validate", "normalise", "guide", "mediate")
 Found = tuple[list[Repeats], list[LakeFile]]
 # Texts that guiding has found in a table of the network: the index says the same.
 IMPLIED: Final = {
@@ -127,9 +128,9 @@ def scatter(flow: Flow, chunks: Iterable[Chunk], validated: bool = False) -> Non
 def _scatter_chunk(flow: Flow, key: ChunkKey, decoded: StageResult, validated: bool) -> None:
     batch = decoded.batch
     schemas.check(batch, schemas.CDR, "decode")
-    for name in ("normalise", "guide") if validated else ("validate", "normalise", "guide"):
+    for name in BEFORE_EXCHANGE[1:] if validated else BEFORE_EXCHANGE:
         batch = BY_NAME[name](batch, flow.reference, None).batch
-    schemas.check(batch, schemas.USAGE, "guide")
+    schemas.check(batch, schemas.USAGE, "mediate")
     keys = duplicates.keys_of(batch, flow.reference)
     if keys.num_rows:
         partition = duplicates.partition_of(ints(keys, "dedupe_hash"))

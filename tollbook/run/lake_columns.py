@@ -46,6 +46,7 @@ class Names:
     agreements: Sequence[str]  # by row of network/agreements.csv
     prices: Sequence[str]  # the same rows' prices, as text
     groups: Sequence[str]
+    mediation: Sequence[str] = ()  # names of the rules of operator.yaml
 
 
 # Columns of the stage schema that the lake stores as they are, in the lake's order.
@@ -262,7 +263,7 @@ def suspense_table(
 
 
 def uncharged_table(batch: pa.RecordBatch, names: Names, first_ids: np.ndarray) -> pa.Table:
-    """Records that are never charged: discarded, duplicate, settled only, filtered."""
+    """Records without a charge of their own: discarded, duplicate, settled only, filtered..."""
     code = _ints(batch, "reason")
     dispositions = [reasons.BY_CODE[c].disposition if c else codes.RATED for c in range(
         max(reasons.BY_CODE) + 1) if c == 0 or c in reasons.BY_CODE]  # fmt: skip
@@ -274,6 +275,7 @@ def uncharged_table(batch: pa.RecordBatch, names: Names, first_ids: np.ndarray) 
         "disposition": coded(table[code], codes.DISPOSITIONS),
         "reason": coded_reasons(code),
         "first_record_id": pa.array(first_ids),
+        "mediation_rule": words(_ints(batch, "mediation_index"), names.mediation),
         "usage_period": months(_ints(batch, "usage_period")),
     }
     return pa.table(columns | {

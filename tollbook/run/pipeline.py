@@ -15,6 +15,7 @@ import cdr.delimited
 import rating.duplicates
 import rating.guide
 import rating.legs
+import rating.mediate
 import rating.normalise
 import rating.rate
 import rating.validate
@@ -36,6 +37,7 @@ STAGES: Final = (
     Stage("validate", "pure", rating.validate.validate),
     Stage("normalise", "pure", rating.normalise.normalise),
     Stage("guide", "pure", rating.guide.guide),
+    Stage("mediate", "pure", rating.mediate.mediate),
     Stage("deduplicate", "pure", rating.duplicates.decide),
     Stage("rate", "pure", rating.rate.rate),
     Stage("settle", "pure", rating.legs.settle),

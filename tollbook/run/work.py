@@ -132,6 +132,7 @@ def names_of(found: Data, facts: reference.Reference, book: compiler.CompiledBoo
         agreements=[agreement.agreement for agreement in found.agreements],
         prices=[price_text(agreement) for agreement in found.agreements],
         groups=found.network.zones.groups,
+        mediation=facts.names.mediation,
     )
 
 

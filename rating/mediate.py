@@ -1,0 +1,96 @@
+"""The stage mediate: records that the operator's own rules discard or filter."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rating.mediation_rules import CompiledRule, Numbers, Texts
+from rating.reference import Reference
+from tollbook import reasons, schemas
+from tollbook.stage import StageResult, ints, with_columns
+
+_POWER: Final = 10 ** np.arange(19, dtype=np.int64)
+
+
+def mediate(batch: pa.RecordBatch, reference: Reference, state: None = None) -> StageResult:
+    """Rows of ``schemas.USAGE``: the first rule that fits takes a row.
+
+    Such a row gets the reason of the rule's kind, its place among the rules (mediation_index) and
+    no ``dedupe_hash``: it takes no part in the search for duplicates, so a copy of it is discarded
+    or filtered as it was. Which rows are asked about: ``mediation_rules.compile_rules``.
+    totals: discarded, filtered.
+    """
+    rules = reference.mediation
+    if rules is None:
+        return StageResult(batch)
+    schemas.check(batch, schemas.USAGE, "mediate")
+    reason = ints(batch, "reason")
+    left = np.flatnonzero(rules.examined[reason])
+    taken = np.full(batch.num_rows, -1, np.int16)
+    for index, rule in enumerate(rules.rules):
+        found = _fitting(batch, left, rule)
+        if len(found):
+            taken[found] = index
+            left = left[taken[left] < 0]
+    hit = taken >= 0
+    counted = dict.fromkeys(("discarded", "filtered"), 0)
+    if not hit.any():
+        return StageResult(batch, totals=counted)
+    code = np.array([rule.reason for rule in rules.rules], np.int16)[taken]
+    filtered = int(np.count_nonzero(hit & (code == reasons.CODE["filtered_by_rule"])))
+    counted = {"discarded": int(np.count_nonzero(hit)) - filtered, "filtered": filtered}
+    new = {
+        "reason": np.where(hit, code, reason),
+        "reason_field": np.where(hit, np.int16(-1), ints(batch, "reason_field")),
+        "dedupe_hash": np.where(hit, 0, ints(batch, "dedupe_hash")),
+        "mediation_index": taken,
+    }
+    return StageResult(with_columns(batch, schemas.USAGE, new), totals=counted)
+
+
+def _fitting(batch: pa.RecordBatch, rows: np.ndarray, rule: CompiledRule) -> np.ndarray:
+    """Those of ``rows`` for which every condition holds; what costs least is asked first."""
+    for allowed in rule.allowed:
+        rows = rows[allowed.table[ints(batch, allowed.column)[rows] + 1]]
+    if rule.duration_max_s is not None:
+        rows = rows[ints(batch, "duration_s")[rows] <= rule.duration_max_s]
+    if rule.cause is not None:
+        rows = rows[_is_in(pa.array(ints(batch, "cause")[rows]), rule.cause)]
+    for columns, texts in rule.texts:
+        fits = np.zeros(len(rows), np.bool_)
+        for column in columns:
+            fits |= _text_fits(batch.column(column).take(pa.array(rows)), texts)
+        rows = rows[fits]
+    for party, numbers in rule.numbers:
+        rows = rows[_number_fits(batch, rows, party, numbers)]
+    return rows
+
+
+def _number_fits(
+    batch: pa.RecordBatch, rows: np.ndarray, party: str, numbers: Numbers
+) -> np.ndarray:
+    value = ints(batch, f"{party}_e164")[rows]
+    fits = _is_in(pa.array(value), numbers.whole)
+    digits = np.searchsorted(_POWER, value, side="right")
+    for size, beginnings in numbers.beginnings:
+        head = value // _POWER[np.maximum(digits - size, 0)]
+        fits |= _is_in(pa.array(head), beginnings) & (digits >= size)
+    if not fits.all():
+        fits |= _text_fits(batch.column(f"{party}_raw").take(pa.array(rows)), numbers.dialled)
+    return fits
+
+
+def _text_fits(column: pa.Array, texts: Texts) -> np.ndarray:
+    fits = _is_in(column, texts.whole)
+    for size, beginnings in texts.beginnings:
+        fits |= _is_in(pc.utf8_slice_codeunits(column, 0, size), beginnings)
+    return fits
+
+
+def _is_in(column: pa.Array, values: pa.Array) -> np.ndarray:
+    found: np.ndarray = pc.is_in(column, value_set=values).to_numpy(zero_copy_only=False)
+    return found
