@@ -42,7 +42,7 @@ class Records:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Rows of all tables that were found together; valid until the next block is asked for."""
+    """Rows of all tables that were found together; ``blocks`` says how long it is valid."""
 
     schema: Schema
     data: np.ndarray
@@ -87,12 +87,14 @@ class Block:
 
 def blocks(
     data: bytes, schema: Schema, where: str, regions: Sequence[tuple[int, int]] = (),
-    rows: int = ROWS,
+    rows: int = ROWS, fresh: bool = False,
 ) -> Iterator[Block]:  # fmt: skip
     """The records of a file in their order.
 
     where: the file's name, for messages. regions: begin and end of the parts that hold elements;
-    the whole file by default. Raises BrokenFile where nothing more can be read.
+    the whole file by default. A block is valid until the next one is asked for; ``fresh`` gives
+    each memory of its own, so that another thread may read it meanwhile. Raises BrokenFile where
+    nothing more can be read.
     """
     if len(data) > FILE_BYTES_MAX:
         raise too_large(where, len(data))
@@ -106,7 +108,12 @@ def blocks(
         walk.tables[0] = 0
         walk.is_seen[:] = 0
         why = k.walk_on(raw, schema.grammar, walk, found)
-        yield Block(schema, raw, walk, found)
+        if not fresh:
+            yield Block(schema, raw, walk, found)
+            continue
+        kept = walk._replace(tables=walk.tables.copy(), is_seen=walk.is_seen.copy())
+        yield Block(schema, raw, kept, found)
+        found = _room(schema, rows)
     if why == k.BROKEN:
         at = int(walk.state[k.FAULT_AT])
         raise _broken(where, ber_tree.FAULTS[int(walk.state[k.FAULT])], at)

@@ -149,6 +149,19 @@ def test_a_bad_record_costs_itself_and_small_blocks_change_nothing() -> None:
     ]  # fmt: skip
 
 
+def test_fresh_blocks_stay_as_they_were_when_others_follow() -> None:
+    data, tap = sample("tap_3_11_five_events.ber"), FORMATS["tap"]
+
+    def values(block: ber.Block) -> list[object]:
+        at = block.records.at.tolist()
+        return [at, *(block.column(field).to_pylist() for field in block.fields())]
+
+    at_once = [values(block) for block in ber.blocks(data, tap.schema, "file", rows=8)]
+    later = list(ber.blocks(data, tap.schema, "file", rows=8, fresh=True))
+    assert len(later) > 1
+    assert [values(block) for block in later] == at_once
+
+
 def test_child_rows_point_to_their_record() -> None:
     """Each of the five events has one charge, and its ChargeDetail rows know whose they are."""
     tap = FORMATS["tap"]
