@@ -100,6 +100,12 @@ def digits(source: np.ndarray, at: Int, length: Int) -> Int:
 
 
 @inner
+def is_digit(byte: Int) -> bool:
+    """Whether a byte is an ASCII digit."""
+    return bool((byte >= 48) & (byte <= 57))
+
+
+@inner
 def two_digits(source: np.ndarray, at: Int) -> Int:
     """Two digits as a number; -1 if they are none."""
     tens, ones = np.int64(source[at]) - 48, np.int64(source[at + 1]) - 48

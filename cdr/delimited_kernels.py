@@ -24,21 +24,24 @@ def decode_rows(
     """Decodes a block of whole records; ``out.totals`` tells how many rows were written.
 
     data: uint8, the block's bytes, then a line feed, then at least PAD_BYTES - 1 more bytes.
-    block: int64, see SIZE .. IS_CHECKED. Every record becomes a row; a bad one has its reason, the
+    block: int64, see SIZE .. IS_CHECKED. Where RECORDS_GIVEN is said, ``s`` holds all rows: one
+    window, its bounds in ``s.row``. Every record becomes a row; a bad one has its reason, the
     field at fault and that field's place, and whatever else of it could be read.
     """
-    state, is_quoted = s.state, block[k.IS_QUOTED] != 0
+    state, how = s.state, block[k.RECORDS]
     state[:] = 0
     state[k.STATE_ID] = block[k.FIRST_ID]
     s.known[:] = 0
     out.totals[:] = 0
-    source, first_row = s.row if is_quoted else data, np.int64(0)
-    trims = not is_quoted and spec.settings[k.TRIM] != 0
+    source, first_row = data if how == k.RECORDS_PLAIN else s.row, np.int64(0)
+    trims = how != k.RECORDS_QUOTED and spec.settings[k.TRIM] != 0
     while state[k.STATE_POSITION] < block[k.SIZE]:
-        if is_quoted:
+        if how == k.RECORDS_PLAIN:
+            plain_rows(data, block, spec, s, out)
+        elif how == k.RECORDS_QUOTED:
             quoted_rows(data, block, spec, s, out)
         else:
-            plain_rows(data, block, spec, s, out)
+            state[k.STATE_COUNT], state[k.STATE_POSITION] = s.rows.shape[1], block[k.SIZE]
         judge_rows(block, spec, s, out)
         for i in range(len(spec.ops)):
             op = spec.ops[i]
@@ -49,8 +52,8 @@ def decode_rows(
                 f.read_text(source, op, first_row, block[k.IS_CHECKED] != 0, encoding, s, out)
             elif kind == k.KIND_NUMBER:
                 f.read_number(source, op, first_row, spec, s, out)
-            elif kind == k.KIND_QUANTITY or kind == k.KIND_DECIMAL:
-                f.read_quantity(source, op, first_row, longest, s, out)
+            elif kind == k.KIND_QUANTITY or kind == k.KIND_DECIMAL or kind == k.KIND_CLOCK:
+                f.read_quantity(source, op, first_row, longest, spec, s, out)
             elif kind == k.KIND_WORD:
                 f.read_word(source, op, first_row, spec, s, out)
             elif kind == k.KIND_TIME_FIXED:

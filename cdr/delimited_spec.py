@@ -10,6 +10,7 @@ import numpy as np
 from cdr import layout_time
 from cdr import spec_kernels as k
 from cdr.layout_fields import (
+    CLOCK,
     CONDITION,
     CONDITION_REASON,
     DECIMAL,
@@ -34,6 +35,7 @@ _POSITION: Final = schemas.positions(schemas.CDR)
 _KIND: Final = {
     TEXT: k.KIND_TEXT, NUMBER: k.KIND_NUMBER, INTEGER: k.KIND_QUANTITY, DECIMAL: k.KIND_DECIMAL,
     IMSI: k.KIND_QUANTITY, IMEI: k.KIND_QUANTITY, WORD: k.KIND_WORD, CONDITION: k.KIND_WORD,
+    CLOCK: k.KIND_CLOCK,
 }  # fmt: skip
 # The rows of Output.numbers and Output.codes that hold columns of schemas.CDR.
 NUMBER_SLOT: Final = {
@@ -162,6 +164,11 @@ class _Builder:
             return [1, 1, k.ROUND_NEVER, INT64_MAX, low, high, reasons.CODE[name]]
         if column.type == TIME:
             return self._time(column)
+        if column.type == CLOCK:
+            first, items = len(self.items), layout_time.parse_clock(column.time_format)
+            self.items.extend(items)
+            return [1, first, ROUNDING_CODE[column.rounding], FIELDS[column.field].maximum,
+                    len(items), column.max_bytes, k.TIME_MALFORMED]
         group = self.words.add(list(column.words))
         if column.type == WORD:
             return [group, 0, reasons.CODE[_UNKNOWN[column.field]], k.RULE_CODE, 0, 0, 0]

@@ -238,6 +238,43 @@ def decimal(source: np.ndarray, at: Int, length: Int, op: np.ndarray) -> Int:
 
 
 @inner
+def clock(source: np.ndarray, at: Int, length: Int, op: np.ndarray, items: np.ndarray) -> Int:
+    """A duration written as a clock, in seconds, rounded; -1: malformed.
+
+    Minutes and seconds reach 60 only where nothing larger stands before them.
+    """
+    end, total, larger = at + length, np.int64(0), False
+    for item in range(op[k.OP_B], op[k.OP_B] + op[k.OP_E]):
+        code, size = items[item, 0], items[item, 1]
+        if code == k.CLOCK_LITERAL:
+            if at >= end or source[at] != size:
+                return -1
+            at += 1
+            continue
+        if size == 0:
+            most = 9 if code == k.CLOCK_FRACTION else k.CLOCK_DIGITS
+            while size < most and at + size < end and b.is_digit(source[at + size]):
+                size += 1
+        value = b.digits(source, at, size) if size > 0 and at + size <= end else -1
+        if value < 0 or (larger and value > 59 and code != k.CLOCK_FRACTION):
+            return -1
+        at += size
+        larger = True
+        scale = np.int64(1_000_000_000)
+        if code == k.CLOCK_HOUR:
+            scale *= 3600
+        elif code == k.CLOCK_MINUTE:
+            scale *= 60
+        elif code == k.CLOCK_FRACTION:
+            for _ in range(size):
+                scale //= 10
+        total += value * scale
+    if at != end:
+        return -1
+    return scaled(total // 1_000_000_000, total % 1_000_000_000, 1_000_000_000, op[k.OP_C])
+
+
+@inner
 def read_short(source: np.ndarray, first_row: Int, s: k.Scratch, target: np.ndarray) -> bool:
     """Reads a window of numbers of at most eight digits without a branch; False: one is none."""
     low, lengths, faults = s.low, s.length, b.NO_BITS
@@ -255,13 +292,16 @@ def read_short(source: np.ndarray, first_row: Int, s: k.Scratch, target: np.ndar
 
 @inner
 def read_quantity(
-    source: np.ndarray, op: np.ndarray, first_row: Int, longest: Int, s: k.Scratch, out: k.Output
-) -> None:
-    """Whole numbers and decimals in the layout's unit -> the column's unit; IMSI and IMEI."""
+    source: np.ndarray, op: np.ndarray, first_row: Int, longest: Int, spec: k.Spec, s: k.Scratch,
+    out: k.Output,
+) -> None:  # fmt: skip
+    """Whole numbers, decimals and clocks -> the column's unit; IMSI and IMEI."""
     target, is_decimal = out.numbers[op[k.OP_SLOT]], op[k.OP_KIND] == k.KIND_DECIMAL
+    is_clock = op[k.OP_KIND] == k.KIND_CLOCK
     times, per, fewest, most = op[k.OP_A], op[k.OP_B], op[k.OP_E], op[k.OP_F]
     largest = op[k.OP_D] // times
-    is_simple = longest <= 8 and longest <= most and fewest <= 1 and not is_decimal
+    is_plain = not is_decimal and not is_clock
+    is_simple = longest <= 8 and longest <= most and fewest <= 1 and is_plain
     if is_simple and times == per and read_short(source, first_row, s, target):
         return
     low, lengths, fault, state = s.low, s.length, s.fault, s.state
@@ -271,6 +311,8 @@ def read_quantity(
         if length > 0:
             if is_decimal:
                 value = decimal(source, at, length, op)
+            elif is_clock:
+                value = clock(source, at, length, op, spec.items)
             elif length < fewest or length > most:
                 value = -1
             else:

@@ -12,6 +12,8 @@ from typing import Final
 
 READERS: Final = {
     "delimited": "cdr.delimited",
+    "fixed": "cdr.fixed",
+    "json": "cdr.json_lines",
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Layouts: what a delimited file looks like, as data that a person writes (docs/layouts.md).
+"""Layouts: what a file of text looks like, as data that a person writes (docs/layouts.md).
 
 A layout is YAML. ``load`` notes everything that is wrong with it at once, as ``file:line``; what it
 gives back is frozen and knows nothing of any one file: ``cdr.delimited`` resolves it against a
@@ -8,12 +8,13 @@ file's header.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from cdr import layout_columns
 from cdr.layout_fields import CONDITION, CONDITION_REASON, CONSTANT_FIELDS, FIELDS, INTEGER, WORD
-from cdr.layout_types import COLUMNS_MAX, ROW_BYTES_MAX, Column, Layout
+from cdr.layout_types import COLUMNS_MAX, DELIMITED, FIXED, JSON, ROW_BYTES_MAX, Column, Layout
 from tollbook import codes
 from tollbook.errors import NotFound
 from tollbook.text import Problems, Reader, did_you_mean, load_yaml
@@ -24,9 +25,14 @@ __all__ = ["COLUMNS_MAX", "ROW_BYTES_MAX", "SHIPPED", "Column", "Layout", "load"
 SHIPPED: Final = ("asterisk", "cucm", "freeswitch", "ribbon", "tollbook")
 ENCODINGS: Final = ("utf-8", "latin-1", "ascii")
 HEADERS: Final = ("none", "names", "names+types")
-_KEYS: Final = ("layout", "kind", "delimiter", "quote", "escape", "encoding", "header",
-                "skip_lines", "comment", "trim", "null", "columns_per_row", "columns", "constants",
-                "keep", "limits")  # fmt: skip
+_COMMON: Final = ("layout", "kind", "skip_lines", "trim", "null", "columns", "constants", "keep",
+                  "limits")  # fmt: skip
+_KEYS: Final = {
+    DELIMITED: (*_COMMON, "delimiter", "quote", "escape", "encoding", "header", "comment",
+                "columns_per_row"),
+    FIXED: (*_COMMON, "encoding", "comment", "record_bytes"),
+    JSON: _COMMON,
+}  # fmt: skip
 _FOLDER: Final = Path(__file__).parent / "layouts"
 
 
@@ -55,37 +61,68 @@ def load(path: Path, problems: Problems, shown: str | None = None) -> Layout | N
     if tree is None:
         return None
     before = problems.errors
-    reader = Reader(tree, problems, "layout", _KEYS)
+    kind = layout_columns.scalar(tree, "kind")
+    reader = Reader(tree, problems, "layout", _KEYS.get(kind, _KEYS[DELIMITED]))
     if not isinstance(tree.value, dict):
         return None
-    encoding = reader.choice("encoding", ENCODINGS, "utf-8")
-    header = reader.choice("header", HEADERS, "none")
+    kind = reader.choice("kind", tuple(_KEYS)) or DELIMITED
+    encoding = "utf-8" if kind == JSON else reader.choice("encoding", ENCODINGS, "utf-8")
+    header = reader.choice("header", HEADERS, "none") if kind == DELIMITED else "none"
     nulls = layout_columns.encode_all(reader, "null", encoding)
-    columns = layout_columns.read(reader.sequence("columns"), problems, encoding, header, nulls)
+    shape = layout_columns.Shape(kind, encoding, header, nulls)
+    columns = layout_columns.read(reader.sequence("columns"), problems, shape)
     if not reader.sequence("columns"):
         reader.missing("columns", "a list of columns, such as - {at: 2, to: served_number}")
-    backslash = reader.choice("escape", ("doubled", "backslash"), "doubled") == "backslash"
-    width_min, width_max = _width(reader, header, columns)
     found = Layout(
         name=_name(reader, path),
-        kind=reader.choice("kind", ("delimited",)),
-        delimiter=_byte(reader, "delimiter", ","),
-        quote=_byte(reader, "quote", "none"),
-        backslash=backslash,
+        kind=kind,
         encoding=encoding,
         header=header,
         skip_lines=reader.integer("skip_lines", 0, 1000, 0),
-        comment=reader.text("comment", "").encode(),
-        trim=reader.choice("trim", ("yes", "no"), "no") == "yes",
-        width_min=width_min,
-        width_max=width_max,
+        comment=reader.text("comment", "").encode() if kind != JSON else b"",
+        trim=reader.choice("trim", ("yes", "no"), "yes" if kind == FIXED else "no") == "yes",
         columns=columns,
         constants=_constants(reader),
         row_bytes_max=_row_bytes(reader, problems),
     )
-    _check_bytes(reader, found)
+    if kind == DELIMITED:
+        found = _delimited(reader, found)
+    elif kind == FIXED:
+        found = _fixed(reader, found)
+    _check_comment(reader, found)
     _check_fields(reader, found)
     return found if problems.errors == before else None
+
+
+def _delimited(reader: Reader, layout: Layout) -> Layout:
+    """The keys of rows that a sign cuts into columns."""
+    low, high = _width(reader, layout.header, layout.columns)
+    found = replace(
+        layout, delimiter=_byte(reader, "delimiter", ","), quote=_byte(reader, "quote", "none"),
+        backslash=reader.choice("escape", ("doubled", "backslash"), "doubled") == "backslash",
+        width_min=low, width_max=high,
+    )  # fmt: skip
+    if found.delimiter == found.quote:
+        reader.wrong("quote", "delimiter and quote are the same sign", "two different signs",
+                     "correct one of them")
+    return found
+
+
+def _fixed(reader: Reader, layout: Layout) -> Layout:
+    """The keys of records whose columns stand at fixed places."""
+    size = reader.integer("record_bytes", 1, ROW_BYTES_MAX, 0) if "record_bytes" in reader else 0
+    last = max((column.end for column in layout.columns), default=0)
+    if 0 < size < last:
+        reader.wrong("record_bytes", f"'record_bytes' is {size}",
+                     f"at least {last}, where the last column ends", "correct one of the two")
+    if size > layout.row_bytes_max:
+        reader.wrong("record_bytes", f"'record_bytes' is {size}",
+                     f"at most {layout.row_bytes_max}, the limit of a row", "raise `row_bytes`")
+    if size and layout.skip_lines:
+        reader.wrong("skip_lines", "a file of records without line ends has no lines",
+                     "no skip_lines beside record_bytes",
+                     "pass records over by `comment`, or by a condition")
+    return replace(layout, record_bytes=size)
 
 
 def _name(reader: Reader, path: Path) -> str:
@@ -111,10 +148,7 @@ def _byte(reader: Reader, key: str, default: str) -> int:
     return ord(text)
 
 
-def _check_bytes(reader: Reader, layout: Layout) -> None:
-    if layout.delimiter == layout.quote:
-        reader.wrong("quote", "delimiter and quote are the same sign", "two different signs",
-                     "correct one of them")
+def _check_comment(reader: Reader, layout: Layout) -> None:
     if len(layout.comment) > 8 or b"\n" in layout.comment:
         reader.wrong("comment", f"'comment' has {len(layout.comment)} bytes",
                      "at most 8 bytes, without a line end", "shorten it")

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from dataclasses import dataclass, replace
 from typing import Final
 
 from cdr import layout_time
-from cdr.layout_fields import CONDITION, DECIMAL, FIELDS, INTEGER, TIME, WORD
-from cdr.layout_types import COLUMNS_MAX, Column
+from cdr.layout_fields import CLOCK, CONDITION, DECIMAL, FIELDS, INTEGER, TIME, WORD
+from cdr.layout_types import COLUMNS_MAX, DELIMITED, FIXED, JSON, ROW_BYTES_MAX, Column
 from tollbook import clock, codes
 from tollbook.text import Node, Problems, Reader, did_you_mean
 
 ROUNDINGS: Final = ("up", "nearest", "down")
 FIELD_BYTES_MAX: Final = 65_535
-_COMMON: Final = ("at", "name", "to", "type", "optional", "null")
+_PLACE: Final = {DELIMITED: ("at", "name"), FIXED: ("at", "length"), JSON: ("path",)}
+_COMMON: Final = ("to", "type", "optional", "null")
 _VALUE: Final = (*_COMMON, "required", "max_length")
 _KEYS: Final = {
     INTEGER: (*_VALUE, "unit", "round"), DECIMAL: (*_VALUE, "unit", "round"),
-    TIME: (*_VALUE, "format", "zone"), WORD: (*_VALUE, "map"),
+    CLOCK: (*_VALUE, "format", "round"), TIME: (*_VALUE, "format", "zone"), WORD: (*_VALUE, "map"),
     CONDITION: (*_COMMON, "equals", "unless"),
 }  # fmt: skip
 _UNKNOWN: Final = "unknown"
@@ -27,27 +29,34 @@ _CODES: Final = {
 }  # fmt: skip
 
 
-def read(
-    nodes: tuple[Node, ...], problems: Problems, encoding: str, header: str,
-    nulls: tuple[bytes, ...],
-) -> tuple[Column, ...]:  # fmt: skip
+@dataclass(frozen=True)
+class Shape:
+    """What the columns of a layout have in common; ``nulls``: those of the whole layout."""
+
+    kind: str
+    encoding: str
+    header: str
+    nulls: tuple[bytes, ...]
+
+
+def read(nodes: tuple[Node, ...], problems: Problems, shape: Shape) -> tuple[Column, ...]:
     """The columns of a layout, as far as they can be read."""
     found: list[tuple[Node, Column]] = []
     for index, node in enumerate(nodes, 1):
-        column = _column(node, problems, f"column {index}", encoding, header, nulls)
+        column = _column(node, problems, f"column {index}", shape)
         if column is not None:
             found.append((node, column))
     _check_once(found, problems)
+    if len(found) > COLUMNS_MAX:
+        problems.add(nodes[0], f"{len(found)} columns", f"at most {COLUMNS_MAX}", "remove some")
     return tuple(column for _, column in found)
 
 
-def _column(
-    node: Node, problems: Problems, called: str, encoding: str, header: str,
-    nulls: tuple[bytes, ...],
-) -> Column | None:  # fmt: skip
-    target = _scalar(node, "to")
+def _column(node: Node, problems: Problems, called: str, shape: Shape) -> Column | None:
+    target = scalar(node, "to")
     kind = _type_of(node, target)
-    reader = Reader(node, problems, called, _KEYS.get(kind, _VALUE))
+    keys = (*_PLACE[shape.kind], *_KEYS.get(kind, _VALUE))
+    reader = Reader(node, problems, called, keys)
     if not isinstance(node.value, dict):
         return None
     words = tuple(FIELDS)
@@ -56,7 +65,8 @@ def _column(
         return None
     known = FIELDS[field]
     reader.choice("type", known.types, known.types[0])
-    position, name = _place(reader, header)
+    place = {DELIMITED: _place, FIXED: _span, JSON: _path}[shape.kind]
+    position, name, end = place(reader, shape)
     required = reader.choice("required", ("yes", "no"), "yes" if known.required else "no") == "yes"
     optional = reader.choice("optional", ("yes", "no"), "no") == "yes"
     if optional and required:
@@ -64,13 +74,14 @@ def _column(
                      "optional: yes only with required: no", "remove one of the two")
     column = Column(
         position=position, name=name, field=field, type=kind, optional=optional,
-        required=required, nulls=encode_all(reader, "null", encoding, nulls),
-        max_bytes=reader.integer("max_length", 1, FIELD_BYTES_MAX, 255),
+        required=required, nulls=encode_all(reader, "null", shape.encoding, shape.nulls),
+        max_bytes=reader.integer("max_length", 1, FIELD_BYTES_MAX, 255), end=end,
     )  # fmt: skip
-    return _typed(reader, column, encoding)
+    return _typed(reader, column, shape.encoding)
 
 
-def _scalar(node: Node, key: str) -> str:
+def scalar(node: Node, key: str) -> str:
+    """The text of a key whose value is one; "" where it is not."""
     child = node.value.get(key) if isinstance(node.value, dict) else None
     return child.value if child is not None and isinstance(child.value, str) else ""
 
@@ -80,22 +91,51 @@ def _type_of(node: Node, target: str) -> str:
     if target not in FIELDS:
         return ""
     types = FIELDS[target].types
-    return _scalar(node, "type") if _scalar(node, "type") in types else types[0]
+    return scalar(node, "type") if scalar(node, "type") in types else types[0]
 
 
-def _place(reader: Reader, header: str) -> tuple[int, str]:
+def _place(reader: Reader, shape: Shape) -> tuple[int, str, int]:
     """0-based position, or -1 and the name in the header."""
     if ("at" in reader) == ("name" in reader):
         reader.wrong("at", "a column needs its place", "either `at` (from 1) or `name`",
                      "write one of the two")
     if "name" in reader:
-        if header == "none":
+        if shape.header == "none":
             reader.wrong("name", "found by name, but the layout has no header",
                          "`at` with header: none", "give its position, or the kind of header")
-        return -1, reader.text("name", allowed="the column's name in the header")
+        return -1, reader.text("name", allowed="the column's name in the header"), 0
     if "at" not in reader:
-        return -1, ""
-    return reader.integer("at", 1, COLUMNS_MAX) - 1, ""
+        return -1, "", 0
+    return reader.integer("at", 1, COLUMNS_MAX) - 1, "", 0
+
+
+def _span(reader: Reader, shape: Shape) -> tuple[int, str, int]:
+    """The first byte of a column and the place behind its last one, both from 0."""
+    node = reader.keys.get("at")
+    if node is not None and isinstance(node.value, tuple):
+        texts = reader.texts("at")
+        places = [int(text) for text in texts if re.fullmatch(r"[0-9]{1,5}", text)]
+        if "length" in reader or len(texts) != 2 or len(places) != 2 or not (
+            1 <= places[0] <= places[1] <= ROW_BYTES_MAX
+        ):
+            reader.wrong("at", f"'at' is [{', '.join(texts)}]"
+                         + (" beside a length" if "length" in reader else ""),
+                         f"the first and the last byte, from 1 to {ROW_BYTES_MAX}, or the first "
+                         "byte and `length`", "write it as `at: [7, 12]`")
+            return 0, "", 1
+        return places[0] - 1, "", places[1]
+    first = reader.integer("at", 1, ROW_BYTES_MAX)
+    size = reader.integer("length", 1, ROW_BYTES_MAX + 1 - first, 1)
+    return first - 1, "", first - 1 + size
+
+
+def _path(reader: Reader, shape: Shape) -> tuple[int, str, int]:
+    """The keys that lead to a value."""
+    name = reader.text("path", allowed="keys with dots between them, such as variables.duration")
+    if name and not all(name.split(".")):
+        reader.wrong("path", f"'path' is '{name}'",
+                     "keys with dots between them, such as variables.duration", "correct the path")
+    return -1, name, 0
 
 
 def _typed(reader: Reader, column: Column, encoding: str) -> Column:
@@ -104,6 +144,8 @@ def _typed(reader: Reader, column: Column, encoding: str) -> Column:
         return _numeric(reader, column)
     if column.type == TIME:
         return _time(reader, column)
+    if column.type == CLOCK:
+        return _clock(reader, column)
     if column.type == WORD:
         return replace(column, words=_map(reader, column.field, encoding))
     if column.type == CONDITION:
@@ -128,6 +170,15 @@ def _numeric(reader: Reader, column: Column) -> Column:
         reader.wrong("round", "a charge is never rounded on reading",
                      "at most six decimals of the currency unit", "remove it")
     return replace(column, times=unit.times, per=unit.per, rounding=rounding)
+
+
+def _clock(reader: Reader, column: Column) -> Column:
+    text = reader.text("format", allowed=layout_time.CLOCK_ALLOWED)
+    try:
+        layout_time.parse_clock(text or "h:mm:ss")
+    except ValueError as error:
+        reader.wrong("format", f"'{text}': {error}", layout_time.CLOCK_ALLOWED, "correct it")
+    return replace(column, time_format=text, rounding=reader.choice("round", ROUNDINGS, "up"))
 
 
 def _time(reader: Reader, column: Column) -> Column:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 TEXT, NUMBER, WORD, INTEGER, DECIMAL = "text", "number", "word", "integer", "decimal"
-IMSI, IMEI, TIME, CONDITION = "imsi", "imei", "time", "condition"
+IMSI, IMEI, TIME, CONDITION, CLOCK = "imsi", "imei", "time", "condition", "clock"
 
 INT32_MAX: Final = 2**31 - 1
 INT64_MAX: Final = 10**18 - 1  # eighteen digits; products with a unit are checked against it
@@ -65,7 +65,7 @@ FIELDS: Final = {
     "start": Field("start_utc_s", (TIME,), required=True),
     "start_date": Field("start_utc_s", (TIME,), required=True),
     "start_clock": Field("start_utc_s", (TIME,), required=True),
-    "duration": Field("duration_s", (INTEGER, DECIMAL), TIME_UNITS),
+    "duration": Field("duration_s", (INTEGER, DECIMAL, CLOCK), TIME_UNITS),
     "up_volume": Field("up_bytes", (INTEGER, DECIMAL), SIZE_UNITS),
     "down_volume": Field("down_bytes", (INTEGER, DECIMAL), SIZE_UNITS),
     "events": Field("event_count", (INTEGER,)),

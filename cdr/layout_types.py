@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+DELIMITED, FIXED, JSON = "delimited", "fixed", "json"  # kinds of layout
 COLUMNS_MAX: Final = 512
 ROW_BYTES_MAX: Final = 65_536
 
@@ -13,7 +14,9 @@ ROW_BYTES_MAX: Final = 65_536
 class Column:
     """One column of the file that feeds a canonical field.
 
-    position: 0-based place in a row; -1 where the column is found by ``name`` in the header.
+    position: 0-based place in a row; -1 where the column is found by ``name`` in the header. Of a
+    fixed layout its first byte, and ``end`` the place behind its last one; of a JSON layout
+    ``name`` is the path of keys, with a dot between them.
     field: key of ``layout_fields.FIELDS``; type: one of its types.
     optional: a header, or a shorter row, may lack the column; required: no row may leave it empty.
     nulls: texts that mean "no value" beside the empty text.
@@ -38,6 +41,7 @@ class Column:
     words: tuple[tuple[bytes, int], ...] = ()
     unless: bool = False
     max_bytes: int = 255
+    end: int = 0
 
     @property
     def label(self) -> str:
@@ -49,23 +53,25 @@ class Column:
 class Layout:
     """A layout that was read without problems; see docs/layouts.md for what each key means.
 
-    delimiter, quote: one byte each (quote -1: none); backslash: a backslash escapes the next byte.
-    width_min, width_max: columns that a row may have; 0, 0 with a header: as many as it names.
     constants: canonical field -> code, integer or text for every row.
+    Of delimited layouts: delimiter, quote: one byte each (-1: none); backslash: a backslash escapes
+    the next byte; width_min, width_max: columns that a row may have; 0, 0 with a header: as many as
+    it names. Of fixed ones: record_bytes: length of all records; 0: lines.
     """
 
     name: str
     kind: str
-    delimiter: int
-    quote: int
-    backslash: bool
     encoding: str
     header: str
     skip_lines: int
     comment: bytes
     trim: bool
-    width_min: int
-    width_max: int
     columns: tuple[Column, ...]
     constants: tuple[tuple[str, int | str], ...]
     row_bytes_max: int
+    delimiter: int = -1
+    quote: int = -1
+    backslash: bool = False
+    width_min: int = 0
+    width_max: int = 0
+    record_bytes: int = 0

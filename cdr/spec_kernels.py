@@ -37,10 +37,15 @@ KIND_DECIMAL: Final = 3  # the same; B is 1
 KIND_WORD: Final = 4  # A group of words, B -, C reason, D rule
 KIND_TIME_FIXED: Final = 5  # A format, B separator, C -, D first of zone, E its size
 KIND_TIME: Final = 6  # A -, B first item, C items, D first of zone, E its size, F part
+KIND_CLOCK: Final = 7  # A 1, B first item, C rounding, D largest, E items, F -, G reason
 
 ROUND_UP, ROUND_NEAREST, ROUND_DOWN, ROUND_NEVER = range(4)
 # Rules of KIND_WORD: store the word's code; or a row without, or with, one of them is no charge.
 RULE_CODE, RULE_EQUALS, RULE_UNLESS = range(3)
+# Codes of items of durations that are written as clocks; beside them how many digits there are (0:
+# as many as follow, at most CLOCK_DIGITS), or the literal byte.
+CLOCK_LITERAL, CLOCK_HOUR, CLOCK_MINUTE, CLOCK_SECOND, CLOCK_FRACTION = range(5)
+CLOCK_DIGITS: Final = 6  # so that hours in nanoseconds fit an int64
 # Times in fixed places: local; with an offset; as ISO 8601 has it, with a fraction and an offset.
 FORMAT_LOCAL, FORMAT_OFFSET, FORMAT_ISO = range(3)
 # A group of words: its first slot; how far a hash is shifted down; what it is multiplied with, so
@@ -52,7 +57,7 @@ LENGTH_MIX: Final = 0x9E3779B97F4A7C15  # makes the length a part of the hash
 PART_DAY, PART_WHOLE, PART_CLOCK = range(3)
 # Codes of items of other formats; cdr.layout_time makes them, a test compares the two.
 (ITEM_LITERAL, ITEM_YEAR, ITEM_MONTH, ITEM_DAY, ITEM_HOUR, ITEM_MINUTE, ITEM_SECOND, ITEM_FRACTION,
- ITEM_OFFSET, ITEM_EPOCH_S, ITEM_EPOCH_MS) = range(11)  # fmt: skip
+ ITEM_OFFSET, ITEM_EPOCH_S, ITEM_EPOCH_MS, ITEM_YEAR_TWO) = range(12)  # fmt: skip
 
 # Rows of the arrays of Output.
 (RECORD_ID, BYTE_OFFSET, FAULT_BEGIN, FAULT_LENGTH, IMSI, IMEI, START, DURATION, UP_BYTES,
@@ -64,7 +69,10 @@ SERVICE, DIRECTION, FORWARD = range(3)
 CODES_COUNT: Final = 3
 
 # Fields of the array that describes a block.
-SIZE, BLOCK_OFFSET, FIRST_ID, IS_QUOTED, IS_CHECKED = range(5)
+SIZE, BLOCK_OFFSET, FIRST_ID, RECORDS, IS_CHECKED = range(5)
+# How the records of a block are found: at every line end; by a walk through quotes; or they and
+# their fields were found before (fixed places, JSON).
+RECORDS_PLAIN, RECORDS_QUOTED, RECORDS_GIVEN = range(3)
 # Output.totals
 TOTAL_ROWS, TOTAL_BLANK, TOTAL_COMMENT = range(3)
 
@@ -111,7 +119,7 @@ class Scratch(NamedTuple):
     bounds: np.ndarray  # int32 [columns + 1 and more, window]: ends of fields, in block or ``row``
     raw: np.ndarray  # int32, the same shape: ends of fields in the block (plain: the same memory)
     rows: np.ndarray  # int64 [5, window]: ROW_BEGIN .. ROW_REASON of each row
-    row: np.ndarray  # uint8: fields of the window without quotes and escapes
+    row: np.ndarray  # uint8: fields of the window without quotes and escapes, or those given
     low: np.ndarray  # int32 [window]: first byte of the field that an op reads
     length: np.ndarray  # int32 [window]: its bytes; 0: no value
     fault: np.ndarray  # int32 [window]: the reason for which the field is bad; 0: none

@@ -245,6 +245,9 @@ def read_items(
                 return fault, fault, offset
         elif code == k.ITEM_YEAR:
             year = b.digits(source, at, behind - at)
+        elif code == k.ITEM_YEAR_TWO:
+            year = b.two_digits(source, at)
+            year += (2000 if year < 70 else 1900) if year >= 0 else 0
         elif code == k.ITEM_MONTH:
             month = b.two_digits(source, at)
         elif code == k.ITEM_DAY:
@@ -271,13 +274,14 @@ def read_time(
     low, lengths, fault, state = s.low, s.length, s.fault, s.state
     starts, offsets = out.numbers[k.START], out.smalls[k.UTC_OFFSET]
     code, part = spec.items[op[k.OP_B], 0], op[k.OP_F]
+    is_epoch = code == k.ITEM_EPOCH_S or code == k.ITEM_EPOCH_MS
     absent: Int = np.int64(-1)
     none: Int = np.int64(NONE)
     for r in range(s.state[k.STATE_COUNT]):
         at, length, row = np.int64(low[r]), np.int64(lengths[r]), first_row + r
         starts[row], offsets[row] = 0, 0
         day, second, offset = absent, absent, none
-        if length > 0 and code >= k.ITEM_EPOCH_S:
+        if length > 0 and is_epoch:
             second = read_epoch(source, at, length, code)
             day = second // DAY_S
             if second >= 0:

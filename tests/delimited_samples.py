@@ -110,8 +110,12 @@ def every_layout(folder: Path) -> dict[str, Layout]:
 
 
 def load(folder: Path, name: str) -> Layout:
+    return load_text(folder, name, TEXTS[name])
+
+
+def load_text(folder: Path, name: str, text: str) -> Layout:
     path = folder / f"{name}.yaml"
-    path.write_text(TEXTS[name])
+    path.write_text(text)
     problems = Problems()
     found = layout.load(path, problems)
     problems.refuse_if_any()

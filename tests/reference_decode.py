@@ -226,7 +226,33 @@ def value_of(column: Column, text: bytes, layout: Layout) -> Any:
         return text.decode()
     if column.type == "text":
         return text_of(text, layout.encoding)
+    if column.type == "clock":
+        return clock(column, text)
     return quantity(column, text)
+
+
+def clock(column: Column, text: bytes) -> int:
+    """``h:mm:ss`` and the like: a letter for each digit, one alone for any number of them."""
+    pattern, runs = "", re.findall(r"h+|m+|s+|f+|.", column.time_format)
+    for place, run in enumerate(runs):
+        letter, behind = run[0], runs[place + 1 : place + 2]
+        if letter not in "hmsf":
+            pattern += re.escape(run)
+        elif len(run) == 1 and (not behind or behind[0][0] not in "hmsf"):
+            pattern += rf"(?P<{letter}>[0-9]{{1,{9 if letter == 'f' else 6}}})"
+        else:
+            pattern += rf"(?P<{letter}>[0-9]{{{len(run)}}})"
+    match = re.fullmatch(pattern, text.decode("latin-1"))
+    if match is None:
+        raise Fault("time_malformed")
+    found = match.groupdict()
+    if any(int(found[name]) > 59 for name in list(found)[1:] if name != "f"):
+        raise Fault("time_malformed")
+    hours, minutes, seconds = (int(found.get(name, 0)) for name in "hms")
+    part = Fraction(int(found.get("f", 0)), 10 ** len(found.get("f", "")))
+    exact = hours * 3600 + minutes * 60 + seconds + part
+    nearest = floor(exact + Fraction(1, 2))
+    return {"up": ceil(exact), "down": floor(exact), "nearest": nearest}[column.rounding]
 
 
 def text_of(text: bytes, encoding: str) -> str:
@@ -268,7 +294,8 @@ ISO = (
     r"(?P<Y>\d{4})-(?P<m>\d\d)-(?P<d>\d\d)[T ](?P<H>\d\d):(?P<M>\d\d):(?P<S>\d\d)"
     r"(?:[.,]\d+)?(?P<z>Z|[+-]\d\d(?::?\d\d)?)"
 )
-DIRECTIVE = {"Y": r"(?P<Y>\d{4})", "f": r"\d+", "z": r"(?P<z>Z|[+-]\d\d(?::?\d\d)?)", "%": "%"}
+DIRECTIVE = {"Y": r"(?P<Y>\d{4})", "y": r"(?P<y>\d\d)", "f": r"\d+",
+             "z": r"(?P<z>Z|[+-]\d\d(?::?\d\d)?)", "%": "%"}  # fmt: skip
 
 
 def read_time(
@@ -320,7 +347,11 @@ def by_directives(form: str, text: bytes) -> tuple[dict[str, int], bytes]:
         raise Fault("time_malformed")
     found = match.groupdict()
     offset = found.pop("z", None)
-    return {name: int(value) for name, value in found.items()}, (offset or "").encode()
+    numbers = {name: int(value) for name, value in found.items()}
+    if "y" in numbers:
+        year = numbers.pop("y")
+        numbers["Y"] = year + (2000 if year < 70 else 1900)
+    return numbers, (offset or "").encode()
 
 
 def moment(found: dict[str, int]) -> datetime:

@@ -160,8 +160,10 @@ def test_kernels_use_the_codes_of_the_tables() -> None:
         assert getattr(k, name) == reasons.CODE[name.lower()]
     assert k.FLAG_AMBIGUOUS_CLOCK == codes.FLAG_AMBIGUOUS_CLOCK
     for name in ("LITERAL", "YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND", "FRACTION",
-                 "OFFSET", "EPOCH_S", "EPOCH_MS"):  # fmt: skip
+                 "OFFSET", "EPOCH_S", "EPOCH_MS", "YEAR_TWO"):  # fmt: skip
         assert getattr(k, "ITEM_" + name) == getattr(layout_time, name)
+    for name in ("LITERAL", "HOUR", "MINUTE", "SECOND", "FRACTION", "DIGITS"):
+        assert getattr(k, "CLOCK_" + name) == getattr(layout_time, "CLOCK_" + name)
 
 
 def test_every_reader_has_the_verbs() -> None:
