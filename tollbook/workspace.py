@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tollbook import customers, duplicate_rules, mediation, network, numbering, sources
+from tollbook import alarm_rules, customers, duplicate_rules, mediation, network, numbering, sources
+from tollbook.alarm_rules import AlarmRules
 from tollbook.clock import DAY_S
 from tollbook.codes import FORWARDS
 from tollbook.customers import Customers
@@ -27,7 +28,7 @@ from tollbook.text import Node, Problems, Reader, did_you_mean, load_yaml
 FILE: Final = "operator.yaml"
 _KEYS: Final = (
     "operator", "numbering", "national_roaming", "places", "store", "sources", "duplicates",
-    "limits", "mediation",
+    "limits", "mediation", "alarms",
 )  # fmt: skip
 
 NATIONAL_ROAMINGS: Final = ("never", "zone", "region")
@@ -100,6 +101,7 @@ class Workspace:
     store: Store
     places: Places = Places()
     mediation: Mediation = NO_MEDIATION
+    alarms: AlarmRules = field(default_factory=AlarmRules)
 
     def inbox(self, source: Source) -> Path:
         """The folder in which a source's files arrive."""
@@ -164,7 +166,8 @@ def load(root: Path, problems: Problems | None = None) -> Workspace:
     operator = _operator(_part(keys, "operator", (
         "name", "country", "currency", "currency_digits", "time_zone", "tadig")))
     limits = _limits(_part(keys, "limits", ("age", "future", "duration", "volume")))
-    read_sources = sources.read_all(keys, operator.time_zone)
+    alarms = alarm_rules.read(_part(keys, "alarms", alarm_rules.KEYS))
+    read_sources = sources.read_all(keys, operator.time_zone, alarms)
     workspace = Workspace(
         root=root,
         operator=operator,
@@ -183,6 +186,7 @@ def load(root: Path, problems: Problems | None = None) -> Workspace:
             _part(keys, "mediation", ("discard", "filter", "pair_forwarded")),
             [source.name for source in read_sources], root,
         ),
+        alarms=alarms,
     )
     if problems is None:
         noted.refuse_if_any()

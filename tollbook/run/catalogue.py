@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     Connection,
@@ -60,7 +60,7 @@ class Run:
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file from the network as the catalogue knows it."""
+    """A file from the network as the catalogue knows it; the columns of ``tables.FILES``."""
 
     file_number: int
     run_number: int
@@ -72,6 +72,22 @@ class InputFile:
     sequence: int = -1
     rows: int = 0
     refused: str = ""
+    file_utc_s: int = 0
+    request_number: int = 0
+    expected: int = -1
+    first_start_utc_s: int = 0
+    last_start_utc_s: int = 0
+    seconds: int = 0
+    volume_bytes: int = 0
+    errors: int = 0
+    duplicates: int = 0
+
+
+# What a run learns of a file by reading it.
+_FOUND_IN_FILE: Final = (
+    "rows", "refused", "first_start_utc_s", "last_start_utc_s", "seconds", "volume_bytes",
+    "errors", "duplicates",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -226,9 +242,12 @@ class Catalogue:
             return {(r["source"], r["name"]): (r["size_bytes"], r["modified_ns"], r["why"])
                     for r in rows}  # fmt: skip
 
-    def add_refusal(self, link: Connection, file: InputFile, why: str) -> None:
+    def add_refusal(self, link: Connection, file: InputFile, why: str, now_utc_s: int) -> None:
         key = (REFUSALS.c.source == file.source) & (REFUSALS.c.name == file.name)
-        values = {"size_bytes": file.size_bytes, "modified_ns": file.modified_ns, "why": why}
+        values = {
+            "size_bytes": file.size_bytes, "modified_ns": file.modified_ns, "why": why,
+            "sha256": file.sha256, "refused_utc_s": now_utc_s, "looked_at": 0,
+        }  # fmt: skip
         if link.execute(update(REFUSALS).where(key).values(**values)).rowcount == 0:
             link.execute(insert(REFUSALS).values(source=file.source, name=file.name, **values))
 
@@ -237,7 +256,7 @@ class Catalogue:
             link.execute(
                 update(FILES)
                 .where(FILES.c.file_number == file.file_number)
-                .values(rows=file.rows, refused=file.refused)
+                .values(**{name: getattr(file, name) for name in _FOUND_IN_FILE})
             )
 
     # ---- lake files, totals, periods, snapshots

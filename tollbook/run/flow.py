@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,9 +25,10 @@ from rating.duplicates import Repeats
 from rating.reference import Reference
 from tollbook import schemas
 from tollbook.errors import BrokenFile
-from tollbook.run import index
+from tollbook.run import index, manifest
 from tollbook.run.catalogue import LakeFile
 from tollbook.run.exchange import ChunkKey, Exchange
+from tollbook.run.manifest import Figures
 from tollbook.run.parts import Others, Part, Target, Written
 from tollbook.run.pile import Pile
 from tollbook.run.pipeline import BY_NAME
@@ -62,7 +63,10 @@ class Tariffs:
 
 @dataclass
 class Flow:
-    """One run's way through the stages, and what it has gathered."""
+    """One run's way through the stages, and what it has gathered.
+
+    recollected: numbers of files that were asked for again.
+    """
 
     reference: Reference
     tariffs: Tariffs
@@ -74,6 +78,8 @@ class Flow:
     tally: Tally = field(default_factory=Tally)
     decoded_rows: dict[int, int] = field(default_factory=dict)
     broken: dict[int, BrokenFile] = field(default_factory=dict)
+    figures: dict[int, Figures] = field(default_factory=dict)
+    recollected: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         half = self.memory_bytes // 8  # for duplicate keys; half of it for rejected rows
@@ -102,21 +108,24 @@ class Chunk:
 def scatter(flow: Flow, chunks: Iterable[Chunk], validated: bool = False) -> None:
     """Phase 1. ``validated``: the rows passed validation before (they come out of suspense)."""
 
-    def work(chunk: Chunk) -> tuple[Chunk, int]:
+    def work(chunk: Chunk) -> tuple[Chunk, int, Figures]:
         file_number = chunk.key[0]
         if file_number in flow.broken:
-            return chunk, 0
+            return chunk, 0, Figures()
         try:
             decoded = chunk.decode()
         except BrokenFile as error:
             flow.broken[file_number] = error
-            return chunk, 0
+            return chunk, 0, Figures()
+        if file_number in flow.recollected:
+            decoded = replace(decoded, batch=manifest.recollected(decoded.batch))
         _scatter_chunk(flow, chunk.key, decoded, validated)
-        return chunk, decoded.batch.num_rows
+        return chunk, decoded.batch.num_rows, manifest.figures_of(decoded.batch)
 
-    for chunk, rows in in_order(flow.threads, work, chunks):
+    for chunk, rows, figures in in_order(flow.threads, work, chunks):
         number = chunk.key[0]
         flow.decoded_rows[number] = flow.decoded_rows.get(number, 0) + rows
+        flow.figures[number] = flow.figures.get(number, Figures()) + figures
         flow.progress.advance(chunk.size)
     for number in flow.broken:  # a broken file is refused whole: nothing of it goes on
         flow.usage.drop_file(number)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from cdr import formats
 from cdr.files import sha256
 from tollbook.errors import BrokenFile, TollbookError
-from tollbook.run import commit, flow, work
+from tollbook.run import commit, flow, manifest, requests, work
 from tollbook.run.catalogue import InputFile, Run
 from tollbook.run.data import Data
 from tollbook.run.flow import Chunk, Flow
@@ -26,19 +26,21 @@ def execute(session: Session, run: Run) -> Outcome:
     files = session.catalogue.files(run.run_number)
     check_unchanged(session, files)
     with work.prepared(session, run) as (found, going):
+        going.recollected = frozenset(file.file_number for file in files if file.request_number)
         session.progress.start("decode and guide", sum(file.size_bytes for file in files))
         flow.scatter(going, chunks(session, found, files, going))
         done = work.finish(session, going)
         refused = {number: str(error) for number, error in going.broken.items()}
-        read = [
+        read = manifest.filled_in((
             replace(file, rows=going.decoded_rows.get(file.file_number, 0),
                     refused=refused.get(file.file_number, ""))
             for file in files
-        ]  # fmt: skip
+        ), going.figures, done.totals)  # fmt: skip
         decoded = {file.file_number: file.rows for file in read if not file.refused}
 
     def record(link: Connection) -> None:
         session.catalogue.update_files(link, read)
+        requests.arrived(link, (file for file in read if not file.refused), run.as_of_utc_s)
         session.catalogue.add_totals(link, run.run_number, done.totals)
 
     elapsed_ms = round(1000 * (time.monotonic() - began))

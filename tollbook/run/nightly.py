@@ -13,7 +13,7 @@ from typing import Any
 
 from cdr.files import sha256
 from tollbook import codes, reasons
-from tollbook.run import plan, pool, snapshots
+from tollbook.run import plan, pool, requests, snapshots
 from tollbook.run.catalogue import Run, Total
 from tollbook.run.session import Session, commit_plan, execute, writing
 
@@ -46,18 +46,19 @@ def run(session: Session, as_of_utc_s: int | None = None) -> Outcome:
     with writing(session) as put_right:
         catalogue = session.catalogue
         number = catalogue.next_run_number()
+        now = int(time.time()) if as_of_utc_s is None else as_of_utc_s
         found, snapshot = _collect(session, number)
         if found.refused:
             with catalogue.transaction() as link:
                 for file, why in found.refused:
-                    catalogue.add_refusal(link, file, why)
+                    catalogue.add_refusal(link, file, why, now)
+                requests.arrived(link, (file for file, _ in found.refused), now)
         told = Outcome(
             refused=tuple((f"{file.source}/{file.name}", why) for file, why in found.refused),
             unmatched=tuple(found.unmatched), put_right=tuple(put_right),
         )  # fmt: skip
         if snapshot is None:
             return told
-        now = int(time.time()) if as_of_utc_s is None else as_of_utc_s
         planned = commit_plan(session, "night", snapshot, now, files=found.new)
         done: Outcome = execute(session, planned)
         return merge(done, told)

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from tollbook.run import requests
 from tollbook.run.catalogue import Catalogue, InputFile
+from tollbook.run.requests import Request
 from tollbook.sources import Source
 from tollbook.workspace import Workspace
 
@@ -26,11 +28,13 @@ class Collected:
     refused: copies and changed files, with why; told once and then remembered.
     unmatched: files that are passed over this time, with why: names that fit no pattern of their
         source, copies of files that this very run reads.
+    unfinished: source, name and time of the last change of files that are still written.
     """
 
     new: list[InputFile] = field(default_factory=list)
     refused: list[tuple[InputFile, str]] = field(default_factory=list)
     unmatched: list[str] = field(default_factory=list)
+    unfinished: list[tuple[str, str, int]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -38,11 +42,13 @@ class _Known:
     """What the catalogue knows of the inbox.
 
     by_hash: files that gave records; a header without any is the same in every quiet hour.
+    asked: requests for files that are open.
     """
 
     by_name: dict[tuple[str, str], InputFile]
     by_hash: dict[str, InputFile]
     refusals: dict[tuple[str, str], tuple[int, int, str]]
+    asked: list[Request]
 
 
 def collect(
@@ -54,6 +60,7 @@ def collect(
         {(file.source, file.name): file for file in files},
         {file.sha256: file for file in files if file.rows},
         catalogue.refusals(),
+        requests.read(catalogue, requests.OPEN),
     )
     found = Collected()
     found.unmatched.extend(_strangers(workspace))
@@ -108,7 +115,10 @@ def _candidate(
 ) -> InputFile | None:
     """The file as a candidate; None if it is known, unfinished or of no pattern."""
     name = path.name
-    if not path.is_file() or name.startswith(".") or name.endswith(UNFINISHED):
+    if not path.is_file() or name.startswith("."):
+        return None
+    if name.endswith(UNFINISHED):
+        found.unfinished.append((source.name, name, path.stat().st_mtime_ns))
         return None
     matched = source.match(name)
     if matched is None:
@@ -125,11 +135,17 @@ def _candidate(
     file = InputFile(
         0, run_number, source.name, name, digest_of(path), *state,
         sequence=-1 if matched.sequence is None else matched.sequence,
+        file_utc_s=source.file_utc_s(matched, stat.st_mtime_ns),
     )  # fmt: skip
+    file = replace(file, request_number=requests.covering(known.asked, file))
     if before is None or before.refused:
         return file
-    if before.sha256 == file.sha256:
-        return None  # only its time changed
-    why = f"its content changed after it was processed as F{before.file_number}"
-    found.refused.append((file, why))
-    return None
+    if before.sha256 != file.sha256:
+        if file.request_number:
+            return file
+        why = f"its content changed after it was processed as F{before.file_number}"
+        found.refused.append((file, why))
+    elif file.request_number:
+        why = f"it was asked for again, and is what was processed as F{before.file_number}"
+        found.refused.append((file, why))
+    return None  # otherwise only its time changed

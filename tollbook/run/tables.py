@@ -47,6 +47,16 @@ FILES: Final = Table(
     Column("sequence", BigInteger, nullable=False),  # -1: the name holds none
     Column("rows", BigInteger, nullable=False),
     Column("refused", Text, nullable=False),  # "": read; else why nothing of it was used
+    # The manifest: when the file was made, which request asked for it, what was found in it.
+    Column("file_utc_s", BigInteger, nullable=False, index=True),
+    Column("request_number", Integer, nullable=False),  # 0: nobody asked for it again
+    Column("expected", BigInteger, nullable=False),  # the sequence that was due; -1: any
+    Column("first_start_utc_s", BigInteger, nullable=False),  # of readable records; 0: none
+    Column("last_start_utc_s", BigInteger, nullable=False),
+    Column("seconds", BigInteger, nullable=False),  # durations of its readable records
+    Column("volume_bytes", BigInteger, nullable=False),
+    Column("errors", BigInteger, nullable=False),  # records that its run put into suspense
+    Column("duplicates", BigInteger, nullable=False),
 )  # fmt: skip
 
 # Files that lie in the inbox and are not to be read: copies of what was processed.
@@ -57,6 +67,55 @@ REFUSALS: Final = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("modified_ns", BigInteger, nullable=False),
     Column("why", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("refused_utc_s", BigInteger, nullable=False),
+    Column("looked_at", Integer, nullable=False),  # 1: the alarms have taken note of it
+)  # fmt: skip
+
+# Sequence numbers that a source has passed over.
+GAPS: Final = Table(
+    "sequence_gaps", METADATA,
+    Column("gap_number", Integer, primary_key=True, autoincrement=False),
+    Column("source", String(200), nullable=False, index=True),
+    Column("numbers", Text, nullable=False),  # as it was found: "17-19", "999998-999999 0-2"
+    Column("missing", Text, nullable=False),  # what is still missing of it; "": nothing
+    Column("since_utc_s", BigInteger, nullable=False),  # when the file after it was made
+)  # fmt: skip
+
+# Files that were asked for again.
+REQUESTS: Final = Table(
+    "requests", METADATA,
+    Column("request_number", Integer, primary_key=True, autoincrement=False),
+    Column("source", String(200), nullable=False, index=True),
+    Column("sequences", Text, nullable=False),  # "17-19"; "": not by sequence
+    Column("file_name", String(1000), nullable=False),  # "": not by name
+    Column("from_utc_s", BigInteger, nullable=False),  # files made from then on ...
+    Column("to_utc_s", BigInteger, nullable=False),  # ... to before then; 0 and 0: not by time
+    Column("missing", Text, nullable=False),  # sequences that have not arrived since
+    Column("note", Text, nullable=False),
+    Column("asked_by", String(200), nullable=False),
+    Column("asked_utc_s", BigInteger, nullable=False),
+    Column("state", String(12), nullable=False),  # open | filled | closed
+    Column("ended_utc_s", BigInteger, nullable=False),  # 0: it is open
+    Column("ended_by", String(200), nullable=False),  # "": the files that arrived
+)  # fmt: skip
+
+ALARMS: Final = Table(
+    "alarms", METADATA,
+    Column("alarm_number", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(40), nullable=False),
+    Column("source", String(200), nullable=False),  # "": of no source
+    Column("subject", String(200), nullable=False),  # a gap's numbers; "": the source as such
+    Column("level", String(12), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("raised_utc_s", BigInteger, nullable=False),
+    Column("seen_utc_s", BigInteger, nullable=False),  # when its condition was last found
+    Column("told_utc_s", BigInteger, nullable=False),  # when people were last told
+    Column("repeats", Integer, nullable=False),  # how often it was found again
+    Column("acknowledged_utc_s", BigInteger, nullable=False),  # 0: nobody has
+    Column("acknowledged_by", String(200), nullable=False),
+    Column("note", Text, nullable=False),
+    Column("cleared_utc_s", BigInteger, nullable=False),  # 0: it stands
 )  # fmt: skip
 
 LAKE_FILES: Final = Table(

@@ -1,0 +1,88 @@
+"""The manifest: what a file held, found while it is decoded.
+
+A file's first and last start, seconds and volume come from columns that are at hand when a piece of
+it is decoded: a few sums of whole columns, no work for each record. Errors and duplicates are the
+control totals of the run that read the file.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from tollbook.codes import FLAG_RECOLLECTED
+from tollbook.money import exact_sum
+from tollbook.run.catalogue import InputFile, Total
+from tollbook.stage import ints, with_columns
+
+_STORED_MAX: Final = 2**63 - 1  # a catalogue's integer; only sums of garbage come near it
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of the readable records of a file, or of a piece of it; starts are 0 where there is none."""
+
+    first_start_utc_s: int = 0
+    last_start_utc_s: int = 0
+    seconds: int = 0
+    volume_bytes: int = 0
+
+    def __add__(self, other: Figures) -> Figures:
+        firsts = [one.first_start_utc_s for one in (self, other) if one.first_start_utc_s]
+        return Figures(
+            min(firsts, default=0),
+            max(self.last_start_utc_s, other.last_start_utc_s),
+            self.seconds + other.seconds,
+            self.volume_bytes + other.volume_bytes,
+        )
+
+
+def figures_of(batch: pa.RecordBatch) -> Figures:
+    """The figures of a batch of schemas.CDR; rows with a reason are passed by."""
+    names = ("start_utc_s", "duration_s", "up_bytes", "down_bytes")
+    start, duration, up, down = (ints(batch, name) for name in names)
+    reason = ints(batch, "reason")
+    if reason.any():
+        good = reason == 0
+        start, duration, up, down = start[good], duration[good], up[good], down[good]
+    if len(start) == 0:
+        return Figures()
+    return Figures(
+        int(start.min()), int(start.max()), exact_sum(duration), exact_sum(up) + exact_sum(down)
+    )
+
+
+def recollected(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with every record marked as one of a file that was asked for again."""
+    flags = ints(batch, "flags") | np.int32(FLAG_RECOLLECTED)
+    return with_columns(batch, {"flags": flags}, batch.schema)
+
+
+def filled_in(
+    files: Iterable[InputFile], figures: dict[int, Figures], totals: Iterable[Total]
+) -> list[InputFile]:
+    """The files of a run with their figures; of a refused file nothing is counted."""
+    fates: Counter[tuple[int, str]] = Counter()
+    for total in totals:
+        fates[total.file_number, total.disposition] += max(total.rows, 0)
+    found = []
+    for file in files:
+        if file.refused:
+            found.append(file)
+            continue
+        of_file = figures.get(file.file_number, Figures())
+        found.append(replace(
+            file,
+            first_start_utc_s=of_file.first_start_utc_s,
+            last_start_utc_s=of_file.last_start_utc_s,
+            seconds=min(of_file.seconds, _STORED_MAX),
+            volume_bytes=min(of_file.volume_bytes, _STORED_MAX),
+            errors=fates[file.file_number, "suspended"],
+            duplicates=fates[file.file_number, "duplicate"],
+        ))  # fmt: skip
+    return found
