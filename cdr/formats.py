@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Final
 
 READERS: Final = {
+    "ber": "cdr.native_reader",
     "delimited": "cdr.delimited",
     "fixed": "cdr.fixed",
     "json": "cdr.json_lines",

@@ -12,17 +12,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from cdr import layout_columns
+from cdr import ber_layout, layout_columns
+from cdr.ber_layout import BerLayout
 from cdr.layout_fields import CONDITION, CONDITION_REASON, CONSTANT_FIELDS, FIELDS, INTEGER, WORD
 from cdr.layout_types import COLUMNS_MAX, DELIMITED, FIXED, JSON, ROW_BYTES_MAX, Column, Layout
 from tollbook import codes
 from tollbook.errors import NotFound
 from tollbook.text import Problems, Reader, did_you_mean, load_yaml
 
-__all__ = ["COLUMNS_MAX", "ROW_BYTES_MAX", "SHIPPED", "Column", "Layout", "load", "shipped",
-           "shipped_path"]
+__all__ = ["COLUMNS_MAX", "ROW_BYTES_MAX", "SHIPPED", "AnyLayout", "Column", "Layout", "load",
+           "shipped", "shipped_path"]
 
-SHIPPED: Final = ("asterisk", "cucm", "freeswitch", "ribbon", "tollbook")
+SHIPPED: Final = ("asterisk", "cucm", "freeswitch", "nrtrde", "ribbon", "tap", "tollbook",
+                  "ts32298")  # fmt: skip
 ENCODINGS: Final = ("utf-8", "latin-1", "ascii")
 HEADERS: Final = ("none", "names", "names+types")
 _COMMON: Final = ("layout", "kind", "skip_lines", "trim", "null", "columns", "constants", "keep",
@@ -33,6 +35,7 @@ _KEYS: Final = {
     FIXED: (*_COMMON, "encoding", "comment", "record_bytes"),
     JSON: _COMMON,
 }  # fmt: skip
+AnyLayout = Layout | BerLayout
 _FOLDER: Final = Path(__file__).parent / "layouts"
 
 
@@ -46,7 +49,7 @@ def shipped_path(name: str) -> Path:
     return _FOLDER / f"{name}.yaml"
 
 
-def shipped(name: str) -> Layout:
+def shipped(name: str) -> AnyLayout:
     """A layout that comes with tollbook; raises NotFound for another name."""
     problems = Problems()
     found = load(shipped_path(name), problems, f"cdr/layouts/{name}.yaml")
@@ -55,17 +58,19 @@ def shipped(name: str) -> Layout:
     return found
 
 
-def load(path: Path, problems: Problems, shown: str | None = None) -> Layout | None:
+def load(path: Path, problems: Problems, shown: str | None = None) -> AnyLayout | None:
     """A layout file; None after its problems were noted. ``shown`` is its name in messages."""
     tree = load_yaml(path, problems, shown)
     if tree is None:
         return None
+    if ber_layout.is_meant(tree):
+        return ber_layout.read(tree, path, problems)
     before = problems.errors
     kind = layout_columns.scalar(tree, "kind")
     reader = Reader(tree, problems, "layout", _KEYS.get(kind, _KEYS[DELIMITED]))
     if not isinstance(tree.value, dict):
         return None
-    kind = reader.choice("kind", tuple(_KEYS)) or DELIMITED
+    kind = reader.choice("kind", (*_KEYS, "ber")) or DELIMITED
     encoding = "utf-8" if kind == JSON else reader.choice("encoding", ENCODINGS, "utf-8")
     header = reader.choice("header", HEADERS, "none") if kind == DELIMITED else "none"
     nulls = layout_columns.encode_all(reader, "null", encoding)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cdr import layout
-from cdr.layout import Layout
+from cdr.layout import AnyLayout
 from tariffs import agreements, book
 from tariffs.agreements import Agreement
 from tariffs.known import names_of
@@ -34,7 +34,7 @@ class Data:
     customers: Customers
     book: Book
     agreements: tuple[Agreement, ...]
-    layouts: tuple[Layout, ...]
+    layouts: tuple[AnyLayout, ...]
     warnings: tuple[str, ...]
 
 
@@ -77,13 +77,13 @@ def _check_ratings(
                          did_you_mean(plan, plans, "write the plan, or name another"))
 
 
-def _layouts(space: Workspace, problems: Problems) -> dict[str, Layout]:
+def _layouts(space: Workspace, problems: Problems) -> dict[str, AnyLayout]:
     """The layouts that sources name; each is read once, however many sources have it."""
     found = {name: _layout(space, name, problems) for name in {s.layout: 0 for s in space.sources}}
     return {name: one for name, one in found.items() if one is not None}
 
 
-def _layout(space: Workspace, name: str, problems: Problems) -> Layout | None:
+def _layout(space: Workspace, name: str, problems: Problems) -> AnyLayout | None:
     """A source's layout: the workspace's own, or one that ships."""
     path = space.layout_path(name)
     if path is not None:

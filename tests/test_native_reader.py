@@ -1,0 +1,165 @@
+"""Native files as rows of the night: the samples value by value, and what is wrong with records."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdr import layout, native_reader
+from cdr.ber_layout import BerLayout
+from tollbook import reasons, schemas
+from tollbook.errors import BrokenFile
+
+DATA = Path(__file__).parent / "data" / "native"
+
+
+def shipped(name: str) -> BerLayout:
+    found = layout.shipped(name)
+    assert isinstance(found, BerLayout)
+    return found
+
+
+def rows_of(file: Path, name: str, rows: int = 4096) -> tuple[list[dict[str, Any]], dict[int, Any]]:
+    """Every value that is not 0 or empty, reasons and fields by name; and the rejected bytes."""
+    form = shipped(name)
+    context = native_reader.prepare(form, native_reader.identify(file, form), "UTC", "UTC", 3, 7)
+    found, rejected = [], {}
+    for block in native_reader.blocks(file, form, rows):
+        result = native_reader.decode(block, context)
+        schemas.check(result.batch, schemas.CDR, "decode")
+        for row in result.batch.to_pylist():
+            assert (row.pop("record_id") >> 32, row.pop("source_index")) == (7, 3)
+            field, reason = row.pop("reason_field"), reasons.name_of(row.pop("reason"))
+            shown = {key: value for key, value in row.items() if value not in (0, "")}
+            if reason != "ok":
+                shown["reason"] = (reason, schemas.CDR.names[field] if field >= 0 else "")
+            found.append(shown)
+        if result.rejected is not None:
+            for row in result.rejected.to_pylist():
+                rejected[row["record_id"] & 0xFFFFFFFF] = (row["raw_value"], row["raw_record"])
+    return found, rejected
+
+
+def utc(text: str) -> int:
+    """Seconds since 1970 of ``2005-07-07T18:37:20+02:00``."""
+    return round(datetime.fromisoformat(text).timestamp())
+
+
+def test_five_events_of_tap_3_11() -> None:
+    """Charges have four decimals: 17838 is 1.7838. An IMEI that is none does no harm: the first
+    has ten digits. The second has no calling number."""
+    rows, rejected = rows_of(DATA / "tap_3_11_five_events.ber", "tap")
+    of_file = {"utc_offset_s": 7200, "network": "TAP311", "event_count": 1}
+    assert rows == [
+        of_file | {
+            "byte_offset": 234, "byte_length": 268, "service": 1, "direction": 1,
+            "served_raw": "+491718888888", "other_raw": "+494094363940", "imsi": 1234567890,
+            "start_utc_s": utc("2005-07-07T18:37:20+02:00"), "duration_s": 216,
+            "location": "3015-40441", "call_ref": "000A7494", "upstream_charge_micro": 1_783_800,
+        },
+        of_file | {
+            "byte_offset": 502, "byte_length": 225, "service": 1, "direction": 2,
+            "served_raw": "+491724444444", "imsi": 55555555555,
+            "start_utc_s": utc("2005-07-07T18:32:05+02:00"), "duration_s": 342,
+            "location": "2013-49180", "call_ref": "003D87A8",
+        },
+        of_file | {
+            "byte_offset": 727, "byte_length": 264, "service": 3, "direction": 1,
+            "served_raw": "+491717777777", "other_raw": "+491716666666", "imsi": 11111111111,
+            "imei": 2121212121212121, "start_utc_s": utc("2005-07-07T18:42:03+02:00"),
+            "location": "2014-4662", "call_ref": "00D77910", "upstream_charge_micro": 206_400,
+        },
+        of_file | {
+            "byte_offset": 991, "byte_length": 228, "service": 3, "direction": 2,
+            "served_raw": "+491777777777", "other_raw": "+491723333333", "imsi": 6623232587459,
+            "start_utc_s": utc("2005-07-07T18:38:53+02:00"), "location": "2014-4662",
+            "call_ref": "00D73140",
+        },
+        of_file | {
+            "byte_offset": 1219, "byte_length": 230, "service": 3, "direction": 2,
+            "served_raw": "+491729999999", "other_raw": "+494094363940", "imsi": 77777777777,
+            "imei": 77777777777777, "start_utc_s": utc("2005-07-07T18:45:12+02:00"),
+            "location": "4012-48810", "call_ref": "0069BA43",
+        },
+    ]  # fmt: skip
+    assert rejected == {}
+    assert rows_of(DATA / "tap_3_11_five_events.ber", "tap", rows=2)[0] == rows
+
+
+def test_calls_without_their_basic_information() -> None:
+    """The groups are there and empty: each row says what it lacks, and its bytes are kept."""
+    rows, rejected = rows_of(DATA / "tap_3_10_no_audit.ber", "tap")
+    call = {"direction": 2, "network": "WERFD", "event_count": 1,
+            "reason": ("field_missing", "service")}
+    session = {"service": 5, "direction": 1, "network": "WERFD", "byte_length": 2,
+               "reason": ("field_missing", "start_utc_s")}
+    assert rows == [
+        call | {"byte_offset": 235, "byte_length": 36, "location": "3505-7182",
+                "call_ref": "4A7794"},
+        call | {"byte_offset": 271, "byte_length": 36, "location": "3510-9341",
+                "call_ref": "4AAFA0"},
+        session | {"byte_offset": 307}, session | {"byte_offset": 309},
+        session | {"byte_offset": 311},
+    ]  # fmt: skip
+    data = (DATA / "tap_3_10_no_audit.ber").read_bytes()
+    assert rejected == {
+        1: (b"", data[235:271]), 2: (b"", data[271:307]), 3: (b"", b"n\0"), 4: (b"", b"n\0"),
+        5: (b"", b"n\0"),
+    }  # fmt: skip
+
+
+def test_a_file_without_traffic_has_no_rows() -> None:
+    assert rows_of(DATA / "tap_3_11_notification.ber", "tap") == ([], {})
+
+
+def test_framed_records_of_a_switch_and_a_gateway() -> None:
+    """The IMEI of the call is 16 digits long, the filler of its last byte is none; the called
+    number is national, the served one international (0x91). The session's network is 46000, that
+    of its IMSI: at home."""
+    rows, rejected = rows_of(DATA / "ts32297_mo_and_pgw.cdr", "ts32298")
+    assert rows == [
+        {
+            "byte_offset": 59, "byte_length": 138, "service": 1, "direction": 1,
+            "served_raw": "+8613800000001", "other_raw": "13900000002", "imsi": 460001234567890,
+            "imei": 3512340000000012, "start_utc_s": utc("2026-11-22T04:00:05+08:00"),
+            "utc_offset_s": 28800, "duration_s": 120, "event_count": 1, "trunk_in": "11",
+            "trunk_out": "12", "location": "1234-5678", "call_ref": "00010203", "sequence": 1,
+        },
+        {
+            "byte_offset": 202, "byte_length": 197, "service": 5, "direction": 1,
+            "served_raw": "+8613800000001", "imsi": 460001234567890,
+            "start_utc_s": utc("2026-11-22T04:00:00+08:00"), "utc_offset_s": 28800,
+            "duration_s": 3600, "up_bytes": 1_234_567, "down_bytes": 98_765_432,
+            "call_ref": "12345",
+        },
+    ]  # fmt: skip
+    assert rejected == {}
+
+
+@pytest.mark.parametrize(("name", "places"), [
+    ("ts32297_header63.cdr", {68: b"abc"}),
+    ("ts32297_header66.cdr", {71: b"abc", 79: b"ghjklm", 90: b"cv"}),
+])  # fmt: skip
+def test_frames_that_are_not_ber_are_rows(name: str, places: dict[int, bytes]) -> None:
+    rows, rejected = rows_of(DATA / name, "ts32298")
+    assert rows == [
+        {"byte_offset": at, "byte_length": len(data), "reason": ("encoding_unknown", "")}
+        for at, data in places.items()
+    ]
+    assert rejected == {n: (b"", data) for n, data in enumerate(places.values(), start=1)}
+
+
+@pytest.mark.parametrize(("name", "other"), [
+    ("rap_1_5_severe.rap", "tap"), ("tap_3_11_five_events.ber", "nrtrde"),
+    ("tap_3_11_five_events.ber", "ts32298"), ("ts32297_mo_and_pgw.cdr", "tap"),
+    ("README.md", "tap"),
+])  # fmt: skip
+def test_a_file_of_another_format_is_refused(name: str, other: str) -> None:
+    form = shipped(other)
+    with pytest.raises(BrokenFile, match=f"as layout '{other}' says"):
+        native_reader.identify(DATA / name, form)
+    with pytest.raises(BrokenFile, match=f"as layout '{other}' says"):
+        list(native_reader.blocks(DATA / name, form))
