@@ -113,7 +113,7 @@ def _kind(column: Column) -> int:
 def _order(item: Resolved) -> tuple[int, int]:
     """Conditions first (what is no charge has no other fault), a day before its clock."""
     first = {CONDITION: 0, TIME: 1}.get(item.column.type, 2)
-    return first, item.column.field == "start_clock"
+    return first, item.column.field in ("start_clock", "expected")
 
 
 class _Builder:

@@ -14,7 +14,7 @@ from typing import Final
 
 from cdr import ber_layout, layout_columns
 from cdr.ber_layout import BerLayout
-from cdr.layout_fields import CONDITION, CONDITION_REASON, CONSTANT_FIELDS, FIELDS, INTEGER, WORD
+from cdr.layout_fields import CONDITION, CONSTANT_FIELDS, FIELDS, INTEGER, KEEP, WORD
 from cdr.layout_types import COLUMNS_MAX, DELIMITED, FIXED, JSON, ROW_BYTES_MAX, Column, Layout
 from tollbook import codes
 from tollbook.errors import NotFound
@@ -23,8 +23,8 @@ from tollbook.text import Problems, Reader, did_you_mean, load_yaml
 __all__ = ["COLUMNS_MAX", "ROW_BYTES_MAX", "SHIPPED", "AnyLayout", "Column", "Layout", "load",
            "shipped", "shipped_path"]
 
-SHIPPED: Final = ("asterisk", "cucm", "freeswitch", "nrtrde", "ribbon", "tap", "tollbook",
-                  "ts32298")  # fmt: skip
+SHIPPED: Final = ("asterisk", "cucm", "emi", "freeswitch", "kamailio", "nrtrde", "ribbon", "tap",
+                  "tollbook", "ts32298")  # fmt: skip
 ENCODINGS: Final = ("utf-8", "latin-1", "ascii")
 HEADERS: Final = ("none", "names", "names+types")
 _COMMON: Final = ("layout", "kind", "skip_lines", "trim", "null", "columns", "constants", "keep",
@@ -217,12 +217,12 @@ def _check_fields(reader: Reader, layout: Layout) -> None:
     for name in sorted(fed & given):
         reader.wrong("constants", f"'{name}' is both a constant and a column", "one of the two",
                      "remove one")
-    conditions = {c.field for c in layout.columns if c.type == CONDITION}
+    conditions = {c.field for c in layout.columns if c.type == CONDITION} & set(KEEP)
     keep = set(reader.texts("keep"))
-    for name in sorted(keep - set(CONDITION_REASON)):
-        reader.wrong("keep", f"'keep' names '{name}'", " | ".join(CONDITION_REASON),
-                     did_you_mean(name, CONDITION_REASON, "use one of these words"))
-    for name in sorted((keep & set(CONDITION_REASON)) - conditions):
+    for name in sorted(keep - set(KEEP)):
+        reader.wrong("keep", f"'keep' names '{name}'", " | ".join(KEEP),
+                     did_you_mean(name, KEEP, "use one of these words"))
+    for name in sorted((keep & set(KEEP)) - conditions):
         reader.wrong("keep", f"no column gives '{name}'", f"a column with `to: {name}`",
                      f"add `{{at: ..., to: {name}, equals: ...}}`")
     for name in sorted(conditions - keep):

@@ -79,10 +79,14 @@ FIELDS: Final = {
     "charge": Field("upstream_charge_micro", (DECIMAL, INTEGER), CHARGE_UNITS),
     "answered": Field("", (CONDITION,)),
     "billable": Field("", (CONDITION,)),
+    "expected": Field("", (CONDITION,)),
 }  # fmt: skip
 
-# A condition that does not hold: the reason under which the row is discarded.
-CONDITION_REASON: Final = {"answered": "not_answered", "billable": "not_billable"}
+# A condition that does not hold: the reason under which the row is discarded, or suspended.
+CONDITION_REASON: Final = {
+    "answered": "not_answered", "billable": "not_billable", "expected": "record_unreadable",
+}  # fmt: skip
+KEEP: Final = ("answered", "billable")  # what ``keep`` names
 
 # Fields that a layout may give one value for all rows.
 CONSTANT_FIELDS: Final = (

@@ -183,7 +183,7 @@ def read_row(
 
 def order(item: Resolved) -> tuple[int, int]:
     kind = {"condition": 0, "time": 1}.get(item.column.type, 2)
-    return kind, item.column.field == "start_clock"
+    return kind, item.column.field in ("start_clock", "expected")
 
 
 def read_field(
@@ -193,7 +193,8 @@ def read_field(
     if column.type == "condition":
         text = b"" if text in column.nulls else text
         if (text in dict(column.words)) == column.unless:
-            name = {"answered": "not_answered", "billable": "not_billable"}[column.field]
+            name = {"answered": "not_answered", "billable": "not_billable",
+                    "expected": "record_unreadable"}[column.field]  # fmt: skip
             raise Fault(name)
         return
     if column.type == "time":

@@ -33,6 +33,7 @@ TEXTS = {
           - {at: 15, length: 12, to: start, format: "%y%m%d%H%M%S", zone: source}
           - {at: [27, 33], to: duration, type: clock, format: mmmmssf, round: up}
           - {at: [34, 39], to: charge, unit: "0.001", type: integer, null: ["000000"]}
+          - {at: [3, 4], to: expected, unless: [99]}
           - {at: 40, to: billable, unless: [X]}
           - {at: [41, 46], to: call_ref, optional: yes}
           - {at: [45, 46], to: location, optional: yes}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cdr import delimited, layout
+from cdr import delimited, formats, layout
 from cdr.layout_fields import FIELDS
 from tollbook import reasons
 from tollbook.errors import BrokenFile, NotFound, Refused
@@ -22,10 +22,11 @@ GUIDE = HERE.parent / "docs" / "layouts.md"
 def rows_of(name: str, file: Path, zone: str) -> list[dict[str, Any]]:
     """The rows of a file: every value that is not 0 or empty, and the reason by name."""
     found = layout.shipped(name)
-    context = delimited.prepare(found, delimited.identify(file, found), zone, "UTC", 0, 1)
+    reader = formats.reader(found.kind)
+    context = reader.prepare(found, reader.identify(file, found), zone, "UTC", 0, 1)
     rows = []
-    for block in delimited.blocks(file, found):
-        for row in delimited.decode(block, context).batch.to_pylist():
+    for block in reader.blocks(file, found):
+        for row in reader.decode(block, context).batch.to_pylist():
             row["reason"] = reasons.name_of(row["reason"])
             row["line"] = row.pop("record_id") & 0xFFFFFFFF
             dull = ("byte_offset", "byte_length", "source_index", "reason_field")
@@ -106,6 +107,50 @@ def test_ribbon() -> None:
         "start_utc_s": 1361581332,  # 2013-02-22 17:02:12 -08:00
         "utc_offset_s": -28800, "call_ref": "0x0001042B00000012", "reason": "ok",
     }  # fmt: skip
+
+
+def test_kamailio() -> None:
+    """125.004 s are 126 begun ones; 06:59:50 in Shanghai is 1055199590, 23:59:59 is 61,209 later.
+
+    The caller must be known; a call that failed has no duration.
+    """
+    assert rows_of("kamailio", DATA / "kamailio_acc_cdrs.csv", "Asia/Shanghai") == [
+        {**CALL, "line": 2, "served_raw": "13900000001", "other_raw": "02087654321",
+         "start_utc_s": 1055199590, "utc_offset_s": 28800, "duration_s": 126,
+         "call_ref": "f81d4fae@10.0.0.1", "reason": "ok"},
+        {**CALL, "line": 3, "served_raw": "13900000002", "other_raw": "110",
+         "start_utc_s": 1055199600, "utc_offset_s": 28800,
+         "call_ref": "a84b4c76@10.0.0.1", "reason": "not_answered"},
+        {**CALL, "line": 4, "served_raw": "13900000003", "other_raw": "+8613800000003",
+         "start_utc_s": 1055260799, "utc_offset_s": 28800, "duration_s": 60, "reason": "ok"},
+        {**CALL, "line": 5, "other_raw": "02087654321", "start_utc_s": 1055203200,
+         "utc_offset_s": 28800, "duration_s": 11, "call_ref": "c0ffee@10.0.0.1",
+         "reason": "field_missing"},
+    ]
+
+
+def test_emi() -> None:
+    """2 minutes 10.5 s are 131 s, 12 minutes 720 s; 1,500 mills are 1.5; New York is at -4 hours.
+
+    1055199590 is 06:59:50 at +8 hours: 12 hours later it is at -4.
+    """
+    start, shift = 1055199590 + 12 * 3600, {"direction": 1, "utc_offset_s": -14400}
+    noon = start + 5 * 3600 + 10
+    assert rows_of("emi", DATA / "emi.txt", "America/New_York") == [
+        {**shift, "service": 1, "line": 2, "served_raw": "2025550101", "other_raw": "3125550199",
+         "start_utc_s": start, "duration_s": 131, "upstream_charge_micro": 1_500_000,
+         "reason": "ok"},
+        {**shift, "service": 1, "line": 3, "served_raw": "2025550102", "other_raw": "4165550123",
+         "start_utc_s": start + 17 * 3600 + 9, "duration_s": 720, "reason": "ok"},
+        {**shift, "service": 1, "line": 4, "served_raw": "2025550103", "other_raw": "0114420794",
+         "start_utc_s": noon, "duration_s": 60, "reason": "record_unreadable"},
+        {**shift, "service": 1, "line": 5, "served_raw": "2025550104", "other_raw": "3125550198",
+         "start_utc_s": noon, "reason": "time_malformed"},
+        {**shift, "line": 6, "served_raw": "2025550105", "other_raw": "3125550198",
+         "start_utc_s": noon, "upstream_charge_micro": 25_000_000, "reason": "service_unknown"},
+        {"direction": 1, "service": 1, "line": 7, "served_raw": "2025550106",
+         "reason": "columns_too_few"},
+    ]
 
 
 @pytest.mark.parametrize("name", layout.SHIPPED)
