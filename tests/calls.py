@@ -49,6 +49,8 @@ class Call:
     trunk_in: str = ""
     trunk_out: str = ""
     call_ref: str = ""
+    sequence: int = 0
+    cause: int = 0
 
     @property
     def line(self) -> str:
@@ -119,7 +121,8 @@ class Lake:
         work = session.open_session(self.root)
         names = {file.file_number: file.name for file in work.catalogue.files()}
         work.catalogue.engine.dispose()
-        for dataset, why in (("rated", "'rated'"), ("suspense", "reason"), ("uncharged", "reason")):
+        for dataset in ("rated", "suspense", "pending", "uncharged"):
+            why = "'rated'" if dataset == "rated" else "reason"
             for record, reason in self.rows(dataset, f"record_id, {why}"):
                 key = names[record >> 32], record & 0xFFFFFFFF
                 assert key not in self.fates, f"{key} is there twice"

@@ -44,6 +44,8 @@ def written(dataset: str) -> pa.Schema:
     usage, zeros = empty(schemas.USAGE), np.zeros(0, np.int64)
     if dataset == "uncharged":
         return lake_columns.uncharged_table(usage, NAMES, zeros).schema
+    if dataset == "pending":
+        return lake_columns.pending_table(usage, NAMES, zeros, zeros).schema
     raw = pa.Table.from_batches([empty(schemas.REJECTED)])
     return lake_columns.suspense_table(
         usage, NAMES, raw, zeros.astype(np.int8), zeros
@@ -68,7 +70,7 @@ def documented(heading: str) -> list[tuple[str, str]]:
     return found
 
 
-DATASETS = ("rated", "legs", "ratings", "suspense", "uncharged", *STORED_AS_THEY_ARE)
+DATASETS = ("rated", "legs", "ratings", "suspense", "pending", "uncharged", *STORED_AS_THEY_ARE)
 
 
 @pytest.mark.parametrize("dataset", DATASETS)

@@ -12,7 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tollbook import alarm_rules, customers, duplicate_rules, mediation, network, numbering, sources
+from tollbook import (
+    alarm_rules,
+    customers,
+    duplicate_rules,
+    mediation,
+    network,
+    numbering,
+    partials,
+    sources,
+)
 from tollbook.alarm_rules import AlarmRules
 from tollbook.clock import DAY_S
 from tollbook.codes import FORWARDS
@@ -22,13 +31,14 @@ from tollbook.errors import Refused
 from tollbook.mediation import NO_MEDIATION, Mediation
 from tollbook.network import Network
 from tollbook.numbering import Numbering
+from tollbook.partials import Partials
 from tollbook.sources import Source
 from tollbook.text import Node, Problems, Reader, did_you_mean, load_yaml
 
 FILE: Final = "operator.yaml"
 _KEYS: Final = (
     "operator", "numbering", "national_roaming", "places", "store", "sources", "duplicates",
-    "limits", "mediation", "alarms",
+    "limits", "mediation", "alarms", "partials",
 )  # fmt: skip
 
 NATIONAL_ROAMINGS: Final = ("never", "zone", "region")
@@ -102,6 +112,7 @@ class Workspace:
     places: Places = Places()
     mediation: Mediation = NO_MEDIATION
     alarms: AlarmRules = field(default_factory=AlarmRules)
+    partials: Partials | None = None  # None: partial records stay apart
 
     def inbox(self, source: Source) -> Path:
         """The folder in which a source's files arrive."""
@@ -187,6 +198,7 @@ def load(root: Path, problems: Problems | None = None) -> Workspace:
             [source.name for source in read_sources], root,
         ),
         alarms=alarms,
+        partials=partials.read(keys),
     )
     if problems is None:
         noted.refuse_if_any()

@@ -54,6 +54,7 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
         "run": outcome.run_number,
         "files": outcome.file_count,
         "records": outcome.rows,
+        "released": outcome.released,
         "dispositions": dict(outcome.dispositions),
         "reasons": dict(outcome.reasons),
         "charge_micro": outcome.charge_micro,
@@ -83,7 +84,10 @@ def screen(outcome: Outcome) -> str:
         f"({rate:,.0f} records/s)"
     )
     rows = [(name, f"{rows:,}") for name, rows in outcome.dispositions.items() if rows]
-    lines.append(table(("fate", "records"), [*rows, ("all", f"{outcome.rows:,}")], right="1"))
+    if outcome.released:
+        lines.append(f"{count(outcome.released, 'partial record')} that waited taken up again")
+    whole = outcome.rows + outcome.released
+    lines.append(table(("fate", "records"), [*rows, ("all", f"{whole:,}")], right="1"))
     if outcome.reasons:
         reasons = [(name, f"{rows:,}") for name, rows in outcome.reasons.items()]
         lines.append(table(("reason", "records"), reasons, right="1"))

@@ -14,6 +14,7 @@ POINTS: Final = (
     "plan_made",  # the plan is not yet in the catalogue
     "plan_committed",
     "chunks_scattered",  # everything decoded, nothing rated
+    "parts_assembled",  # partial records are calls, nothing rated
     "files_written",  # pending files exist, their folders are not yet synced
     "before_transaction",
     "after_transaction",

@@ -4,7 +4,8 @@
    then put into bucket order; the keys of its duplicates go into partitions by hash.
 2. ``find_duplicates``: each group of partitions is compared with itself and with the index of the
    days that it touches.
-3. ``rate_and_write``: each part collects its buckets, rates, settles and writes.
+3. ``assembling.assemble``: partial records, which do not go into buckets, become calls that do.
+4. ``rate_and_write``: each part collects its buckets, rates, settles and writes.
 
 Every result is joined in an order that the data give, so the number of threads changes nothing.
 """
@@ -20,7 +21,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from rating import duplicates, ratings
+from rating import assemble, duplicates, ratings
 from rating.duplicates import Repeats
 from rating.reference import Reference
 from tollbook import schemas
@@ -73,6 +74,7 @@ class Flow:
     target: Target
     spill_folder: Path
     progress: Progress
+    rules: assemble.Rules | None = None  # None: partial records stay apart
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
     memory_bytes: int = MEMORY_BYTES
     tally: Tally = field(default_factory=Tally)
@@ -83,15 +85,17 @@ class Flow:
 
     def __post_init__(self) -> None:
         half = self.memory_bytes // 8  # for duplicate keys; half of it for rejected rows
+        for_parts = half // 2 if self.rules is not None else 0
         folder = self.spill_folder
-        self.usage = Exchange(
-            schemas.USAGE, BUCKETS, self.memory_bytes - half - half // 2, folder, IMPLIED
-        )
+        for_usage = self.memory_bytes - half - half // 2 - for_parts
+        self.usage = Exchange(schemas.USAGE, BUCKETS, for_usage, folder, IMPLIED)
+        self.parts = Exchange(schemas.USAGE, PARTITIONS, for_parts, folder)
         self.keys = Exchange(schemas.DUPLICATE_KEY, PARTITIONS, half, folder)
         self.pile = Pile(half // 2, folder)
 
     def close(self) -> None:
         self.usage.close()
+        self.parts.close()
         self.keys.close()
         self.pile.close()
 
@@ -129,6 +133,7 @@ def scatter(flow: Flow, chunks: Iterable[Chunk], validated: bool = False) -> Non
         flow.progress.advance(chunk.size)
     for number in flow.broken:  # a broken file is refused whole: nothing of it goes on
         flow.usage.drop_file(number)
+        flow.parts.drop_file(number)
         flow.keys.drop_file(number)
         flow.pile.drop_file(number)
         flow.decoded_rows[number] = 0
@@ -146,8 +151,12 @@ def _scatter_chunk(flow: Flow, key: ChunkKey, decoded: StageResult, validated: b
         flow.keys.add(key, keys, partition)
     # What was rejected before it got a duplicate hash cannot be anybody's duplicate.
     out = (ints(batch, "reason") != 0) & (ints(batch, "dedupe_hash") == 0)
+    if flow.rules is not None:
+        out |= assemble.is_part(batch)
     bucket = np.where(out, np.int16(BUCKETS), ints(batch, "bucket")).astype(np.int16)
     left = flow.usage.add(key, batch, bucket)
+    if left is not None and flow.rules is not None:
+        left = flow.parts.add(key, left, assemble.partition_of(left))
     if left is not None:
         flow.pile.add(key, left, decoded.rejected)
 
@@ -180,7 +189,7 @@ def find_duplicates(flow: Flow, known: index.Index) -> tuple[Repeats, list[LakeF
 
 
 def rate_and_write(flow: Flow, repeats: Repeats) -> tuple[list[Written], dict[str, int]]:
-    """Phase 3: all parts written (pending), and the sums that the stages report."""
+    """Phase 4: all parts written (pending), and the sums that the stages report."""
     tasks = flow.usage.tasks(ROWS_A_TASK)
     grouped = [tasks[at : at + TASKS_A_PART] for at in range(0, len(tasks), TASKS_A_PART)]
     numbered = list(enumerate(grouped, start=1))
@@ -221,7 +230,7 @@ def _rate_span(
     for result in (rated, settled):
         for name, value in result.totals.items():
             totals[name] = totals.get(name, 0) + int(value)
-    firsts = _first_ids(settled.batch, repeats)
+    firsts = first_ids(settled.batch, repeats)
     extra = dict(settled.extra)
     if flow.tariffs.assignment is not None:
         more = ratings.rate_more(settled.batch, flow.tariffs.book, flow.tariffs.assignment)
@@ -231,7 +240,7 @@ def _rate_span(
     BY_NAME["write"](part, settled.batch, extra, firsts)
 
 
-def _first_ids(batch: pa.RecordBatch, repeats: Repeats) -> np.ndarray:
+def first_ids(batch: pa.RecordBatch, repeats: Repeats) -> np.ndarray:
     """For each row the record that came first, where the row is a duplicate; else 0."""
     ids, firsts = repeats.ids, repeats.first_ids
     out = np.zeros(batch.num_rows, np.int64)

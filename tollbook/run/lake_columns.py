@@ -262,6 +262,26 @@ def suspense_table(
     })  # fmt: skip
 
 
+def pending_table(
+    batch: pa.RecordBatch, names: Names, call_ids: np.ndarray, due_utc_s: np.ndarray
+) -> pa.Table:
+    """Parts of long calls that wait for other parts.
+
+    call_ids: int64, the first part of the call as far as it is known. due_utc_s: int64, when the
+    call is charged even without them.
+    """
+    columns = {
+        "record_id": batch.column("record_id"),
+        "reason": coded_reasons(_ints(batch, "reason")),
+        "call_record_id": pa.array(call_ids),
+        "due_utc_s": pa.array(due_utc_s),
+        "usage_period": months(_ints(batch, "usage_period")),
+    }
+    return pa.table(columns | {
+        name: array for name, array in cdr_columns(batch, names).items() if name != "record_id"
+    })  # fmt: skip
+
+
 def uncharged_table(batch: pa.RecordBatch, names: Names, first_ids: np.ndarray) -> pa.Table:
     """Records without a charge of their own: discarded, duplicate, settled only, filtered..."""
     code = _ints(batch, "reason")

@@ -41,14 +41,14 @@ def execute(session: Session, run: Run) -> Outcome:
     def record(link: Connection) -> None:
         session.catalogue.update_files(link, read)
         requests.arrived(link, (file for file in read if not file.refused), run.as_of_utc_s)
-        session.catalogue.add_totals(link, run.run_number, done.totals)
+        session.catalogue.add_totals(link, run.run_number, done.net)
 
     elapsed_ms = round(1000 * (time.monotonic() - began))
-    commit.commit(session.catalogue, session.root, run.run_number, done.files, (), record,
-                  elapsed_ms)  # fmt: skip
+    commit.commit(session.catalogue, session.root, run.run_number, done.files, done.superseded,
+                  record, elapsed_ms)  # fmt: skip
     return outcome_of(
         session, run, done.totals, decoded, leg_count=done.leg_rows, elapsed_ms=elapsed_ms,
-        warnings=found.warnings,
+        warnings=found.warnings, released=done.released,
         refused=tuple((f"{f.source}/{f.name}", f.refused) for f in read if f.refused),
     )  # fmt: skip
 

@@ -13,18 +13,22 @@ from typing import Any
 
 from cdr.files import sha256
 from tollbook import codes, reasons
-from tollbook.run import plan, pool, requests, snapshots
+from tollbook.run import awaited, plan, pool, requests, snapshots
 from tollbook.run.catalogue import Run, Total
 from tollbook.run.session import Session, commit_plan, execute, writing
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run did, as its command reports it. run_number 0: there was nothing to do."""
+    """What a run did, as its command reports it. run_number 0: there was nothing to do.
+
+    rows: records that came in. released: partial records that waited since an earlier run.
+    """
 
     run_number: int = 0
     file_count: int = 0
     rows: int = 0
+    released: int = 0
     dispositions: Mapping[str, int] = field(default_factory=dict)
     reasons: Mapping[str, int] = field(default_factory=dict)
     charge_micro: int = 0
@@ -57,6 +61,9 @@ def run(session: Session, as_of_utc_s: int | None = None) -> Outcome:
             refused=tuple((f"{file.source}/{file.name}", why) for file, why in found.refused),
             unmatched=tuple(found.unmatched), put_right=tuple(put_right),
         )  # fmt: skip
+        now = int(time.time()) if as_of_utc_s is None else as_of_utc_s
+        if snapshot is None and awaited.any_due(session, now):
+            snapshot = _checked(session)
         if snapshot is None:
             return told
         planned = commit_plan(session, "night", snapshot, now, files=found.new)

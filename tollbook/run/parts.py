@@ -47,7 +47,7 @@ class Target:
         since_utc_s = np.full(len(record_ids), self.as_of_utc_s, np.int64)
         if self.earlier:
             for row, record in enumerate(record_ids.tolist()):
-                tries[row], since_utc_s[row] = self.earlier[record]
+                tries[row], since_utc_s[row] = self.earlier.get(record, (0, self.as_of_utc_s))
         return tries, since_utc_s
 
 
@@ -90,8 +90,9 @@ def join(parts: list[Others]) -> Others:
 class Part:
     """The lake files of one part, opened when their first row comes."""
 
-    def __init__(self, target: Target, number: int, tally: Tally) -> None:
-        self._target, self._number, self._tally = target, number, tally
+    def __init__(self, target: Target, number: int, tally: Tally, stem: str = "part") -> None:
+        """stem, number: of the names of its files."""
+        self._target, self._tally, self._name = target, tally, f"{stem}-{number:04d}"
         self._writers: dict[tuple[str, int], lake.Writer] = {}
         self._others: list[Others] = []
         self.written = Written()
@@ -108,7 +109,7 @@ class Part:
         if writer is None:
             path = lake.relative_path(
                 dataset, lake.period_folder(dataset, period), self._target.run_number,
-                f"part-{self._number:04d}",
+                self._name,
             )  # fmt: skip
             writer = self._writers[dataset, period] = lake.Writer(
                 self._target.root, f"{self._target.prefix}/{path}", self._target.run_number,
@@ -138,6 +139,14 @@ class Part:
         for slot in range(len(names.components)):
             column = ints(ratings, schemas.CHARGE_COLUMNS[slot])
             self.written.ratings_micro += exact_sum(column)
+
+    def write_pending(
+        self, batch: pa.RecordBatch, call_ids: np.ndarray, due_utc_s: np.ndarray
+    ) -> None:
+        """Parts of calls that wait (schemas.USAGE); beside them their call, and until when."""
+        self._tally.add(batch)
+        table = lake_columns.pending_table(batch, self._target.names, call_ids, due_utc_s)
+        self._write("pending", 0, table)
 
     def write_others(self, others: Others) -> None:
         """Rows that have a reason: suspense, or what is never charged.

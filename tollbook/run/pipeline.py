@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import cdr.delimited
+import rating.assemble
 import rating.duplicates
 import rating.guide
 import rating.legs
@@ -39,6 +40,7 @@ STAGES: Final = (
     Stage("guide", "pure", rating.guide.guide),
     Stage("mediate", "pure", rating.mediate.mediate),
     Stage("deduplicate", "pure", rating.duplicates.decide),
+    Stage("assemble", "pure", rating.assemble.assemble),
     Stage("rate", "pure", rating.rate.rate),
     Stage("settle", "pure", rating.legs.settle),
     Stage("write", "sink", parts.write_part),

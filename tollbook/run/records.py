@@ -45,7 +45,7 @@ def parse_file(text: str) -> int:
 class Found:
     """A record in the lake: the dataset that holds it, its row, and the run that wrote it."""
 
-    dataset: str  # rated | suspense | uncharged
+    dataset: str  # rated | suspense | pending | uncharged
     row: dict[str, Any]
     run_number: int
 
@@ -53,7 +53,7 @@ class Found:
 def find(session: Session, record_id: int) -> Found:
     """Where a record ended up; raises NotFound if the workspace has never read it."""
     file = session.catalogue.file(record_id >> 32)
-    for dataset in ("rated", "suspense", "uncharged"):
+    for dataset in ("rated", "suspense", "pending", "uncharged"):
         for one in session.catalogue.lake_files(dataset):
             if one.run_number >= file.run_number:
                 for row in rows_in(session.root / one.path, record_id):

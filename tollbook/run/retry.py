@@ -62,17 +62,17 @@ def execute(session: Session, planned: Run) -> Outcome:
     files += suspense_log.write(session, planned.run_number, logged)
 
     def record(link: Connection) -> None:
-        both = moves.net([*done.totals, *moves.totals_of(rows, -1)])
+        both = moves.net([*done.net, *moves.totals_of(rows, -1)])
         session.catalogue.add_totals(link, planned.run_number, both)
 
     elapsed_ms = round(1000 * (time.monotonic() - began))
     commit.commit(
         session.catalogue, session.root, planned.run_number, files,
-        [one.file.path for one in taken], record, elapsed_ms,
+        [*(one.file.path for one in taken), *done.superseded], record, elapsed_ms,
     )  # fmt: skip
     return outcome_of(
         session, planned, done.totals, decoded, leg_count=done.leg_rows, elapsed_ms=elapsed_ms,
-        warnings=found.warnings,
+        warnings=found.warnings, released=done.released,
     )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from tollbook.workspace import Workspace
 OUT: Final = "out"
 INBOX: Final = "inbox"
 # Datasets that a night writes.
-RESULTS: Final = ("rated", "suspense", "legs", "ratings", "uncharged")
+RESULTS: Final = ("rated", "suspense", "pending", "legs", "ratings", "uncharged")
 # Kind of run -> the module whose ``execute(session, run)`` follows its plan.
 KINDS: Final = {
     "night": "tollbook.run.night",

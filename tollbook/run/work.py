@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,13 +12,23 @@ from typing import Final
 
 import numpy as np
 
-from rating import legs, ratings, reference
+from rating import assemble, legs, ratings, reference
 from tariffs import compiler, known, store
 from tariffs.agreements import Agreement
 from tariffs.compile_rates import Maxima
 from tariffs.compile_targets import Names as CodeNames
 from tollbook.money import format_nano
-from tollbook.run import crash, data, flow, index, memory, snapshots, totals
+from tollbook.run import (
+    assembling,
+    crash,
+    data,
+    flow,
+    index,
+    memory,
+    moves,
+    snapshots,
+    totals,
+)  # fmt: skip
 from tollbook.run.catalogue import LakeFile, Run, Total
 from tollbook.run.data import Data
 from tollbook.run.flow import Flow, Tariffs
@@ -30,11 +41,18 @@ COMPILED: Final = "compiled"  # folder of the lake for books as arrays; anything
 
 @dataclass(frozen=True)
 class Result:
-    """Everything that is ready to be committed."""
+    """Everything that is ready to be committed.
+
+    superseded: lake files whose rows were taken up again; released: how many rows. totals: the
+    fates of all rows; net: the same, less the fate that released rows had.
+    """
 
     files: list[LakeFile]
+    superseded: tuple[str, ...]
     totals: list[Total]
+    net: list[Total]
     leg_rows: int
+    released: int
 
 
 @dataclass(frozen=True)
@@ -102,7 +120,8 @@ def prepared(session: Session, run: Run) -> Iterator[tuple[Data, Flow]]:
     with tempfile.TemporaryDirectory(dir=session.lake, prefix=SPILL) as folder:
         work = Flow(
             facts, Tariffs(book, ready.agreements, None if more.is_empty else more), target,
-            Path(folder), session.progress, session.threads,
+            Path(folder), session.progress,
+            assemble.rules_of(found.workspace.partials, facts, run.as_of_utc_s), session.threads,
         )  # fmt: skip
         try:
             yield found, work
@@ -143,18 +162,23 @@ def price_text(agreement: Agreement) -> str:
 
 
 def finish(session: Session, work: Flow) -> Result:
-    """Phases 2 and 3: duplicates, rating, settlement, lake files; raises NotClosed."""
+    """Duplicates, calls made of parts, rating, settlement, lake files; raises NotClosed."""
     crash.point("chunks_scattered")
+    released = assembling.release(session, work)
     days = work.keys.distinct("start_day")
     known = index.Index.of(
         session.root, session.catalogue.lake_files(index.DATASET, periods=days)
     )
     repeats, files = flow.find_duplicates(work, known)
+    assembled = assembling.assemble(work, repeats)
+    crash.point("parts_assembled")
     written, sums = flow.rate_and_write(work, repeats)
-    for part in written:
+    for part in (*assembled, *written):
         files += part.files
     found = work.tally.totals()
-    totals.check_closed(work.decoded_rows, found, {
+    came_in = Counter(work.decoded_rows)
+    came_in.update(dict(released.rows_by_file))
+    totals.check_closed(came_in, found, {
         "the component columns": sum(part.component_micro for part in written),
         "the stages": sums.get("charge_micro", 0) - sums.get("taken_back_micro", 0),
     })  # fmt: skip
@@ -167,7 +191,10 @@ def finish(session: Session, work: Flow) -> Result:
         session.progress.say(
             f"ratings: {sums['ratings']}, {sums['ratings_missing']} without a rate"
         )
-    return Result(files, found, sums.get("legs", 0))
+    return Result(
+        files, released.paths, found, moves.net([*found, *released.left]), sums.get("legs", 0),
+        sum(rows for _, rows in released.rows_by_file),
+    )  # fmt: skip
 
 
 def _check_ratings(files: list[LakeFile], written: list[Written], sums: dict[str, int]) -> None:
