@@ -1,16 +1,15 @@
 """The exchange: rows come in by chunk of a file, and go out by bucket of account.
 
 A chunk's rows are put into bucket order once; columns are kept as narrowly as their values allow
-(a column that is the same in all rows of the chunk is kept as one number), and chunks beyond the
-memory budget go to a spill file. A text that an index of the same row names as well is ``implied``:
-it comes out empty, and whoever needs it takes the name. What comes out depends on neither the
-budget nor the order in which threads finish: pieces are joined in the order of (file, chunk).
+(a column that is the same in all rows of the chunk is kept as one number), and what is beyond the
+memory budget goes to disk (``held``). A text that an index of the same row names as well is
+``implied``: it comes out empty, and whoever needs it takes the name. What comes out depends on
+neither the budget nor the order in which threads finish: pieces are joined in the order of (file,
+chunk).
 """
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,48 +21,43 @@ import pyarrow as pa
 
 from tollbook.run.exchange_kernels import (
     STRIDE,
+    Views,
     bucket_order,
-    drop_implied,
+    collect_bytes,
+    collect_ints,
     gather,
     gather_bytes,
     gather_offsets,
     kept_range,
+    scatter_texts,
 )
+from tollbook.run.held import Held
 from tollbook.stage import TextColumn, int_array, ints, text_array, text_of
 
 ChunkKey = tuple[int, int]  # file number, number of the chunk in the file
-_NARROWER: Final = (np.dtype(np.int16), np.dtype(np.int32))
+_NARROW: Final = (np.int8, np.int16, np.int32)
+_SAME: Final = 0  # width of a column that is the same in all rows
 
 
 @dataclass(frozen=True)
-class _Ints:
-    """An integer column: value = base + values[row]; values is None where all rows are equal."""
+class _Kept:
+    """A column of integers as it is held: value = base + the integer of ``width`` bytes there.
 
+    A text has its lengths so, and its bytes from ``data`` on; starts: int64 [buckets + 1], where
+    those of each bucket begin.
+    """
+
+    width: int
     base: int
-    values: np.ndarray | _Spilled | None
-
-
-@dataclass(frozen=True)
-class _Texts:
-    """A text column; both are None where all texts are empty."""
-
-    offsets: np.ndarray | _Spilled | None
-    data: np.ndarray | _Spilled | None
-
-
-@dataclass(frozen=True)
-class _Spilled:
-    """An array that lies in the spill file."""
-
-    position: int
-    dtype: np.dtype
-    size: int
+    place: int = 0
+    data: int = 0
+    starts: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class _Chunk:
     starts: np.ndarray  # int64[buckets + 1]: first row of each bucket
-    columns: tuple[_Ints | _Texts, ...]
+    columns: tuple[_Kept, ...]
 
 
 def take(batch: pa.RecordBatch, order: np.ndarray) -> pa.RecordBatch:
@@ -110,12 +104,10 @@ class Exchange:
         """implied: text column -> the index column that names the same, where it is not -1."""
         self.schema, self.buckets = schema, buckets
         self._implied = implied or {}
-        self._budget_bytes, self._spill_folder = budget_bytes, spill_folder
+        self._held = Held(budget_bytes, spill_folder)
         self._chunks: dict[ChunkKey, _Chunk] = {}
+        self._in_order: list[_Chunk] = []
         self._lock = Lock()
-        self._held_bytes = 0
-        self._spill_handle = -1
-        self._spill_size = 0
         self.rows_by_bucket = np.zeros(buckets, np.int64)
 
     def add(
@@ -131,57 +123,50 @@ class Exchange:
         bucket_order(bucket, starts, order)
         kept = int(starts[self.buckets])
         left_out = take(batch, order[kept:]) if kept < len(order) else None
-        order = order[:kept]
-        inside = bucket < self.buckets
+        way = _Way(bucket, starts[:-1], order[:kept], bucket < self.buckets)
         columns = tuple(
-            _scatter(self._slim(batch, place, inside), order, inside)
-            for place in range(batch.num_columns)
-        )
-        size = sum(map(_held, columns))
+            self._keep_ints(ints(batch, field.name), way) if pa.types.is_integer(field.type)
+            else self._keep_texts(batch, field.name, way)
+            for field in self.schema
+        )  # fmt: skip
         with self._lock:
-            if self._held_bytes + size > self._budget_bytes:
-                columns = tuple(self._spill(column) for column in columns)
-            else:
-                self._held_bytes += size
-            self._chunks[key] = _Chunk(starts[:-1], columns)
-            self.rows_by_bucket += np.diff(starts[:-1])
+            self._chunks[key] = _Chunk(way.starts, columns)
+            self._in_order = []
+            self.rows_by_bucket += np.diff(way.starts)
         return left_out
 
     def drop_file(self, file_number: int) -> None:
         """Forget the rows of a file that was refused whole."""
         with self._lock:
+            self._in_order = []
             for key in [key for key in self._chunks if key[0] == file_number]:
                 self.rows_by_bucket -= np.diff(self._chunks.pop(key).starts)
 
     def collect(self, first: int, last: int) -> pa.RecordBatch:
         """All rows of buckets first..last-1, in the order of files and chunks."""
-        chunks = [self._chunks[key] for key in sorted(self._chunks)]
-        spans = [(int(c.starts[first]), int(c.starts[last])) for c in chunks]
-        pieces = [
-            (chunk, low, high)
-            for chunk, (low, high) in zip(chunks, spans, strict=True) if low < high
-        ]  # fmt: skip
-        rows = sum(high - low for _, low, high in pieces)
+        chunks = self._ordered()
+        low = np.array([chunk.starts[first] for chunk in chunks], np.int64)
+        counts = np.array([chunk.starts[last] for chunk in chunks], np.int64) - low
+        chosen = np.flatnonzero(counts)
+        pieces = _Pieces([chunks[place] for place in chosen.tolist()], low[chosen], counts[chosen])
         arrays = []
         for index, field in enumerate(self.schema):
             if pa.types.is_integer(field.type):
-                arrays.append(self._collect_ints(index, field, pieces, rows))
+                kind = np.dtype(field.type.to_pandas_dtype())
+                arrays.append(int_array(self._collect_ints(index, kind, pieces)))
             else:
-                arrays.append(self._collect_texts(index, field, pieces, rows))
+                arrays.append(self._collect_texts(index, field, pieces, (first, last)))
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
     def distinct(self, name: str) -> list[int]:
         """The values that occur in an integer column, ascending."""
         index = self.schema.get_field_index(name)
         found: set[int] = set()
-        for chunk in self._chunks.values():
-            column = chunk.columns[index]
-            assert isinstance(column, _Ints)
-            if column.values is None:
-                found.add(column.base)
-            else:
-                values = self._load(column.values, 0, int(chunk.starts[-1]))
-                found.update((np.unique(values).astype(np.int64) + column.base).tolist())
+        for chunk in self._ordered():
+            rows = chunk.starts[-1:]
+            pieces = _Pieces([chunk], np.zeros(1, np.int64), rows)
+            values = self._collect_ints(index, np.dtype(np.int64), pieces)
+            found.update(np.unique(values).tolist())
         return sorted(found)
 
     def tasks(self, rows_wanted: int) -> list[tuple[int, int]]:
@@ -200,132 +185,123 @@ class Exchange:
         return found
 
     def close(self) -> None:
-        """Forget everything; the spill file has no name and vanishes."""
+        """Forget everything."""
         self._chunks.clear()
-        if self._spill_handle >= 0:
-            os.close(self._spill_handle)
-            self._spill_handle = -1
+        self._in_order = []
+        self._held.close()
 
     # ---- inside
 
-    def _slim(self, batch: pa.RecordBatch, place: int, inside: np.ndarray) -> pa.Array:
-        """A column as it is kept: without the texts that an index implies."""
-        column, index = batch.column(place), self._implied.get(self.schema.field(place).name)
-        if index is None:
-            return column
-        texts = text_of(column)
-        offsets = np.empty(len(column) + 1, np.int32)
-        data = np.empty(int(texts.offsets[-1] - texts.offsets[0]), np.uint8)
-        size = drop_implied(
-            texts.offsets, texts.data, ints(batch, index), inside, offsets, data
-        )
-        return text_array(offsets, data[:size], column.type)
+    def _ordered(self) -> list[_Chunk]:
+        with self._lock:
+            if not self._in_order:
+                self._in_order = [self._chunks[key] for key in sorted(self._chunks)]
+            return self._in_order
 
-    def _spill(self, column: _Ints | _Texts) -> _Ints | _Texts:
-        if isinstance(column, _Ints):
-            values = column.values
-            return _Ints(column.base, self._store(values)) if _is_array(values) else column
-        if column.offsets is None:
-            return column
-        return _Texts(self._store(column.offsets), self._store(column.data))
+    def _keep_ints(self, values: np.ndarray, way: _Way) -> _Kept:
+        """The integers in the order of buckets, as narrow as those that are kept allow."""
+        if len(way.order) == 0:
+            return _Kept(_SAME, 0)
+        found = np.empty(2, np.int64)
+        kept_range(values, way.inside, found)
+        low, high = int(found[0]), int(found[1])
+        if low == high:
+            return _Kept(_SAME, low)
+        kind, base = values.dtype, 0
+        for narrow in _NARROW:
+            limit = np.iinfo(narrow)
+            if high - low <= limit.max - limit.min and limit.bits < 8 * values.itemsize:
+                kind, base = np.dtype(narrow), low - int(limit.min)
+                # Differences are right modulo the narrow width, and there they are unique.
+                values = values.astype(kind) - np.array(base & 0xFF_FF_FF_FF).astype(kind)
+                break
+        size = len(way.order) * kind.itemsize
+        place, room = self._held.room(size)
+        np.take(values, way.order, out=room.view(kind), mode="clip")
+        self._held.keep(place, room)
+        return _Kept(kind.itemsize, base, place)
 
-    def _store(self, values: np.ndarray | _Spilled | None) -> _Spilled:
-        assert isinstance(values, np.ndarray)  # what is added was never spilled before
-        if self._spill_handle < 0:
-            with tempfile.TemporaryFile(dir=self._spill_folder) as handle:
-                self._spill_handle = os.dup(handle.fileno())
-        position = self._spill_size
-        view = values.view(np.uint8).data if values.size else memoryview(b"")
-        while len(view):
-            written = os.pwrite(self._spill_handle, view, self._spill_size)
-            self._spill_size += written
-            view = view[written:]
-        return _Spilled(position, values.dtype, values.size)
-
-    def _load(self, values: np.ndarray | _Spilled, low: int, high: int) -> np.ndarray:
-        if isinstance(values, np.ndarray):
-            return values[low:high]
-        width = values.dtype.itemsize
-        out = np.empty(high - low, values.dtype)
-        view, position = out.view(np.uint8).data, values.position + low * width
-        while len(view):
-            count = os.preadv(self._spill_handle, [view], position)
-            if count == 0:
-                raise OSError("the spill file ended early")
-            view, position = view[count:], position + count
-        return out
+    def _keep_texts(self, batch: pa.RecordBatch, name: str, way: _Way) -> _Kept:
+        """The lengths and bytes of the texts, without those that an index implies."""
+        texts = text_of(batch.column(name))
+        if texts.offsets[0] == texts.offsets[-1] or len(way.order) == 0:
+            return _Kept(_SAME, 0)
+        lengths = np.diff(texts.offsets)
+        if name in self._implied:
+            lengths[ints(batch, self._implied[name]) >= 0] = 0
+        kept = self._keep_ints(lengths, way)
+        if (kept.width, kept.base) == (_SAME, 0):
+            return kept
+        ends = np.zeros(len(way.order) + 1, np.int64)
+        np.cumsum(np.take(lengths, way.order), out=ends[1:])
+        starts = ends[way.starts]
+        place, room = self._held.room(int(ends[-1]))
+        scatter_texts(texts.offsets, lengths, texts.data, way.bucket, starts, starts.copy(), room)
+        self._held.keep(place, room)
+        return _Kept(kept.width, kept.base, kept.place, place, starts)
 
     def _collect_ints(
-        self, index: int, field: pa.Field, pieces: Sequence[tuple[_Chunk, int, int]], rows: int
-    ) -> pa.Array:
-        out = np.empty(rows, field.type.to_pandas_dtype())
-        at = 0
-        for chunk, low, high in pieces:
-            column = chunk.columns[index]
-            assert isinstance(column, _Ints)
-            part = out[at : at + high - low]
-            if column.values is None:
-                part[:] = column.base
-            else:
-                part[:] = self._load(column.values, low, high)
-                if column.base:
-                    part += column.base
-            at += high - low
-        return int_array(out)
+        self, index: int, kind: np.dtype, pieces: _Pieces, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """The integers of some pieces, one behind the other."""
+        columns = [chunk.columns[index] for chunk in pieces.chunks]
+        bases = np.array([column.base for column in columns], np.int64)
+        widths = np.array([column.width for column in columns], np.int64)
+        if out is None:
+            out = np.empty(pieces.rows, kind)
+        if not widths.any() and (bases == bases[:1]).all():
+            out.fill(bases[0] if len(bases) else 0)
+            return out
+        places = np.array([column.place for column in columns], np.int64) + pieces.low * widths
+        for data, which, at in self._held.gathered(places, widths * pieces.counts):
+            about = np.stack((
+                widths[which], bases[which], at, pieces.counts[which], pieces.at[which],
+            ))  # fmt: skip
+            collect_ints(Views.of(data), about, out)
+        return out
 
     def _collect_texts(
-        self, index: int, field: pa.Field, pieces: Sequence[tuple[_Chunk, int, int]], rows: int
+        self, index: int, field: pa.Field, pieces: _Pieces, span: tuple[int, int]
     ) -> pa.Array:
-        offsets = np.zeros(rows + 1, np.int32)
-        data, at, size = [], 0, 0
-        for chunk, low, high in pieces:
-            column = chunk.columns[index]
-            assert isinstance(column, _Texts)
-            if column.offsets is None or column.data is None:
-                at += high - low
-                offsets[at - (high - low) + 1 : at + 1] = size
-                continue
-            part = self._load(column.offsets, low, high + 1)
-            data.append(self._load(column.data, int(part[0]), int(part[-1])))
-            offsets[at + 1 : at + 1 + high - low] = part[1:] - (int(part[0]) - size)
-            at, size = at + high - low, size + int(part[-1]) - int(part[0])
-        joined = np.concatenate(data) if data else np.zeros(0, np.uint8)
-        return text_array(offsets, joined, field.type)
+        offsets = np.zeros(pieces.rows + 1, np.int32)
+        lengths = self._collect_ints(index, offsets.dtype, pieces, offsets[1:])
+        if lengths.any():
+            np.cumsum(lengths, out=lengths)
+        data = np.empty(int(offsets[-1]), np.uint8)
+        columns = [chunk.columns[index] for chunk in pieces.chunks]
+        low, high = (
+            np.array([0 if one.starts is None else one.starts[edge] for one in columns], np.int64)
+            for edge in span
+        )
+        sizes = high - low
+        if len(data):
+            places = np.array([column.data for column in columns], np.int64) + low
+            there = np.flatnonzero(sizes)
+            target = offsets[pieces.at].astype(np.int64)
+            for held, which, at in self._held.gathered(places[there], sizes[there]):
+                chosen = there[which]
+                collect_bytes(held, at, sizes[chosen], target[chosen], data)
+        return text_array(offsets, data, field.type)
 
 
-def _scatter(column: pa.Array, order: np.ndarray, inside: np.ndarray) -> _Ints | _Texts:
-    """A column in the order of buckets, as narrow as its values allow.
+@dataclass(frozen=True)
+class _Way:
+    """How the rows of a chunk go into buckets.
 
-    Only wide integers are narrowed: every pair of widths is a kernel that has to be compiled, and
-    single bytes were measured to be slower to write than they are to keep.
+    bucket: int16, of each row. starts: int64 [buckets + 1], the first row of each bucket. order:
+    int64, the rows that are kept, by bucket. inside: bool, whether a row is kept.
     """
-    if not pa.types.is_integer(column.type):
-        texts = text_of(column)
-        if texts.offsets[0] == texts.offsets[-1]:
-            return _Texts(None, None)
-        texts = gather_text(texts, order)
-        return _Texts(texts.offsets, texts.data)
-    if len(order) == 0:
-        return _Ints(0, None)
-    values, found = column.to_numpy(zero_copy_only=True), np.empty(2, np.int64)
-    kept_range(values, inside, found)
-    low, high = int(found[0]), int(found[1])
-    if low == high:
-        return _Ints(low, None)
-    kind, base = values.dtype, 0
-    for narrow in _NARROWER if kind == np.int64 else ():
-        if high - low <= np.iinfo(narrow).max:
-            kind, base = narrow, low
-            break
-    out = np.empty(len(order), kind)
-    gather(values, order, base, out)
-    return _Ints(base, out)
+
+    bucket: np.ndarray
+    starts: np.ndarray
+    order: np.ndarray
+    inside: np.ndarray
 
 
-def _is_array(values: object) -> bool:
-    return isinstance(values, np.ndarray)
+class _Pieces:
+    """Rows of some chunks: ``counts`` from row ``low`` on; ``at``: where each piece goes."""
 
-
-def _held(column: _Ints | _Texts) -> int:
-    parts = (column.values,) if isinstance(column, _Ints) else (column.offsets, column.data)
-    return sum(part.nbytes for part in parts if isinstance(part, np.ndarray))
+    def __init__(self, chunks: Sequence[_Chunk], low: np.ndarray, counts: np.ndarray) -> None:
+        self.chunks, self.low, self.counts = chunks, low, counts
+        self.at = np.cumsum(counts) - counts
+        self.rows = int(counts.sum())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from tollbook.jit import kernel
@@ -85,23 +87,90 @@ def gather_bytes(
 
 
 @kernel
-def drop_implied(
-    offsets: np.ndarray, data: np.ndarray, index: np.ndarray, needed: np.ndarray,
-    out_offsets: np.ndarray, out_data: np.ndarray,
-) -> int:  # fmt: skip
-    """Texts of the needed rows without those that an index (not negative) names as well.
+def scatter_texts(
+    offsets: np.ndarray, lengths: np.ndarray, data: np.ndarray, bucket: np.ndarray,
+    starts: np.ndarray, cursor: np.ndarray, out: np.ndarray,
+) -> None:  # fmt: skip
+    """The bytes of texts in the order of their buckets, one behind the other.
 
-    needed: bool. Returns the number of bytes that are left.
+    lengths: int32, of each text what is kept: all or 0. starts: int64 [buckets + 1], where each
+    bucket begins in ``out``; cursor: the same, to count with. Texts are read in the order in which
+    they lie and copied in whole strides, as long as these stay inside their bucket.
     """
-    total = 0
-    out_offsets[0] = 0
-    for row in range(len(index)):
-        if index[row] < 0 and needed[row]:
-            for position in range(offsets[row], offsets[row + 1]):
-                out_data[total] = data[position]
-                total += 1
-        out_offsets[row + 1] = total
-    return total
+    for row in range(len(lengths)):
+        size = int(lengths[row])
+        if size == 0 or bucket[row] >= len(starts) - 1:
+            continue
+        at, start = cursor[bucket[row]], int(offsets[row])
+        cursor[bucket[row]] = at + size
+        whole = (size + STRIDE - 1) // STRIDE * STRIDE
+        if start + whole <= len(data) and at + whole <= starts[bucket[row] + 1]:
+            for step in range(0, size, STRIDE):
+                for byte in range(STRIDE):
+                    out[at + step + byte] = data[start + step + byte]
+        else:
+            for byte in range(size):
+                out[at + byte] = data[start + byte]
+
+
+class Views(NamedTuple):
+    """The same bytes as signed integers of each width."""
+
+    one: np.ndarray
+    two: np.ndarray
+    four: np.ndarray
+    eight: np.ndarray
+
+    @classmethod
+    def of(cls, data: np.ndarray) -> Views:
+        """data: uint8, a multiple of 8 bytes."""
+        return cls(*(data.view(kind) for kind in (np.int8, np.int16, np.int32, np.int64)))
+
+
+@kernel
+def collect_ints(views: Views, about: np.ndarray, out: np.ndarray) -> None:
+    """Pieces of narrow integers joined in ``out``.
+
+    about: int64 [5, piece]: bytes of each integer (0: all are the base), base, first byte, how
+    many, and where they go.
+    """
+    # Slices: a loop from 0 over an array of its own is one that the compiler can widen.
+    one, two, four, eight = views
+    for piece in range(about.shape[1]):
+        width, base, first = about[0, piece], about[1, piece], about[2, piece]
+        count, at = about[3, piece], about[4, piece]
+        target = out[at : at + count]
+        if width == 0:
+            target[:] = base
+        elif width == 1:
+            bytes_1 = one[first : first + count]
+            for row in range(count):
+                target[row] = base + bytes_1[row]
+        elif width == 2:
+            bytes_2 = two[first // 2 : first // 2 + count]
+            for row in range(count):
+                target[row] = base + bytes_2[row]
+        elif width == 4:
+            bytes_4 = four[first // 4 : first // 4 + count]
+            for row in range(count):
+                target[row] = base + bytes_4[row]
+        else:
+            bytes_8 = eight[first // 8 : first // 8 + count]
+            for row in range(count):
+                target[row] = base + bytes_8[row]
+
+
+@kernel
+def collect_bytes(
+    data: np.ndarray, first: np.ndarray, sizes: np.ndarray, target: np.ndarray, out: np.ndarray
+) -> None:
+    """Pieces of ``data`` copied to their targets in ``out``."""
+    for piece in range(len(first)):
+        size = sizes[piece]
+        source = data[first[piece] : first[piece] + size]
+        room = out[target[piece] : target[piece] + size]
+        for byte in range(size):
+            room[byte] = source[byte]
 
 
 @kernel
