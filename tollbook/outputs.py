@@ -18,6 +18,9 @@ _FORMULA_STARTS: Final = (
     "=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20",
 )  # fmt: skip
 
+# Cells that every spreadsheet keeps as they are: nothing, short whole numbers, lower-case words.
+_HARMLESS: Final = re.compile(r"|0|[1-9][0-9]{0,10}|[a-z_]+")
+
 
 def neutral(text: str) -> str:
     """``text``, with an apostrophe in front if a spreadsheet might take it for a formula.
@@ -25,6 +28,17 @@ def neutral(text: str) -> str:
     Blanks in front do not hide a formula: some programs strip them.
     """
     return f"'{text}" if text.lstrip(" ").startswith(_FORMULA_STARTS) else text
+
+
+def protected(text: str) -> str:
+    """A cell for a file that comes back: an apostrophe in front of all that a spreadsheet might run
+    or rewrite (formulas, leading zeros, long digits, dates, words such as TRUE)."""
+    return text if _HARMLESS.fullmatch(text) and text not in ("true", "false") else f"'{text}"
+
+
+def bare(cell: str) -> str:
+    """What ``protected`` was made of; a cell that lost its apostrophe is taken as it is."""
+    return cell.removeprefix("'")
 
 
 def write_csv(

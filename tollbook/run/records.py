@@ -24,7 +24,7 @@ def record_text(record_id: int) -> str:
 def parse_record(text: str) -> int:
     """``F17-204`` -> record id; raises TollbookError for anything else."""
     match = re.fullmatch(r"[Ff](\d{1,9})-(\d{1,10})", text)
-    if match is None:
+    if match is None or int(match[2]) >> 32:
         raise TollbookError(
             f"'{text}' is no record\n    allowed: file and line such as F17-204\n"
             "    do: take it from the column record_id, a bill's detail or `tollbook suspense show`"

@@ -34,10 +34,7 @@ def run(
             session.root, session.lake, lambda taken: work.compiled(session, taken.digest)
         )
         now = int(time.time()) if as_of_utc_s is None else as_of_utc_s
-        arguments = {
-            "reason": choice.reason, "file_number": choice.file_number,
-            "record_ids": list(choice.record_ids), "who": who,
-        }  # fmt: skip
+        arguments = choice.arguments() | {"who": who}
         planned = commit_plan(session, "retry", snapshot, now, arguments=arguments)
         return execute(session, planned)
 
@@ -45,9 +42,7 @@ def run(
 def execute(session: Session, planned: Run) -> Outcome:
     """Follow a retry's plan."""
     began = time.monotonic()
-    wanted = planned.arguments
-    choice = Choice(wanted["reason"], wanted["file_number"], tuple(wanted["record_ids"]))
-    taken = list(_take(session, choice))
+    taken = list(_take(session, Choice.of(planned.arguments)))
     rows = [one.rows for one in taken]
     with work.prepared(session, planned) as (found, going):
         session.progress.start("retry", sum(table.num_rows for table in rows))

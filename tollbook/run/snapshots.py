@@ -54,7 +54,7 @@ def take(root: Path, lake: Path) -> Snapshot:
         data = (root / path).read_bytes()
         name = hashlib.sha256(data).hexdigest()
         if not (objects / name).exists():
-            _write_once(objects / name, data)
+            write_once(objects / name, data)
         listed.append((path, name))
         size += len(data)
     digest = _digest_of_list(listed)
@@ -118,7 +118,8 @@ def _materialise(objects: Path, folder: Path, listed: list[tuple[Path, str]]) ->
     sync_folder(folder.parent)
 
 
-def _write_once(path: Path, data: bytes) -> None:
+def write_once(path: Path, data: bytes) -> None:
+    """A file under a name that its content decides, on the disk whole or not at all."""
     building = path.with_name(f".{path.name}.building")
     with building.open("wb") as handle:
         handle.write(data)

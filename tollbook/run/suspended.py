@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -34,6 +35,21 @@ class Choice:
     reason: str = ""
     file_number: int = 0
     record_ids: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Choice:
+        """The choice that a plan remembers."""
+        return cls(arguments["reason"], arguments["file_number"], tuple(arguments["record_ids"]))
+
+    @property
+    def is_all(self) -> bool:
+        """Whether nothing is named that records must fit."""
+        return not (self.reason or self.file_number or self.record_ids)
+
+    def arguments(self) -> dict[str, Any]:
+        """The choice as a plan remembers it."""
+        return {"reason": self.reason, "file_number": self.file_number,
+                "record_ids": list(self.record_ids)}  # fmt: skip
 
     def mask(self, table: pa.Table) -> np.ndarray:
         """Which rows of a suspense table are chosen (bool)."""

@@ -21,6 +21,13 @@ from tollbook.run.session import Session
 
 DATASET: Final = "suspense_log"
 RETRIED, CORRECTED, DISCARDED = "retried", "corrected", "discarded"
+NOTE_CHARACTERS_MAX: Final = 500
+NOTE_RULE: Final = f"1 to {NOTE_CHARACTERS_MAX} printable characters that say why"
+
+
+def is_note(text: str) -> bool:
+    """Whether a text says anything that can be kept."""
+    return bool(text.strip()) and len(text) <= NOTE_CHARACTERS_MAX and text.isprintable()
 
 
 def entries(
@@ -69,6 +76,14 @@ class History:
     first_reason: str  # why it was suspended first; empty: it never was
     entries: tuple[dict[str, Any], ...]  # rows of the log, oldest first
     now: Found
+
+    @property
+    def fate(self) -> str:
+        """Where the record is now, in words."""
+        if self.now.dataset == "rated":
+            return "rated"
+        word = self.now.row.get("disposition", "suspended")
+        return f"{word}: {self.now.row['reason']}"
 
 
 def history(session: Session, record_id: int) -> History:
