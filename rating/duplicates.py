@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from rating import duplicate_kernels as kernels
+from rating import overlaps
 from rating.reference import Reference
 from rating.tables import columns_of
 from tollbook import reasons, schemas
@@ -95,7 +96,8 @@ def decide(
     the same hashes from earlier runs, ascending by hash; at least of the days that ``new`` touches.
 
     A record equal to one of the history is a duplicate of it, unless it is that very record,
-    tried again. Among new records that are equal the one with the lowest id stays.
+    tried again. Among new records that are equal the one with the lowest id stays. The other kinds
+    of duplicates (``rating.overlaps``) are looked for among what is left.
     """
     schemas.check(new, schemas.DUPLICATE_KEY, "deduplicate")
     if history is None:
@@ -104,13 +106,42 @@ def decide(
     first_id = np.empty(new.num_rows, np.int64)
     keys, old = columns_of(new, kernels.Keys), columns_of(history, kernels.Keys)
     kernels.find_first(reference.key_fields, hashes, order, keys, old, first_id)
-    repeats = np.flatnonzero(first_id >= 0)
-    ids = ints(new, "record_id")[order[repeats]]
-    code = np.full(len(ids), reasons.CODE["record_duplicate"], np.int16)
+    again = np.flatnonzero(first_id >= 0)
+    repeats = [_repeats(new, order[again], first_id[again], "record_duplicate")]
     stays = order[first_id == kernels.STAYS]
-    days = ints(new, "start_day")[stays]
-    kept = new.take(int_array(stays[np.argsort(days, kind="stable")]))
-    return Decided(join([Repeats(ids, first_id[repeats], code)]), kept)
+    searches, short = reference.searches, stays[:0]
+    if searches.overlapping is not None:
+        rows, firsts = overlaps.find_overlapping(new, stays, history, searches.overlapping)
+        repeats.append(_repeats(new, rows, firsts, "record_overlaps"))
+        stays = _without(stays, rows)
+    if searches.ultra_short is not None:
+        short, firsts = overlaps.find_ultra_short(new, stays, history, searches.ultra_short)
+        repeats.append(_repeats(new, short, firsts, "record_ultra_short"))
+    return Decided(join(repeats), _kept(new, stays, short))
+
+
+def _repeats(new: pa.RecordBatch, rows: np.ndarray, firsts: np.ndarray, reason: str) -> Repeats:
+    code = np.full(len(rows), reasons.CODE[reason], np.int16)
+    return Repeats(ints(new, "record_id")[rows], firsts, code)
+
+
+def _without(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Those of ``rows``, in their order, that are not among the others."""
+    return rows[~np.isin(rows, others)] if len(others) else rows
+
+
+def _kept(new: pa.RecordBatch, stays: np.ndarray, short: np.ndarray) -> pa.RecordBatch:
+    """The rows that join the index (``stays``: in the order of hashes), by day.
+
+    A very short call joins it although it is not charged: the run may go on another night.
+    """
+    rows = stays[np.argsort(ints(new, "start_day")[stays], kind="stable")]
+    kept = new.take(int_array(rows))
+    if not len(short):
+        return kept
+    standing = ints(kept, "standing").copy()
+    standing[np.isin(rows, short)] = kernels.SHORT
+    return with_columns(kept, kept.schema, {"standing": standing})
 
 
 def _sorted_by_hash(keys: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]:

@@ -31,6 +31,7 @@ from rating.number_kernels import (
     DiallingRules,
     NumberingPlan,
 )
+from rating.overlaps import Searches, searches
 from rating.place_tables import PlaceRules, place_rules, roaming_areas, whole_locations
 from rating.tables import (
     FIRST_MONTH,
@@ -102,6 +103,7 @@ class Reference:
     dialling: DiallingRules
     guiding: Guiding
     names: Names
+    searches: Searches
     mediation: CompiledMediation | None = None  # None: there are no rules
 
     @property
@@ -145,6 +147,7 @@ def build(
         guiding=_guiding(workspace, network, customers, open_period, names),
         names=names,
         mediation=mediation_rules.compile_rules(workspace.mediation, names),
+        searches=searches(workspace.duplicates, as_of_utc_s, workspace.limits.duration_s),
     )
 
 

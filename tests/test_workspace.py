@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tariffs import agreements
 from tollbook import customers, network, numbering, sources, workspace
 from tollbook.columns import LISTED_MAX, OPEN_FROM, OPEN_TO
-from tollbook.duplicate_rules import DuplicateRules
+from tollbook.duplicate_rules import DuplicateRules, Overlapping, UltraShort
 from tollbook.errors import Refused
 from tollbook.numbering import Lengths, Numbering
 from tollbook.text import Problems
@@ -99,6 +99,24 @@ def test_what_operator_yaml_leaves_out_has_a_default(tmp_path: Path) -> None:
     assert space.limits == workspace.Limits(60 * 86_400, 3600, 36_000, 2**40)
     assert space.duplicates.fields == ("served", "start", "duration", "other", "direction")
     assert space.duplicates.window_s == space.limits.age_s
+
+
+def test_kinds_of_duplicates_are_what_is_written(tmp_path: Path) -> None:
+    root = copy_of(tmp_path)
+    path, day = root / "operator.yaml", 86_400
+    text = path.read_text()
+    assert "window: 90d}" in text
+    path.write_text(text.replace("90d}", "90d, overlapping: {}, ultra_short: {}}"))
+    found = workspace.load(root).duplicates
+    assert found.overlapping == Overlapping(("voice",), ("other",), 90 * day)
+    assert found.ultra_short == UltraShort(("voice",), (), 2 * day, 2, 180)
+    path.write_text(text.replace("window: 90d}", """window: 90d,
+      overlapping: {services: [voice, data], same: [], window: 7d},
+      ultra_short: {services: [video], same: [other, direction], window: 1d, duration: 3s, gap: 1m}
+    }"""))
+    found = workspace.load(root).duplicates
+    assert found.overlapping == Overlapping(("voice", "data"), (), 7 * day)
+    assert found.ultra_short == UltraShort(("video",), ("other", "direction"), day, 3, 60)
 
 
 def test_secrets_come_from_the_environment_and_are_not_shown(

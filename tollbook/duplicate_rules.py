@@ -1,7 +1,7 @@
 """``duplicates`` of operator.yaml: what makes two records one, and which of them stays.
 
 Three kinds, each with its window: exact ones, those of which one covers time of the other, and
-runs of ultra-short calls. docs/workspace.md explains them.
+runs of ultra-short calls. docs/duplicates.md explains them.
 """
 
 from __future__ import annotations
@@ -16,27 +16,24 @@ FIELDS: Final = (
     "served", "start", "duration", "other", "direction", "service", "call_ref", "sequence",
 )  # fmt: skip
 KEY: Final = ("served", "start", "duration", "other", "direction")
-KEYS: Final = ("key", "window")
+KEYS: Final = ("key", "window", "overlapping", "ultra_short")
 SAME: Final = ("other", "direction", "service")
 TIMED: Final = ("voice", "video", "data")  # services whose records last
-KEEPS: Final = ("longest", "first")
 SHORT_MAX_S: Final = 60
 GAP_MAX_S: Final = 3600
 
 
 @dataclass(frozen=True)
 class Overlapping:
-    """Of records of one number whose times overlap, one stays.
+    """Of records of one number whose times overlap, the longest stays.
 
     services: words of TIMED. same: fields that must be equal besides the served number, words of
-    SAME. window_s: how long after its start a record is compared. keep: the longest one, or the one
-    received first.
+    SAME. window_s: how long after its start a record is compared.
     """
 
     services: tuple[str, ...]
     same: tuple[str, ...]
     window_s: int
-    keep: str
 
 
 @dataclass(frozen=True)
@@ -80,12 +77,12 @@ def read(keys: Reader, age_s: int) -> DuplicateRules:
 
 
 def _overlapping(keys: Reader, longest_s: int) -> Overlapping | None:
-    part = _part(keys, "overlapping", ("services", "same", "window", "keep"))
+    part = _part(keys, "overlapping", ("services", "same", "window"))
     if part is None:
         return None
     return Overlapping(
         _words(part, "services", ("voice",), TIMED), _words(part, "same", ("other",), SAME),
-        _window(part, longest_s, longest_s), part.choice("keep", KEEPS, KEEPS[0]),
+        _window(part, longest_s, longest_s),
     )  # fmt: skip
 
 

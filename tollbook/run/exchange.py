@@ -10,6 +10,7 @@ chunk).
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,15 +170,20 @@ class Exchange:
             found.update(np.unique(values).tolist())
         return sorted(found)
 
-    def tasks(self, rows_wanted: int) -> list[tuple[int, int]]:
+    def tasks(
+        self, rows_wanted: int, others: int = 0, rows_max: int = sys.maxsize
+    ) -> list[tuple[int, int]]:
         """Contiguous ranges of buckets with at least ``rows_wanted`` rows each (but the last).
 
-        Depends on the rows alone, so the files that are written from it do, too.
+        A range also ends where it has ``rows_max`` rows, counting ``others`` that each bucket is
+        worked on with. Depends on the rows alone, so the files that are written from it do, too.
         """
         found, first, rows = [], 0, 0
         for bucket in range(self.buckets):
             rows += int(self.rows_by_bucket[bucket])
-            if rows >= rows_wanted:
+            if rows >= rows_wanted or (
+                rows and rows + (bucket + 1 - first) * others >= rows_max
+            ):
                 found.append((first, bucket + 1))
                 first, rows = bucket + 1, 0
         if rows or not found:

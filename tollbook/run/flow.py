@@ -44,6 +44,7 @@ MEMORY_BYTES: Final = 1700 * 2**20  # rows held between the phases; what is beyo
 ROWS_A_TASK: Final = 131_072
 TASKS_A_PART: Final = 4
 KEYS_A_GROUP: Final = 262_144
+KEYS_AT_ONCE: Final = 1_048_576  # with those of the history
 GROUPS_A_RANGE: Final = 8  # groups that one thread decides and writes into files of their own
 BEFORE_EXCHANGE: Final = ("validate", "normalise", "guide", "mediate")
 Found = tuple[list[Repeats], list[LakeFile]]
@@ -163,7 +164,7 @@ def _scatter_chunk(flow: Flow, key: ChunkKey, decoded: StageResult, validated: b
 
 def find_duplicates(flow: Flow, known: index.Index) -> tuple[Repeats, list[LakeFile]]:
     """Phase 2: the duplicates, and the new index files."""
-    groups = flow.keys.tasks(KEYS_A_GROUP)
+    groups = flow.keys.tasks(KEYS_A_GROUP, known.rows // PARTITIONS, KEYS_AT_ONCE)
     ranges = [groups[at : at + GROUPS_A_RANGE] for at in range(0, len(groups), GROUPS_A_RANGE)]
 
     def work(item: tuple[int, list[tuple[int, int]]]) -> Found:

@@ -165,9 +165,11 @@ def finish(session: Session, work: Flow) -> Result:
     """Duplicates, calls made of parts, rating, settlement, lake files; raises NotClosed."""
     crash.point("chunks_scattered")
     released = assembling.release(session, work)
-    days = work.keys.distinct("start_day")
+    searches = work.reference.searches
+    reach = index.Reach(searches.reach_s, searches.start_min_utc_s)
+    days = reach.days(work.keys.distinct("start_day"))
     known = index.Index.of(
-        session.root, session.catalogue.lake_files(index.DATASET, periods=days)
+        session.root, session.catalogue.lake_files(index.DATASET, periods=days), reach
     )
     repeats, files = flow.find_duplicates(work, known)
     assembled = assembling.assemble(work, repeats)
