@@ -18,6 +18,7 @@ from cdr.asn_grammar import FILE, Schema
 from cdr.asn_values import Form
 from cdr.ber_kernels import OF_RECORD, PAD_BYTES
 from cdr.ber_layout import LAST, Place
+from cdr.ber_refunds import Refunds
 
 LANE_BITS: Final = 32
 
@@ -150,7 +151,12 @@ class BlockCells:
         used = np.flatnonzero(fits)
         return used, owner[used]
 
-    def sums(self, place: Place, where: tuple[str, str]) -> Sums:
+    @cached_property
+    def refunds(self) -> Refunds:
+        """Which rows of repeated groups are refunds."""
+        return Refunds(self.block)
+
+    def sums(self, place: Place, where: tuple[str, str], with_refunds: bool) -> Sums:
         """The sum of an integer over the rows of a repeated group, by record."""
         found = Sums(*(np.zeros(self.count, kind) for kind in (np.int64, bool, bool)))
         number = self.fields.get((place.table, place.path))
@@ -158,6 +164,9 @@ class BlockCells:
             return found
         begin, size = self.block.places(number)
         used, owner = self._rows(place.table, size, where)
+        if not with_refunds:
+            is_given = ~self.refunds.rows(self.schema.tables.index(place.table))[used]
+            used, owner = used[is_given], owner[is_given]
         if len(used) == 0:
             return found
         column = Cells(self.block.data, begin[used], size[used], Form.INTEGER).column()

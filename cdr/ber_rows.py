@@ -242,7 +242,7 @@ class _Kind:
         return ber_values.texts(cells, rule.nulls)
 
     def _sum(self, field: str, rule: Rule, place: Place) -> Values:
-        sums = self.cells.sums(place, rule.where)
+        sums = self.cells.sums(place, rule.where, with_refunds=field != "charge")
         values, there, is_bad = (part[self.rows] for part in sums)
         is_bad = is_bad | (values > FIELDS[field].maximum)
         reason = np.where(is_bad, np.int16(_CODE["integer_out_of_range"]), np.int16(0))

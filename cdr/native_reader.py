@@ -92,12 +92,12 @@ def blocks(path: Path, layout: BerLayout, rows: int = ROWS) -> Iterator[Block]:
 
 def blocks_of(data: bytes, form: native.Format, where: str, rows: int = ROWS) -> Iterator[Block]:
     """The records of a file in memory."""
-    regions, others = np.array(native.regions(data, form, where), np.int64).reshape(-1, 3), None
-    numbers = None
+    raw, others, numbers = np.frombuffer(data, np.uint8), None, None
     if form.name == "ts32297":
-        regions, others = sorted_out(np.frombuffer(data, np.uint8), regions, form)
+        regions, others = framed(data, form, where)
         numbers = regions[:, 2]
-    raw = np.frombuffer(data, np.uint8)
+    else:
+        regions = np.array(native.regions(data, form, where), np.int64).reshape(-1, 3)
     if others is not None and len(others):
         size = int((others[:, 1] - others[:, 0]).sum())
         yield Block(size, None, others[:0, 2], raw, others)
@@ -115,6 +115,13 @@ def blocks_of(data: bytes, form: native.Format, where: str, rows: int = ROWS) ->
         first, at = first + cells.count, end
     if at < len(data):
         yield Block(len(data) - at, None, np.zeros(0, np.int64), raw)
+
+
+def framed(data: bytes, form: native.Format, where: str) -> tuple[np.ndarray, np.ndarray]:
+    """int64, the frames of TS 32.297 that hold one record of BER (begin, end, number from 1), and
+    those that do not (with the reason beside)."""
+    frames = np.array(native.regions(data, form, where), np.int64).reshape(-1, 3)
+    return sorted_out(np.frombuffer(data, np.uint8), frames, form)
 
 
 def decode(block: Block, context: DecodeContext) -> stage.StageResult:

@@ -6,7 +6,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import native_files
 import pytest
+import tap_events
 
 from cdr import layout, native_reader
 from cdr.ber_layout import BerLayout
@@ -163,3 +165,47 @@ def test_a_file_of_another_format_is_refused(name: str, other: str) -> None:
         native_reader.identify(DATA / name, form)
     with pytest.raises(BrokenFile, match=f"as layout '{other}' says"):
         list(native_reader.blocks(DATA / name, form))
+
+
+def made(tmp_path: Path, form: str, value: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a hand-made file, without their places."""
+    path = tmp_path / "file"
+    path.write_bytes(native_files.build(form, value))
+    rows, _ = rows_of(path, form, rows=64)
+    for row in rows:
+        del row["byte_offset"], row["byte_length"]
+    return rows
+
+
+def test_all_nine_kinds_of_event(tmp_path: Path) -> None:
+    """``tap_events`` tells the story: each is a row, in the order of the file."""
+    rows = made(tmp_path, "tap", tap_events.batch(tap_events.events()))
+    of_all = {"start_utc_s": utc("2026-11-22T12:00:00+08:00"), "utc_offset_s": 28800,
+              "network": "HKGSP", "served_raw": "+8613800000001"}
+    known, placed = {"imsi": 460001234567890}, {"location": "7-9"}
+    voice, sms, data, event = ({"service": code} for code in (1, 3, 5, 6))
+    out, into, forward = ({"direction": code} for code in (1, 2, 3))
+    assert rows == [
+        {**of_all, **voice, **forward, **known, **placed, "other_raw": "+8613900000002",
+         "third_raw": "+85291234567", "forward_reason": 3, "imei": 35123400000000,
+         "duration_s": 61, "event_count": 1, "call_ref": "0A0B", "cause": 4,
+         "upstream_charge_micro": 1_200_000},
+        {**of_all, **sms, **into, **placed, "served_raw": "+16175550100", "other_raw": "INFO",
+         "event_count": 1, "call_ref": "0A0B", "upstream_charge_micro": 500_000},
+        {**of_all, **event, **out, **known, **placed, "event_count": 1, "call_ref": "0A0B",
+         "upstream_charge_micro": 100_000},
+        {**of_all, **sms, **out, **known, "other_raw": "+8613900000002", "event_count": 1,
+         "upstream_charge_micro": 50_000},
+        {**of_all, **data, **out, **known, **placed, "duration_s": 3600, "up_bytes": 4096,
+         "down_bytes": 5_000_000_000, "call_ref": "77",
+         "upstream_charge_micro": 2_530_000},
+        {**of_all, **event, **out, "served_raw": "8613800000001", "duration_s": 5, "up_bytes": 1,
+         "down_bytes": 30, "event_count": 1, "call_ref": "T1",
+         "upstream_charge_micro": 3_000_000},
+        {**of_all, **event, **out, "served_raw": "8613800000001", "event_count": 1,
+         "call_ref": "0C", "upstream_charge_micro": 200_000},
+        {**of_all, **sms, **out, **known, "other_raw": "+8613900000002", "event_count": 1,
+         "call_ref": "M1", "upstream_charge_micro": 80_000},
+        {**of_all, **voice, **out, **known, "other_raw": "+8613900000002", "duration_s": 59,
+         "event_count": 1, "call_ref": "S1", "upstream_charge_micro": 1_100_000},
+    ]  # fmt: skip

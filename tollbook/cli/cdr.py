@@ -11,6 +11,7 @@ from tollbook.cli.lazy import LazyGroup
 COMMANDS: Final = {
     "identify": ("tollbook.cli.cdr_identify", "Say what files are, by their bytes."),
     "dump": ("tollbook.cli.cdr_dump", "Print a file of records readably, element by element."),
+    "check": ("tollbook.cli.cdr_check", "Check a file against its own totals and code tables."),
     "convert": ("tollbook.cli.cdr_convert", "Write the tables of a file for other programs."),
 }
 

@@ -1,0 +1,208 @@
+"""Checks a native file against itself: totals against sums, counts, codes, records that cannot be
+read. What a finding means for a partner is not decided here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from cdr import ber, ber_tree, framing, layout, native, native_reader
+from cdr.ber_cells import BlockCells, FileFacts
+from cdr.ber_layout import BerLayout
+from cdr.check_codes import SHOWN_MAX, Codes, Reference
+from cdr.check_sums import CHARGE, DISCOUNT, TAX, Sums
+from cdr.file_facts import learned
+from tollbook import reasons
+from tollbook.errors import printable
+from tollbook.stage import ints
+
+_AUDIT: Final = "transferBatch.auditControlInfo."
+_RAP_AUDIT: Final = "returnBatch.rapAuditControlInfo."
+# Totals that a batch must state (TD.57: severity Fatal where they are wrong).
+_DEMANDED: Final = ("totalCharge", "totalTaxValue", "totalDiscountValue", "callEventDetailsCount")
+
+
+@dataclass(frozen=True)
+class Total:
+    """A total of the file. stated: what it says, None: nothing; found: what the records say."""
+
+    name: str
+    stated: int | None
+    found: int
+    is_demanded: bool = True
+
+    @property
+    def is_right(self) -> bool:
+        """A total that need not be there is right where there is nothing to state."""
+        if self.stated is None:
+            return not self.is_demanded and self.found == 0
+        return self.stated == self.found
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A record that cannot be read: its number from 1, place, length and what is wrong."""
+
+    record: int
+    at: int
+    size: int
+    fault: str
+
+
+@dataclass
+class Report:
+    """What a file holds and what is wrong with it.
+
+    about: what the file says of itself; kinds: records by kind; reasons: rows by what the night
+    makes of them, for formats that it reads; reference_count: of all references without a
+    definition, of which ``references`` lists the first; twice: codes that are defined twice.
+    """
+
+    format: native.Format
+    about: dict[str, str] = field(default_factory=dict)
+    kinds: Mapping[str, int] = field(default_factory=dict)
+    totals: tuple[Total, ...] = ()
+    unreadable_count: int = 0
+    unreadable: list[Unreadable] = field(default_factory=list)
+    reference_count: int = 0
+    references: tuple[Reference, ...] = ()
+    twice: tuple[tuple[str, int], ...] = ()
+    reasons: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def records(self) -> int:
+        """All records, those that cannot be read included."""
+        return sum(self.kinds.values())
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing was found."""
+        wrong = [total for total in self.totals if not total.is_right]
+        return not (wrong or self.unreadable_count or self.reference_count or self.twice)
+
+
+def check(data: bytes, form: native.Format, where: str) -> Report:
+    """A whole file in memory; raises BrokenFile where it cannot be read to its end."""
+    report, codes, sums = Report(form), Codes(), Sums()
+    facts, kinds, count = FileFacts(), Counter[str](), 0
+    for block in _walked(data, form, where, report, kinds):
+        cells = BlockCells(block, facts)
+        facts = learned(facts, cells)
+        names, records = form.schema.alternatives, block.records
+        for node, times in zip(*np.unique(records.kind, return_counts=True), strict=True):
+            kinds[names[int(node)]] += int(times)
+        for row in np.flatnonzero(records.fault).tolist():
+            _note(report, Unreadable(count + row + 1, int(records.at[row]), int(records.size[row]),
+                                     ber_tree.FAULTS[int(records.fault[row])]))
+        if form.name == "tap":
+            codes.add(block, count)
+        if form.name in ("tap", "rap"):
+            sums.add(block)
+        count += cells.count
+    report.kinds = dict(sorted(kinds.items()))
+    report.about |= _about(facts, form)
+    report.totals += _totals(facts, form, sums, report.records)
+    report.reference_count, report.references = codes.undefined()
+    report.twice = tuple(sorted(codes.twice))
+    report.reasons = _reasons(data, form, where)
+    return report
+
+
+def _note(report: Report, one: Unreadable) -> None:
+    report.unreadable_count += 1
+    if len(report.unreadable) < SHOWN_MAX:
+        report.unreadable.append(one)
+
+
+def _walked(
+    data: bytes, form: native.Format, where: str, report: Report, kinds: Counter[str]
+) -> Iterator[ber.Block]:
+    """The blocks of a file; of a framed one its header and odd frames go into the report."""
+    if form.name != "ts32297":
+        regions = [(begin, end) for begin, end, _ in native.regions(data, form, where)]
+        yield from ber.blocks(data, form.schema, where, regions)
+        return
+    header = framing.read_header(data, where)
+    good, others = native_reader.framed(data, form, where)
+    for begin, end, number, reason in others.tolist():
+        _note(report, Unreadable(number, begin, end - begin, reasons.BY_CODE[reason].name))
+    kinds["unreadable frame"] += len(others)
+    if not len(others):
+        del kinds["unreadable frame"]
+    report.about |= {"sequence": str(header.sequence), "closure": header.closure,
+                     "lost_records": str(header.lost_records)}
+    told = ((header.file_bytes, "file_bytes", len(data)),
+            (header.record_count, "record_count", len(good) + len(others)))
+    report.totals = tuple(Total(name, None if stated < 0 else stated, found, stated >= 0)
+                          for stated, name, found in told if stated >= 0)
+    if len(good):
+        yield from ber.blocks(data, form.schema, where, good[:, :2].tolist())
+
+
+def _about(facts: FileFacts, form: native.Format) -> dict[str, str]:
+    """Sender, recipient, sequence number and the like, as the file has them."""
+    wanted = ("sender", "recipient", "fileSequenceNumber", "rapFileSequenceNumber",
+              "sequenceNumber", "fileTypeIndicator", "localCurrency", "tapCurrency",
+              "tapDecimalPlaces", "specificationVersionNumber", "releaseVersionNumber")
+    found: dict[str, str] = {}
+    for path, contents in facts.values.items():
+        name = path.rpartition(".")[2]
+        if name in wanted and path.count(".") <= 2 and name not in found:
+            is_number = name in ("tapDecimalPlaces", "specificationVersionNumber",
+                                 "releaseVersionNumber")
+            text = contents.decode("ascii", "backslashreplace")
+            found[name] = (str(int.from_bytes(contents, signed=True)) if is_number
+                           else printable(text))
+    return {name: found[name] for name in wanted if name in found}
+
+
+def _totals(
+    facts: FileFacts, form: native.Format, sums: Sums, records: int
+) -> tuple[Total, ...]:
+    """The totals that a file of a format states."""
+
+    def stated(path: str) -> int | None:
+        contents = facts.values.get(path)
+        return None if not contents else int.from_bytes(contents, signed=True)
+
+    if form.name == "nrtrde":
+        return (Total("callEventsCount", stated("callEventsCount"), records),)
+    if form.name == "rap":
+        if not any(path.startswith("returnBatch.") for path in facts.values):
+            return ()  # an acknowledgement
+        return tuple(
+            Total(name, stated(_RAP_AUDIT + name), found, name != "totalSevereReturnTax")
+            for name, found in (("returnDetailsCount", records),
+                                ("totalSevereReturnValue", sums.given[CHARGE]),
+                                ("totalSevereReturnTax", sums.given[TAX]))
+        )
+    if form.name != "tap" or not any(path.startswith("transferBatch.") for path in facts.values):
+        return ()
+    found = {
+        "callEventDetailsCount": records, "totalCharge": sums.given[CHARGE],
+        "totalChargeRefund": sums.refunded[CHARGE], "totalTaxValue": sums.given[TAX],
+        "totalTaxRefund": sums.refunded[TAX], "totalDiscountValue": sums.given[DISCOUNT],
+        "totalDiscountRefund": sums.refunded[DISCOUNT],
+    }  # fmt: skip
+    return tuple(Total(name, stated(_AUDIT + name), value, name in _DEMANDED)
+                 for name, value in found.items())
+
+
+def _reasons(data: bytes, form: native.Format, where: str) -> dict[str, int]:
+    """How many rows the night would take, and why it would not take the others."""
+    name = native_reader.FAMILY.get(form.name, form.name)
+    if name not in layout.SHIPPED:
+        return {}
+    shipped = layout.shipped(name)
+    assert isinstance(shipped, BerLayout)  # the layouts of these names are
+    context = native_reader.prepare(shipped, form, "UTC", "UTC", 0, 1)
+    found: Counter[str] = Counter()
+    for block in native_reader.blocks_of(data, form, where):
+        reason = ints(native_reader.decode(block, context).batch, "reason")
+        for code, times in zip(*np.unique(reason, return_counts=True), strict=True):
+            found[reasons.name_of(int(code))] += int(times)
+    return dict(sorted(found.items()))

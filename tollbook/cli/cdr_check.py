@@ -1,0 +1,100 @@
+"""``tollbook cdr check``: a native file against itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tollbook.cli.common import count, json_option, print_json
+
+if TYPE_CHECKING:
+    from cdr.check import Report
+
+SHOWN = 20  # findings of a kind on a screen; --json has more
+
+
+@click.command(name="check")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
+def command(file: Path, as_json: bool) -> None:
+    """Check a native file against itself.
+
+    The totals that it states are compared with what its records add up to, codes with the tables
+    that define them, and records that cannot be read are listed. Amounts are in the file's own
+    decimals. Exit code 1: something was found.
+    """
+    from cdr import check, native
+    from tollbook.errors import BrokenFile, printable
+
+    data = native.read(file)
+    form = native.identify(data[: native.LOOKED_AT], len(data))
+    if form is None:
+        raise BrokenFile(
+            str(file), "not one of the native formats", f"a file of {', '.join(native.FORMATS)}",
+            "look at it with tollbook cdr identify",
+        )  # fmt: skip
+    report = check.check(data, form, str(file))
+    if as_json:
+        print_json(_as_json(report, printable(str(file))))
+    else:
+        _show(report, printable(str(file)))
+    if not report.is_clean:
+        raise SystemExit(1)
+
+
+def _as_json(report: Report, file: str) -> dict[str, Any]:
+    return {
+        "file": file, "format": report.format.name, "about": report.about,
+        "records": report.records, "kinds": dict(report.kinds), "rows": dict(report.reasons),
+        "totals": [
+            {"name": one.name, "stated": one.stated, "found": one.found, "right": one.is_right}
+            for one in report.totals
+        ],
+        "unreadable": report.unreadable_count,
+        "unreadable_records": [one.__dict__ for one in report.unreadable],
+        "undefined_references": report.reference_count,
+        "references": [one.__dict__ for one in report.references],
+        "defined_twice": [{"code": code, "value": value} for code, value in report.twice],
+        "clean": report.is_clean,
+    }  # fmt: skip
+
+
+def _show(report: Report, file: str) -> None:
+    click.echo(f"{file}: {report.format.title} ({report.format.source})")
+    for name, value in report.about.items():
+        click.echo(f"  {name:<28} {value}")
+    kinds = ", ".join(f"{times:,} {kind}" for kind, times in report.kinds.items())
+    click.echo(f"{count(report.records, 'record')}{': ' + kinds if kinds else ''}")
+    if report.reasons:
+        rows = ", ".join(f"{times:,} {reason}" for reason, times in report.reasons.items())
+        click.echo(f"as rows of a night: {rows}")
+    for one in report.totals:
+        if one.stated is None and one.is_right:
+            continue
+        stated = "not stated" if one.stated is None else f"{one.stated:,}"
+        verdict = "agrees" if one.is_right else "DIFFERS" if one.stated is not None else "MISSING"
+        click.echo(f"  {one.name:<28} {stated:>20}   found {one.found:>20,}   {verdict}")
+    _show_found("records that cannot be read", report.unreadable_count, [
+        f"record {one.record} at byte {one.at} ({count(one.size, 'byte')}): {one.fault}"
+        for one in report.unreadable
+    ])  # fmt: skip
+    _show_found("references without a definition", report.reference_count, [
+        f"{one.code} {one.value} of record {one.record}, at byte {one.at}"
+        for one in report.references
+    ])  # fmt: skip
+    _show_found("codes that are defined twice", len(report.twice), [
+        f"{code} {value}" for code, value in report.twice
+    ])  # fmt: skip
+    click.echo("nothing is wrong" if report.is_clean else "see above for what is wrong")
+
+
+def _show_found(title: str, number: int, lines: list[str]) -> None:
+    if number == 0:
+        return
+    click.echo(f"{title}: {number:,}")
+    for line in lines[:SHOWN]:
+        click.echo(f"  {line}")
+    if number > min(SHOWN, len(lines)):
+        click.echo("  ... and more; --json lists them")
