@@ -94,7 +94,8 @@ def tree(root: Path) -> dict[str, str]:
 
 
 def books(root: Path) -> dict[str, list[dict[str, Any]]]:
-    """The catalogue's rows, but for how long things took and how often it was written to."""
+    """The catalogue's rows, but for how long things took, how often it was written to, and the room
+    on the machine's disk."""
     work = session.open_session(root)
     found = {}
     with work.catalogue.engine.connect() as link:
@@ -103,7 +104,9 @@ def books(root: Path) -> dict[str, list[dict[str, Any]]]:
             for row in rows:
                 for name in ("elapsed_ms", "epoch", "modified_ns"):
                     row.pop(name, None)
-            found[table.name] = [row for row in rows if row.get("name") != "epoch"]
+            found[table.name] = [
+                row for row in rows if row.get("name") != "epoch" and row.get("kind") != "disk_low"
+            ]
     work.catalogue.engine.dispose()
     return found
 

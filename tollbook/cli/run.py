@@ -50,6 +50,8 @@ def command(folder: Path, as_of: str | None, threads: int | None, as_json: bool)
 
 def as_dict(outcome: Outcome) -> dict[str, Any]:
     """The outcome for programs: counts by disposition, money in micro."""
+    from tollbook.cli.collection_screen import notice_json
+
     return {
         "run": outcome.run_number,
         "files": outcome.file_count,
@@ -64,19 +66,22 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
         "unmatched": list(outcome.unmatched),
         "put_right": list(outcome.put_right),
         "warnings": list(outcome.warnings),
+        "alarms": [notice_json(notice) for notice in outcome.alarms],
     }
 
 
 def screen(outcome: Outcome) -> str:
     """The outcome for people."""
+    from tollbook.cli.collection_screen import notice_line
     from tollbook.errors import printable
     from tollbook.money import format_micro
 
     lines = [f"warning: {text}" for text in outcome.warnings]
     lines += [f"refused {printable(name)}: {why}" for name, why in outcome.refused]
     lines += [f"passed over {printable(text)}" for text in outcome.unmatched]
+    told = [notice_line(notice) for notice in outcome.alarms]
     if outcome.run_number == 0:
-        return "\n".join([*lines, "nothing to do: no new file in the inbox"])
+        return "\n".join([*lines, "nothing to do: no new file in the inbox", *told])
     rate = outcome.rows / max(outcome.elapsed_ms / 1000, 0.001)
     lines.append(
         f"run {outcome.run_number}: {count(outcome.rows, 'record')} of "
@@ -95,4 +100,4 @@ def screen(outcome: Outcome) -> str:
         f"charged {format_micro(outcome.charge_micro)} {outcome.currency}; "
         f"{count(outcome.leg_count, 'settlement leg')}; the books close"
     )
-    return "\n".join(lines)
+    return "\n".join([*lines, *told])

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from cdr.files import sha256
 from tollbook import codes, reasons
-from tollbook.run import awaited, plan, pool, requests, snapshots
+from tollbook.run import alarms, awaited, plan, pool, requests, snapshots
+from tollbook.run.alarms import Notice
 from tollbook.run.catalogue import Run, Total
 from tollbook.run.session import Session, commit_plan, execute, writing
 
@@ -39,6 +40,7 @@ class Outcome:
     unmatched: tuple[str, ...] = ()
     put_right: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
+    alarms: tuple[Notice, ...] = ()
 
 
 def run(session: Session, as_of_utc_s: int | None = None) -> Outcome:
@@ -61,14 +63,12 @@ def run(session: Session, as_of_utc_s: int | None = None) -> Outcome:
             refused=tuple((f"{file.source}/{file.name}", why) for file, why in found.refused),
             unmatched=tuple(found.unmatched), put_right=tuple(put_right),
         )  # fmt: skip
-        now = int(time.time()) if as_of_utc_s is None else as_of_utc_s
         if snapshot is None and awaited.any_due(session, now):
             snapshot = _checked(session)
-        if snapshot is None:
-            return told
-        planned = commit_plan(session, "night", snapshot, now, files=found.new)
-        done: Outcome = execute(session, planned)
-        return merge(done, told)
+        if snapshot is not None:
+            planned = commit_plan(session, "night", snapshot, now, files=found.new)
+            told = merge(execute(session, planned), told)
+        return replace(told, alarms=alarms.look(session, now, found.unfinished))
 
 
 def _collect(session: Session, number: int) -> tuple[plan.Collected, snapshots.Snapshot | None]:

@@ -20,6 +20,15 @@ from tollbook.workspace import Workspace
 UNFINISHED: Final = (".tmp", ".part", ".filepart", ".crdownload", ".swp", "~")
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """A file that lies in the inbox unread."""
+
+    source: str
+    name: str
+    since_utc_s: int
+
+
 @dataclass
 class Collected:
     """What lies in the inbox, sorted out.
@@ -28,13 +37,13 @@ class Collected:
     refused: copies and changed files, with why; told once and then remembered.
     unmatched: files that are passed over this time, with why: names that fit no pattern of their
         source, copies of files that this very run reads.
-    unfinished: source, name and time of the last change of files that are still written.
+    unfinished: files that are still written.
     """
 
     new: list[InputFile] = field(default_factory=list)
     refused: list[tuple[InputFile, str]] = field(default_factory=list)
     unmatched: list[str] = field(default_factory=list)
-    unfinished: list[tuple[str, str, int]] = field(default_factory=list)
+    unfinished: list[Waiting] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -118,7 +127,8 @@ def _candidate(
     if not path.is_file() or name.startswith("."):
         return None
     if name.endswith(UNFINISHED):
-        found.unfinished.append((source.name, name, path.stat().st_mtime_ns))
+        changed_utc_s = path.stat().st_mtime_ns // 10**9
+        found.unfinished.append(Waiting(source.name, name, changed_utc_s))
         return None
     matched = source.match(name)
     if matched is None:

@@ -123,18 +123,22 @@ def close(link: Connection, request_number: int, by: str, now_utc_s: int) -> Non
 
 def write_files(out: Path, asked: Iterable[Request]) -> list[Path]:
     """``<source>-<number>.json`` for each request that has none yet, to be sent to the source."""
-    folder = out / FOLDER
     written = []
     for request in asked:
-        path = folder / f"{file_name(request.source)}-{request.request_number}.json"
+        path = path_of(out, request)
         if path.exists():
             continue
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         growing = path.with_suffix(".part")
         growing.write_text(json.dumps(document(request), indent=2, ensure_ascii=False) + "\n")
         os.replace(growing, path)
         written.append(path)
     return written
+
+
+def path_of(out: Path, request: Request) -> Path:
+    """Where the file of a request lies."""
+    return out / FOLDER / f"{file_name(request.source)}-{request.request_number}.json"
 
 
 def document(request: Request) -> dict[str, Any]:

@@ -6,7 +6,7 @@ written ``"17-19 21"``; a range never goes across the wrap.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 Ranges = tuple[tuple[int, int], ...]  # first and last number of each, both counted
@@ -25,11 +25,13 @@ class Followed:
     """due: the number that comes next; gaps: what was passed over on the way there.
 
     late: numbers from before what was due at first, in the order of numbers.
+    expected: for each number, the one that was due when its turn came.
     """
 
     due: int
     gaps: tuple[Gap, ...]
     late: tuple[int, ...]
+    expected: Mapping[int, int]
 
 
 def follow(due: int | None, numbers: Iterable[int], wrap: int) -> Followed:
@@ -49,11 +51,13 @@ def follow(due: int | None, numbers: Iterable[int], wrap: int) -> Followed:
     forward = sorted((one for one in distinct if 0 <= ahead(one) < half), key=ahead)
     late = tuple(one for one in distinct if not 0 <= ahead(one) < half)
     gaps, following = [], due
+    expected = dict.fromkeys(late, due)
     for number in forward:
+        expected[number] = following
         if number != following:
             gaps.append(Gap(_between(following, number, wrap), number))
         following = (number + 1) % wrap if wrap else number + 1
-    return Followed(following, tuple(gaps), late)
+    return Followed(following, tuple(gaps), late, expected)
 
 
 def _beginning(distinct: Sequence[int], wrap: int) -> int:

@@ -82,6 +82,13 @@ GAPS: Final = Table(
     Column("since_utc_s", BigInteger, nullable=False),  # when the file after it was made
 )  # fmt: skip
 
+# What each source counts on to, by the files that the alarms have taken note of.
+MARKS: Final = Table(
+    "sequence_marks", METADATA,
+    Column("source", String(200), primary_key=True),
+    Column("due", BigInteger, nullable=False),
+)  # fmt: skip
+
 # Files that were asked for again.
 REQUESTS: Final = Table(
     "requests", METADATA,

@@ -1,0 +1,135 @@
+"""What people do about deliveries between the nights: look, ask again, say what comes next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import insert, update
+
+from tollbook.errors import NotFound, TollbookError
+from tollbook.run import alarms, deliveries, plan, requests, sequences
+from tollbook.run.alarms import Notice
+from tollbook.run.plan import Waiting
+from tollbook.run.requests import Request
+from tollbook.run.session import Session, put_right
+from tollbook.run.tables import MARKS
+
+
+def look(session: Session, now_utc_s: int) -> tuple[Notice, ...]:
+    """Look for alarms without running the night; an interrupted run is left as it is."""
+    with session.catalogue.writer():
+        put_right(session)
+        return alarms.look(session, now_utc_s, _waiting(session))
+
+
+def _waiting(session: Session) -> list[Waiting]:
+    """What the next night will read, what an interrupted one has planned, what is unfinished."""
+    catalogue = session.catalogue
+    # No digest is needed to know that a file is new; its path keeps it from being anyone's copy.
+    found = plan.collect(catalogue, session.workspace, str, catalogue.next_run_number())
+    planned = [file for run in catalogue.runs(state="planned")
+               for file in catalogue.files(run.run_number)]  # fmt: skip
+    return found.unfinished + [
+        Waiting(file.source, file.name, file.modified_ns // 10**9) for file in planned + found.new
+    ]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a person asks a source for: sequence numbers, gaps, one file, or a span of time."""
+
+    source: str
+    first: int | None = None
+    last: int | None = None
+    gap: str | None = None
+    name: str | None = None
+    since_utc_s: int | None = None
+    until_utc_s: int | None = None
+
+
+def ask(
+    session: Session, wanted: Wanted, by: str, note: str, now_utc_s: int
+) -> list[Request]:
+    """Write the requests down, and a file for each; raises TollbookError if it is unclear what for.
+    """
+    with session.catalogue.writer():
+        asked = _requests(session, wanted)
+        with session.catalogue.transaction() as link:
+            made = [
+                requests.add(link, Request(
+                    0, wanted.source, numbers, wanted.name or "", wanted.since_utc_s or 0,
+                    wanted.until_utc_s or 0, numbers, note, by, now_utc_s,
+                ))
+                for numbers in asked
+            ]  # fmt: skip
+        requests.write_files(
+            session.workspace.out, requests.read(session.catalogue, requests.OPEN)
+        )
+    return made
+
+
+def _requests(session: Session, wanted: Wanted) -> list[str]:
+    """The sequence numbers of each request to make; one of "" where it is not by number."""
+    by_number = wanted.first is not None or wanted.last is not None
+    by_time = wanted.since_utc_s is not None or wanted.until_utc_s is not None
+    ways = (by_number, wanted.gap is not None, wanted.name is not None, by_time)
+    if sum(ways) != 1:
+        raise TollbookError(
+            f"{wanted.source}: {sum(ways)} ways to say which files\n"
+            "    allowed: one of --from/--to, --gap, --file, --since/--until\n"
+            "    do: for example `--from 17 --to 19`, or `--gap all`"
+        )
+    if by_number:
+        return [sequences.text(_numbers(session, wanted))]
+    if wanted.gap is not None:
+        return _gaps(session, wanted.source, wanted.gap)
+    since, until = wanted.since_utc_s, wanted.until_utc_s
+    if by_time and (since is None or until is None or since >= until):
+        raise TollbookError(
+            f"{wanted.source}: a span of time that does not end after it begins\n"
+            "    allowed: --since before --until, both given\n    do: correct the two"
+        )
+    return [""]
+
+
+def _numbers(session: Session, wanted: Wanted) -> sequences.Ranges:
+    first = wanted.first if wanted.first is not None else wanted.last
+    last = wanted.last if wanted.last is not None else wanted.first
+    assert first is not None  # one of the two is there
+    assert last is not None
+    source = next(one for one in session.workspace.sources if one.name == wanted.source)
+    wrap = source.sequence_wrap
+    if (last < first and not wrap) or (wrap and max(first, last) >= wrap):
+        raise TollbookError(
+            f"{wanted.source}: sequence {first} to {last}\n    allowed: --from not above --to"
+            + (f", or across the wrap; both below {wrap}" if wrap else "")
+            + "\n    do: correct the two"
+        )
+    return sequences.between(first, last, wrap)
+
+
+def _gaps(session: Session, source: str, named: str) -> list[str]:
+    """What is still missing of the gaps, where no request that is open asks for it."""
+    found = [gap for gap in deliveries.open_gaps(session.catalogue) if gap.source == source]
+    if named != "all":
+        found = [gap for gap in found if named in (gap.numbers, gap.missing)]
+    asked = {
+        one.sequences for one in requests.read(session.catalogue, requests.OPEN)
+        if one.source == source
+    }  # fmt: skip
+    found = [gap for gap in found if gap.missing not in asked]
+    if not found:
+        raise NotFound(
+            f"{source}: there is no such gap that has not been asked for\n"
+            "    allowed: the numbers of a sequence_gap, or all\n"
+            "    do: see `tollbook collection alarms` and `tollbook collection request`"
+        )
+    return [gap.missing for gap in found]
+
+
+def expect(session: Session, source: str, number: int) -> None:
+    """The source counts on from this number, whatever it was before."""
+    with session.catalogue.writer(), session.catalogue.transaction() as link:
+        marked = update(MARKS).where(MARKS.c.source == source).values(due=number)
+        if link.execute(marked).rowcount == 0:
+            link.execute(insert(MARKS).values(source=source, due=number))
