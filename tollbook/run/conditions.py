@@ -88,11 +88,11 @@ def missing(source: Source, gap: SequenceGap, now_utc_s: int) -> Iterable[Condit
     if limit_s is None or now_utc_s - gap.since_utc_s <= limit_s:
         return
     count = sequences.size(sequences.parse(gap.missing))
-    still = "" if gap.missing == gap.numbers else f", still {gap.missing}"
+    files = f"{count:,} {'file' if count == 1 else 'files'}"
+    of = "" if gap.missing == gap.numbers else f" of {gap.numbers}"
     yield Condition(
         GAP, source.name, "major",
-        f"sequence {gap.numbers} is missing{still} ({count} of them) since "
-        f"{clock.utc_text(gap.since_utc_s)}",
+        f"{files} missing since {clock.utc_text(gap.since_utc_s)}: sequence {gap.missing}{of}",
         gap.numbers,
     )  # fmt: skip
 

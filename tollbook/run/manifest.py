@@ -60,7 +60,7 @@ def figures_of(batch: pa.RecordBatch) -> Figures:
 def recollected(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The batch with every record marked as one of a file that was asked for again."""
     flags = ints(batch, "flags") | np.int32(FLAG_RECOLLECTED)
-    return with_columns(batch, {"flags": flags}, batch.schema)
+    return with_columns(batch, batch.schema, {"flags": flags})
 
 
 def filled_in(
