@@ -18,6 +18,7 @@ from suspense_workspace import (
     call,
     correct,
     make,
+    padded,
     refused,
     retry,
     row,
@@ -27,6 +28,8 @@ from suspense_workspace import (
 )
 
 from tollbook import codes
+from tollbook.cli.explain_json import document
+from tollbook.cli.explain_screen import screen
 from tollbook.run import corrections, discards, session, suspended
 from tollbook.run.corrections import Change
 from tollbook.run.explaining import Explainer
@@ -115,8 +118,14 @@ def test_a_corrected_field_is_judged_and_charged_at_the_next_retry(root: Path) -
     assert (served, account, charge) == (CAT, "A-3", "0.800000")
     assert flags & codes.FLAG_CORRECTED
     work = session.open_session(root)
-    assert Explainer(work).explain((1 << 32) + 8).differences == ()
+    explained = Explainer(work).explain((1 << 32) + 8)
     work.catalogue.engine.dispose()
+    assert explained.differences == ()
+    for words in ("corrected  run 2 by ann, served_raw '12' -> '+8613010000003': by hand\n",
+                  "retried    run 3 by bob, waiting for served_number_malformed\n"):  # fmt: skip
+        assert words in screen(explained)
+    assert CAT not in screen(explained, is_masked=True)
+    assert [row["action"] for row in document(explained)["history"]] == ["corrected", "retried"]
     lines = said(root, "history", "F1-8").splitlines()
     assert lines == [
         "F1-8  rated, by run 3 (retry)",
@@ -158,7 +167,8 @@ def test_what_could_not_be_decoded_is_decoded_again(root: Path) -> None:
 
     correct(root, 5, "duration_s=121")
     correct(root, 10, "start_utc_s=2003-06-10T12:00:00+08:00", "duration_s=61")
-    correct(root, 9, f"raw_record={BEGIN},59,voice,out,0,,,,\\x41")
+    fixed = padded(f"{BEGIN},59,voice,out,0,,,,\\x41")
+    correct(root, 9, f"raw_record={fixed}")
     assert row(root, "suspense", 9, "service, duration_s, call_ref, usage_period") == (
         "voice", 59, "A", "2003-06")  # fmt: skip
     audited(root)

@@ -19,6 +19,7 @@ from suspense_workspace import (
     call,
     correct,
     make,
+    padded,
     refused,
     retry,
     row,
@@ -87,7 +88,8 @@ def test_changed_cells_are_corrections(root: Path) -> None:
     rows = exported(root)
     at(rows, 8)["served_raw"] = CAT
     at(rows, 5).update({"duration_s": "121", "note": "the switch's log says 121"})
-    at(rows, 9)["raw_record"] = at(rows, 9)["raw_record"] + ":00+08:00,59,voice,out,0,,,,"
+    whole = padded(f"{CUT}:00+08:00,59,voice,out")
+    at(rows, 9)["raw_record"] = f"'{whole}"
     words = ("--note", "list of June", "--by", "ann", "--as-of", AS_OF)
     done = told(root, "import", write(root, rows), *words)
     assert done == {"run": 2, "records": 3, "fields": 3}
@@ -96,7 +98,7 @@ def test_changed_cells_are_corrections(root: Path) -> None:
     for line, field, old, new, note in (
         (5, "duration_s", "long", "121", "the switch's log says 121"),
         (8, "served_raw", "12", CAT, "list of June"),
-        (9, "raw_record", CUT, f"{CUT}:00+08:00,59,voice,out,0,,,,", "list of June"),
+        (9, "raw_record", CUT, whole, "list of June"),
     ):
         entry = told(root, "history", f"F1-{line}")["entries"][0]
         assert [entry[name] for name in ("who", "field", "old", "new", "note")] == [

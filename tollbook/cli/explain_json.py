@@ -6,7 +6,7 @@ such as 29/2 where the amount is not a whole number of millionths before it is r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -57,6 +57,8 @@ def document(one: Explanation, is_masked: bool = False) -> dict[str, Any]:
         found["guidance"] = _guidance(one, one.guidance, is_masked)
     if one.trace:
         found |= _priced(one, one.trace)
+    if one.history:
+        found["history"] = [_done(row, is_masked) for row in one.history]
     found["legs"] = [_leg(leg) for leg in one.legs]
     found["differences"] = [asdict(difference) for difference in one.differences]
     return found
@@ -90,6 +92,12 @@ def _why(one: Explanation, is_masked: bool) -> dict[str, Any]:
         found["first"] = {"record": record_text(one.first.record_id), "fate": one.first.fate,
                           "run": one.first.run.run_number}  # fmt: skip
     return found
+
+
+def _done(row: Mapping[str, Any], is_masked: bool) -> dict[str, Any]:
+    """A row of the log of suspense, without the record's bytes."""
+    hidden = {"record_id", "raw_record"} | ({"old", "new"} if is_masked else set())
+    return {name: value for name, value in row.items() if name not in hidden}
 
 
 def _guidance(one: Explanation, found: Guidance, is_masked: bool) -> dict[str, Any]:

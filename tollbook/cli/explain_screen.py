@@ -39,6 +39,7 @@ def screen(one: Explanation, is_masked: bool = False, with_rules: bool = False) 
         lines += [line(*each) for each in _rule(one, one.trace, with_rules)]
     elif one.reason:
         lines += [line(*each) for each in _why(one, number, is_masked)]
+    lines += [line(*each) for each in _history(one, is_masked)]
     steps = [*_charge_steps(one), *_leg_steps(one)]
     lines += aligned(steps)
     for difference in one.differences:
@@ -137,6 +138,18 @@ def _why(one: Explanation, number: Callable[[Any], str], is_masked: bool) -> Ite
     yield "do", reason.advice
     if reason.retryable:
         yield "", f"`tollbook suspense retry {record_text(one.record_id)}`"
+
+
+def _history(one: Explanation, is_masked: bool) -> Iterator[Line]:
+    """What was done about the record while it was suspended."""
+    for row in one.history:
+        who = f" by {row['who']}" if row["who"] else ""
+        what = f", waiting for {row['reason']}"
+        if row["field"]:
+            old, new = ("***", "***") if is_masked else (row["old"], row["new"])
+            what = f", {row['field']} '{old}' -> '{new}'"
+        note = f": {row['note']}" if row["note"] else ""
+        yield row["action"], f"run {row['run_number']}{who}{what}{note}"
 
 
 # ---- how it was guided, and which rule held

@@ -17,7 +17,7 @@ from rating.guide_trace import Ends, Guidance
 from tollbook import clock, codes, numbering, reasons
 from tollbook.errors import Refused
 from tollbook.run import data
-from tollbook.run.correctable import RAW_RECORD
+from tollbook.run.correctable import RAW_RECORD, escaped
 from tollbook.run.data import Data
 from tollbook.run.records import record_text
 from tollbook.run.session import Session
@@ -39,6 +39,9 @@ class Cures:
             return f"it is corrected: `tollbook suspense retry {record_text(row['record_id'])}`"
         if reason.stage == "decode":
             field = RAW_RECORD if reason.name in _WHOLE_RECORD else row["field"] or RAW_RECORD
+            is_text = "\\x" not in escaped(row[RAW_RECORD])
+            if field == RAW_RECORD and not is_text:  # a native record: nobody writes its bytes
+                return f"{reason.advice}, or discard it"
             return (f"{reason.advice}: `tollbook suspense correct {record_text(row['record_id'])} "
                     f"--set {field}=VALUE --note WHY`")  # fmt: skip
         make = _SENTENCES.get(reason.name)

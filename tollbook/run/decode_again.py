@@ -14,7 +14,8 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from cdr import formats
+from cdr import delimited, formats
+from cdr.layout import AnyLayout
 from cdr.layout_fields import FIELDS
 from cdr.layout_types import Layout
 from tollbook import codes, reasons, schemas
@@ -64,8 +65,7 @@ class Decoder:
         if layout is None:
             return Fault(f"its source '{row['source']}' is not in operator.yaml",
                          "a source of operator.yaml", "put the source back, or discard the record")
-        reader = formats.reader(layout.kind)
-        if not hasattr(reader, "block_of"):
+        if not isinstance(layout, Layout):  # native records are nothing without their file
             return _taken_as_it_is(row, raw, corrected)
         file_number, line = row["record_id"] >> 32, row["record_id"] & 0xFFFFFFFF
         try:
@@ -73,8 +73,9 @@ class Decoder:
         except (BrokenFile, OSError) as error:
             return Fault(f"its file's head cannot be read ({error})", "the file in the inbox",
                          "put the file back, or discard the record")
-        block = reader.block_of(raw + b"\n", layout, row["byte_offset"], line)
-        decoded = reader.decode(block, context)
+        data = raw if layout.record_bytes else raw + b"\n"
+        block = delimited.block_of(data, layout, row["byte_offset"], line)
+        decoded = formats.reader(layout.kind).decode(block, context)
         if decoded.batch.num_rows != 1:
             return Fault(f"the corrected bytes are {decoded.batch.num_rows} records",
                          "one record", "write raw_record without line ends outside of quotes")
@@ -83,7 +84,7 @@ class Decoder:
             return _fault(found, decoded.rejected)
         return _columns(row, found) | dict(corrected)
 
-    def _layout(self, source: str) -> Layout | None:
+    def _layout(self, source: str) -> AnyLayout | None:
         names = [one.name for one in self.data.workspace.sources]
         return self.data.layouts[names.index(source)] if source in names else None
 

@@ -17,7 +17,7 @@ from rating.trace import Facts, Trace
 from tariffs.compile_rates import Maxima
 from tollbook import codes, reasons
 from tollbook.reasons import Reason
-from tollbook.run import data, records, snapshots
+from tollbook.run import data, records, snapshots, suspense_log
 from tollbook.run.catalogue import InputFile, Run
 from tollbook.run.data import Data
 from tollbook.run.records import Found
@@ -57,7 +57,8 @@ class Explanation:
 
     fate: a word of ``codes.DISPOSITIONS``. reason: why it is not rated; None if it is. first: the
     record that came before, for a duplicate. facts, guidance and trace: of rated records only.
-    stored_micro: the components' charges as stored, by name.
+    stored_micro: the components' charges as stored, by name. history: what was done about it while
+    it was suspended (``schemas.SUSPENSE_LOG``), oldest first.
     """
 
     record_id: int
@@ -74,6 +75,7 @@ class Explanation:
     stored_micro: Mapping[str, int] = field(default_factory=dict)
     legs: tuple[Leg, ...] = ()
     differences: tuple[Difference, ...] = ()
+    history: tuple[Mapping[str, Any], ...] = ()
 
 
 class Explainer:
@@ -85,6 +87,10 @@ class Explainer:
 
     def explain(self, record_id: int) -> Explanation:
         """What became of a record; raises NotFound if the workspace has never read it."""
+        shown = self._explain(record_id)
+        return replace(shown, history=tuple(suspense_log.of_record(self._session, record_id)))
+
+    def _explain(self, record_id: int) -> Explanation:
         found = records.find(self._session, record_id)
         run = self._session.catalogue.run(found.run_number)
         file = self._session.catalogue.file(record_id >> 32)
