@@ -32,13 +32,6 @@ def bucket_order(
 
 
 @kernel
-def gather(values: np.ndarray, order: np.ndarray, base: int, out: np.ndarray) -> None:
-    """out[i] = values[order[i]] - base, which fits into the integers of out."""
-    for index in range(len(order)):
-        out[index] = values[order[index]] - base
-
-
-@kernel
 def kept_range(values: np.ndarray, inside: np.ndarray, found: np.ndarray) -> None:
     """Least and greatest value (found: int64[2]) of the rows that are inside (bool)."""
     low, high = np.int64(2**62), np.int64(-(2**62))

@@ -1,7 +1,7 @@
 """Bytes that are held between the phases of a run: in memory, beyond a budget on disk.
 
-Memory is taken in large pieces, which the system can serve with large pages: measured, a page of
-the usual size costs more to get than to fill.
+Memory comes from Arrow's pool, in large pieces. (numpy would ask the system for large pages, which
+virtual machines may have to fetch from their host: measured, twice the time to put rows in.)
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from threading import Lock
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 
 SEGMENT_BYTES: Final = 2**28
 ALIGNED: Final = 8  # every place is a multiple: the bytes may be seen as integers of any width
@@ -44,7 +45,8 @@ class Held:
                 self._stored_bytes += whole
                 return place, np.empty(whole, np.uint8)[:size]
             if not self._segments or self._free + whole > len(self._segments[-1]):
-                self._segments.append(np.empty(max(whole, SEGMENT_BYTES), np.uint8))
+                segment = pa.allocate_buffer(max(whole, SEGMENT_BYTES))
+                self._segments.append(np.frombuffer(segment, np.uint8))
                 self._free = 0
             first, number = self._free, len(self._segments) - 1
             self._free += whole
