@@ -46,8 +46,10 @@ _PRINTABLE: Final = range(0x20, 0x7F)
 
 def form_of(words: Sequence[str]) -> Form:
     """The form of a field; ``words`` as in ``asn_grammar.Field``."""
-    if "BCDString" in words:  # TD.57 has numbers of the same names as TS 32.298, packed otherwise
-        return Form.DIGITS
+    # TD.57 and TD.35 have numbers of the same names as TS 32.298, written otherwise.
+    for own in ("BCDString", "NumberString"):
+        if own in words:
+            return FORMS[own]
     return next((FORMS[word] for word in words if word in FORMS), Form.BYTES)
 
 

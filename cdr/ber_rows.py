@@ -21,6 +21,9 @@ _CODE: Final = reasons.CODE
 _POSITION: Final = schemas.positions(schemas.CDR)
 _SUSPENDED: Final = np.array([r.code for r in reasons.REASONS if r.stage == "decode"
                               and r.disposition == codes.SUSPENDED], np.int16)  # fmt: skip
+# Services of which events are counted; a record of another has none, whatever its rule says.
+_IN_EVENTS: Final = np.array([code for code, unit in codes.QUANTITY_UNIT.items()
+                              if unit == codes.EVENTS])
 _MICRO_DIGITS: Final = 6
 NO_PLACE: Final = Place("", "")
 
@@ -64,6 +67,7 @@ class Rows:
                 _Kind(self, cells, rows, rules[kind]).fill()
             else:
                 self.note(rows, np.full(len(rows), _CODE["not_billable"], np.int16), -1, None)
+        self._events()
 
     def note(
         self, rows: np.ndarray, reason: np.ndarray, field: int, cells: Cells | None
@@ -90,6 +94,11 @@ class Rows:
             into[rows] = values
         else:
             self.texts.setdefault(column, []).append((rows, values))
+
+    def _events(self) -> None:
+        if "event_count" in self.ints:
+            is_counted = np.isin(self.ints["service"], _IN_EVENTS)
+            self.ints["event_count"] = np.where(is_counted, self.ints["event_count"], 0)
 
     def result(self, source_index: int, file_number: int) -> stage.StageResult:
         """All rows as a batch, with the bytes of those that a person must look at."""

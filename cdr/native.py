@@ -12,9 +12,10 @@ from typing import Final
 
 import numpy as np
 
-from cdr import ber, ber_tree, files, framing
+from cdr import ber, ber_tree, files, framing, outer_list
 from cdr.asn_grammar import Schema, schema
 from cdr.asn_types import Types, load
+from tollbook.errors import BrokenFile
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ def identify(head: bytes, size_bytes: int) -> Format | None:
     head = head.lstrip(b"\0\xff")
     if is_text(head):
         return None
+    if outer_list.is_outer(head):
+        return FORMATS["ts32298"]
     try:
         outer, is_group, begin, _ = ber_tree.header(head, 0, ber_tree.ANY_SIZE)
         inner = ber_tree.header(head, begin, ber_tree.ANY_SIZE)[0] if is_group else -1
@@ -113,6 +116,14 @@ def regions(data: bytes, form: Format, where: str) -> list[tuple[int, int, int]]
     The frames of TS 32.297, or all of the file. Raises BrokenFile for a header that is broken, and
     for a last frame that is cut off.
     """
+    if form.name == "ts32298":
+        try:
+            return [(*outer_list.records(data), framing.BER)]
+        except ber_tree.BrokenBer as error:
+            raise BrokenFile(
+                where, ber_tree.FAULTS[error.fault], "one list that holds all records",
+                "ask the source for the file again", error.at,
+            ) from error  # fmt: skip
     if form.name != "ts32297":
         return [(0, len(data), framing.BER)]
     found, end = framing.frames(data, framing.read_header(data, where))

@@ -78,3 +78,11 @@ def framed(records: list[bytes], code: int = 0x26) -> bytes:
     body = b"".join(len(one).to_bytes(2) + b"\0" + bytes([code]) + one for one in records)
     header = (54).to_bytes(4) + bytes(10) + len(records).to_bytes(4) + bytes(28) + bytes(4)
     return (4 + len(header) + len(body)).to_bytes(4) + header + body
+
+
+def data_file(records: list[bytes]) -> bytes:
+    """Records in one outer list: a header (when it was made), the list, a trailer."""
+    made = element(0 << 2 | 2, False, contents(Form.TIME, "2003-06-11 00:00:00 +08:00"))
+    parts = (element(0 << 2 | 2, True, made), element(1 << 2 | 2, True, b"".join(records)),
+             element(2 << 2 | 2, True, made))
+    return element(UNIVERSAL["SEQUENCE"] << 2, True, b"".join(parts))

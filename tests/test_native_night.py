@@ -1,0 +1,177 @@
+"""A night of native files: the same calls as native files and as text are the same in the lake."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import calls
+import native_files
+import pytest
+from calls import ANN, BOB, FRIEND, Lake, audited
+
+from cdr.native import FORMATS
+
+SOURCES = """
+  - {name: msc, layout: ts32298, files: "*", time_zone: UTC}
+  - {name: partners, layout: tap, files: "*", time_zone: UTC}
+  - {name: fraud, layout: nrtrde, files: "*", time_zone: UTC}
+
+"""
+TYPES = FORMATS["ts32298"].types
+CELL = "1234-5678,010\n"
+HEADER = ("service,direction,served,other,third,start,duration,events,up_bytes,down_bytes,network,"
+          "location,trunk_in,trunk_out,call_ref")  # fmt: skip
+# What the three files below hold, by hand. Ann's first call is a minute and a second, at home;
+# the second goes on to Bob while she forwards; in Hong Kong she calls and is called, by TAP and
+# NRTRDE; the gateway counts bytes. The last leg belongs to other networks.
+TEXT = f"""{HEADER}
+voice,out,{ANN},{FRIEND},,2003-06-10T10:00:00+08:00,61,0,,,,1234-5678,,GR-BJ-1,00AA
+sms,out,{ANN},{FRIEND},,2003-06-10T11:00:00+08:00,0,1,,,,,,,07
+data,out,{ANN},,,2003-06-10T12:00:00+08:00,3600,0,1500,70000000,,,,,4711
+voice,forward,{ANN},{BOB},{FRIEND},2003-06-10T13:00:00+08:00,30,0,,,,,,,00AB
+voice,transit,{FRIEND},{BOB},,2003-06-10T13:30:00+08:00,30,0,,,,,GR-BJ-1,,00AC
+voice,out,{ANN},{BOB},,2003-06-10T14:00:00+08:00,125,0,,,HKGQ1,7-9,,,0A0B
+voice,in,{ANN},{FRIEND},,2003-06-10T15:00:00+08:00,10,0,,,HKGQ1,7-9,,,17
+"""
+
+
+def stamp(clock: str) -> str:
+    return f"2003-06-10 {clock} +08:00"
+
+
+def address(number: str) -> str:
+    return f"91 {number.removeprefix('+')}"
+
+
+def of_switch() -> list[bytes]:
+    """The records of the first five lines, in their order."""
+    place = {"locationAreaCode": b"\x12\x34", "cellId": b"\x56\x78"}
+    call = {"servedMSISDN": address(ANN), "callDuration": 61, "answerTime": stamp("10:00:00")}
+    records: list[dict[str, Any]] = [
+        {"moCallRecord": call | {
+            "recordType": 0, "calledNumber": "a1 13530000007", "callReference": b"\0\xaa",
+            "basicService": {"teleservice": b"\x11"},
+            "mscOutgoingTKGP": {"tkgpName": "GR-BJ-1"},
+            "location": place}},
+        {"moSMSRecord": {
+            "recordType": 6, "servedMSISDN": address(ANN), "originationTime": stamp("11:00:00"),
+            "messageReference": b"\x07",
+            # An address of TS 23.040: 11 digits, national.
+            "destinationNumber": b"\x0b\xa1" + native_files.swapped("13530000007")}},
+        {"pGWRecord": {
+            "recordType": 85, "servedIMSI": "460971234567890", "servedMSISDN": address(ANN),
+            "recordOpeningTime": stamp("12:00:00"), "duration": 3600, "chargingID": 4711,
+            "servingNodePLMNIdentifier": b"\x64\xf0\x79",
+            "listOfServiceData": [
+                {"ratingGroup": 1, "datavolumeFBCUplink": 500, "datavolumeFBCDownlink": 69_000_000},
+                {"ratingGroup": 2, "datavolumeFBCUplink": 1000,
+                 "datavolumeFBCDownlink": 1_000_000}]}},
+        {"roamingRecord": call | {
+            "recordType": 2, "roamingNumber": address(BOB), "callingNumber": address(FRIEND),
+            "callDuration": 30, "answerTime": stamp("13:00:00"), "callReference": b"\0\xab"}},
+        {"transitRecord": {
+            "recordType": 5, "callingNumber": address(FRIEND), "calledNumber": address(BOB),
+            "answerTimestamp": stamp("13:30:00"), "callDuration": 30,
+            "mscIncomingTKGP": {"tkgpName": "GR-BJ-1"}, "callReference": b"\0\xac"}},
+    ]  # fmt: skip
+    return [native_files.encode(TYPES, "CallDataRecord", one) for one in records]
+
+
+def of_partner(form: str) -> bytes:
+    """What Ann did in Hong Kong: the call that she made by TAP, the one that came by NRTRDE."""
+    if form == "nrtrde":
+        event = {"msisdn": ANN[1:], "callingNumber": FRIEND[1:], "callEventDuration": 10,
+                 "callEventStartTimeStamp": "20030610150000", "utcTimeOffset": "+0800",
+                 "serviceCode": {"teleServiceCode": "11"}, "callReference": 17, "locationArea": 7,
+                 "cellId": 9}  # fmt: skip
+        return native_files.build("nrtrde", {"sender": "HKGQ1", "callEvents": [{"mtc": event}]})
+    call = {
+        "basicCallInformation": {
+            "chargeableSubscriber": {"simChargeableSubscriber": {"msisdn": ANN[1:]}},
+            "destination": {"calledNumber": BOB[1:]}, "totalCallEventDuration": 125,
+            "callEventStartTimeStamp": {"localTimeStamp": "20030610140000",
+                                        "utcTimeOffsetCode": 0}},
+        "locationInformation": {"networkLocation": {"callReference": b"\x0a\x0b",
+                                                    "locationArea": 7, "cellId": 9}},
+        "basicServiceUsedList": [
+            {"basicService": {"serviceCode": {"teleServiceCode": "11"}},
+             "chargeInformationList": [{"chargeDetailList": [{"chargeType": "00",
+                                                              "charge": 5000}]}]}],
+    }  # fmt: skip
+    return native_files.build("tap", {"transferBatch": {
+        "batchControlInfo": {"sender": "HKGQ1"}, "accountingInfo": {"tapDecimalPlaces": 3},
+        "networkInfo": {"utcTimeOffsetInfo": [{"utcTimeOffsetCode": 0, "utcTimeOffset": "+0800"}]},
+        "callEventDetails": [{"mobileOriginatedCall": call}]}})  # fmt: skip
+
+
+def made(root: Path) -> Path:
+    """The workspace with the three sources and the cell of Ann's call."""
+    calls.make(root)
+    operator = root / "operator.yaml"
+    operator.write_text(operator.read_text().replace("\n\nduplicates:", SOURCES + "duplicates:"))
+    with (root / "network" / "locations.csv").open("a") as locations:
+        locations.write(CELL)
+    return root
+
+
+def put(root: Path, source: str, name: str, data: bytes) -> None:
+    folder = root / "inbox" / source
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data)
+
+
+SAME = ("start_utc_s, service, direction, served_e164, other_e164, third_e164, duration_s, "
+        "up_bytes, down_bytes, event_count, network, location, call_ref, relation, roaming, charge")
+
+
+@pytest.mark.parametrize("how", ["framed", "one after the other", "in one outer list"])
+def test_native_files_are_rated_as_their_text_is(tmp_path: Path, how: str) -> None:
+    as_text, native = made(tmp_path / "text"), made(tmp_path / "native")
+    put(as_text, "msc-east", calls.name(1), TEXT.encode())
+    records = of_switch()
+    filled = b"\0\0" + b"\xff\xff\xff".join(records) + bytes(64)
+    data = {"framed": native_files.framed(records), "one after the other": filled,
+            "in one outer list": native_files.data_file(records)}[how]  # fmt: skip
+    put(native, "msc", "night", gzip.compress(data) if how == "framed" else data)
+    put(native, "partners", "CDHKGQ1CHNHM00001", of_partner("tap"))
+    put(native, "fraud", "NRHKGQ1CHNHM0000001", of_partner("nrtrde"))
+    calls.run(as_text)
+    done = calls.run(native)
+    assert (done.rows, done.refused) == (7, ())
+    assert done.dispositions["rated"] == 6
+    assert done.dispositions["settled_only"] == 1
+    rows = {where: sorted(Lake(where).rows("rated", SAME)) for where in (as_text, native)}
+    assert rows[native] == rows[as_text]
+    charges = sorted(str(row[-1]) for row in rows[native])
+    assert len(charges) == 6
+    assert charges[0] > "0"
+    legs = [sorted(Lake(where).rows("legs", "carrier, direction, quantity, charge"))
+            for where in (as_text, native)]
+    assert legs[0] == legs[1]
+    assert len(legs[0]) >= 2
+    audited(native)
+
+
+def test_bad_records_wait_and_a_broken_file_is_refused(tmp_path: Path) -> None:
+    """The second record ends beyond itself, the third frame is no BER, the fourth has no number."""
+    root = made(tmp_path / "harbour")
+    records = of_switch()[:2]
+    bad = bytearray(records[0])
+    bad[bad.index(b"\x83\x08") + 1] = 0x7E
+    nameless = native_files.encode(TYPES, "CallDataRecord", {"mtCallRecord": {
+        "recordType": 1, "answerTime": stamp("10:00:00"), "callDuration": 5}})
+    put(root, "msc", "a", native_files.framed([records[0], bytes(bad), b"text", nameless]))
+    put(root, "partners", "b", of_partner("tap")[:-9])
+    put(root, "fraud", "c", of_partner("tap"))
+    done = calls.run(root)
+    assert done.rows == 4
+    assert [name for name, _ in done.refused] == ["fraud/c", "partners/b"]
+    assert Lake(root).fates == {
+        ("a", 1): "rated", ("a", 2): "record_unreadable", ("a", 3): "record_unreadable",
+        ("a", 4): "served_number_malformed",
+    }  # fmt: skip
+    kept = [raw for (raw,) in Lake(root).rows("suspense", "raw_record")]
+    assert kept[:2] == [bytes(bad), b"text"]
+    audited(root)
