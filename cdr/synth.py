@@ -12,7 +12,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -20,21 +20,30 @@ from typing import BinaryIO, Final
 
 import numpy as np
 
-from cdr import synth_draw, synth_plan, synth_population
+from cdr import (
+    synth_again,
+    synth_draw,
+    synth_mediated,
+    synth_plan,
+    synth_population,
+    synth_rules,
+)
+from cdr.synth_again import Made
 from cdr.synth_draw import Night
-from cdr.synth_faults import Rates
-from cdr.synth_layouts import LAYOUTS, SynthLayout, derive
+from cdr.synth_feeds import Feed, SynthSpec, feeds_of
+from cdr.synth_layouts import derive
 from cdr.synth_plan import Day, night_weights, share_out
 from cdr.synth_population import Population
-from cdr.synth_text import RowWriter, Sheet
+from cdr.synth_text import Sheet
 from cdr.synth_truth import Truth
-from cdr.synth_weave import Place, Weaver
-from tollbook import clock, codes
+from cdr.synth_weave import Beside, Place
+from tollbook import clock
 from tollbook.customers import Customers
 from tollbook.errors import NotFound, TollbookError
 from tollbook.network import Network
-from tollbook.sources import Source
 from tollbook.workspace import Workspace
+
+__all__ = ["SynthFile", "SynthReport", "SynthSpec", "write_month"]
 
 BLOCK_ROWS: Final = 1 << 18
 FILES_MAX: Final = 288  # of a source and night: one every five minutes
@@ -43,33 +52,18 @@ REFERENCES_A_DAY: Final = 10**9
 
 
 @dataclass(frozen=True)
-class SynthSpec:
-    """What to make. ``records``: of all days and sources, copies (``rates``) not counted.
-
-    sources: names out of operator.yaml, empty: all of them. gzip_every: every n-th file of a
-    source is compressed, if its pattern allows ``.gz``; 0: none.
-    """
-
-    records: int
-    first_day: date
-    days: int = 1
-    seed: int = 1
-    sources: tuple[str, ...] = ()
-    files_per_night: int = 4  # of each source
-    gzip_every: int = 0
-    rates: Rates = field(default_factory=Rates)
-    threads: int = 2
-
-
-@dataclass(frozen=True)
 class SynthFile:
-    """One file that was written; ``size_bytes`` as it lies on disk."""
+    """One file that was written; ``size_bytes`` as it lies on disk. night: in which it arrives.
+
+    again: "" for the first delivery, ``same`` for a copy, ``cut`` for the rows of two files in one.
+    """
 
     night: date
     source: str
     path: Path
     rows: int  # lines behind the header
     size_bytes: int
+    again: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,24 +81,11 @@ Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
-class _Feed:
-    """One source with what all of its files need. ``chosen``: bool, lines that it serves."""
-
-    source: Source
-    index: int  # among all sources of the workspace
-    layout: SynthLayout
-    writer: RowWriter
-    weaver: Weaver
-    kinds: tuple[synth_draw.Kind, ...]
-    chosen: np.ndarray
-
-
-@dataclass(frozen=True)
 class _File:
     """One file to be written; ``number`` is its place in the truth."""
 
     number: int
-    feed: _Feed
+    feed: Feed
     day: Day
     place: Place
     count: int
@@ -121,6 +102,7 @@ class _Block:
     share: tuple[float, float]  # the part of the day that the block stands for
     first_ref: int
     seed: tuple[int, ...]
+    nights_after: int
 
 
 def write_month(
@@ -140,9 +122,15 @@ def write_month(
     days = [spec.first_day + timedelta(days=index) for index in range(spec.days)]
     zone = workspace.operator.time_zone
     span = clock.date_utc_s(days[0], zone), clock.date_utc_s(days[-1] + timedelta(days=1), zone)
-    people = synth_population.build(workspace, network, customers, span, spec.seed)
+    mediated = synth_mediated.settings(workspace)
+    synth_mediated.check(mediated, spec.rates)
+    people = synth_population.build(
+        workspace, network, customers, span, spec.seed,
+        synth_rules.numbers_of(workspace.mediation.rules),
+    )  # fmt: skip
     truth = Truth()
-    files = _files(_feeds(workspace, people, spec), days, zone, out_folder, (spec, truth))
+    feeds = feeds_of(workspace, people, (spec, mediated), customers.plan_ids)
+    files = _files(feeds, days, zone, out_folder, (spec, truth))
     for file in files:
         if file.path.exists():
             raise TollbookError(f"{file.path}: the file is there already\n"
@@ -157,8 +145,19 @@ def write_month(
                 if progress is not None:
                     progress(lines)
         written.append(target.written(truth))
-    about = {"seed": spec.seed, "first_day": str(days[0]), "last_day": str(days[-1]),
-             "rates": asdict(spec.rates)}  # fmt: skip
+    made = [Made(file.number, file.feed.source, file.place, file.path, file.feed.layout.header)
+            for file in files]  # fmt: skip
+    again = synth_again.deliver(made, spec.again, spec.days, truth)
+    written += [SynthFile(days[one.night], one.source, one.path, one.rows,
+                          one.path.stat().st_size, one.how) for one in again]  # fmt: skip
+    about = {
+        "seed": spec.seed, "first_day": str(days[0]), "last_day": str(days[-1]),
+        "rates": asdict(spec.rates),
+        "left_out": sorted(f"{feed.source.name}/{name}" for feed in feeds
+                           for name in feed.left_out),
+        "sent_again": [{"file": f"{one.source}/{one.path.name}", "how": one.how, "of": one.of}
+                       for one in again],
+    }  # fmt: skip
     dispositions = truth.write(truth_path, about)
     size = sum(file.size_bytes for file in written)
     return SynthReport(tuple(written), sum(truth.rows), size, dispositions, truth_path)
@@ -201,43 +200,8 @@ class _Target:
                          truth.rows[file.number], file.path.stat().st_size)  # fmt: skip
 
 
-def _feeds(workspace: Workspace, people: Population, spec: SynthSpec) -> list[_Feed]:
-    names = [source.name for source in workspace.sources]
-    for name in spec.sources:
-        if name not in names:
-            raise NotFound(f"--sources: there is no source '{name}'\n"
-                           f"    allowed: {', '.join(names)}\n"
-                           "    do: correct the name")  # fmt: skip
-    chosen = [source for source in workspace.sources
-              if not spec.sources or source.name in spec.sources]  # fmt: skip
-    layouts = {source.name: _layout(source, people) for source in chosen}
-    areas = [source.area for source in chosen if layouts[source.name].area_only]
-    data_apart = any(one.services == {codes.DATA} for one in layouts.values())
-    feeds = []
-    for source in chosen:
-        layout = layouts[source.name]
-        services = layout.services
-        if data_apart and len(services) > 1:
-            services -= {codes.DATA}
-        feeds.append(_Feed(
-            source, names.index(source.name), layout, RowWriter(layout, people),
-            Weaver(spec.days, spec.files_per_night, spec.rates.duplicates_ppm),
-            synth_draw.kinds_for(people, services, layout.directions),
-            people.served_by(source.area if layout.area_only else None, areas),
-        ))  # fmt: skip
-    return feeds
-
-
-def _layout(source: Source, people: Population) -> SynthLayout:
-    if source.layout not in LAYOUTS:
-        raise NotFound(f"operator.yaml: source '{source.name}' has the layout '{source.layout}'\n"
-                       f"    allowed: {', '.join(LAYOUTS)} can be synthesised\n"
-                       "    do: name other sources with --sources")  # fmt: skip
-    return LAYOUTS[source.layout](people)
-
-
 def _files(
-    feeds: list[_Feed], days: list[date], zone: str, folder: Path, about: tuple[SynthSpec, Truth]
+    feeds: list[Feed], days: list[date], zone: str, folder: Path, about: tuple[SynthSpec, Truth]
 ) -> list[_File]:
     """All files in the order of writing: by night, source and time."""
     spec, truth = about
@@ -259,6 +223,9 @@ def _files(
                         f"files of {days[night]} the name {name}\n"
                         "    do: put {sequence:06d} or * into the pattern, or ask for one file")
                 names.add((feed.index, name))
+                if (night, index) in feed.weaver.left_out:
+                    feed.left_out.append(name)
+                    continue
                 number = truth.open_file(f"{feed.source.name}/{name}", int(feed.layout.header))
                 path = folder / feed.source.name / name
                 files.append(_File(number, feed, day, (night, index), count, path))
@@ -269,9 +236,11 @@ def _blocks(
     files: list[_File], workspace: Workspace, people: Population, spec: SynthSpec
 ) -> Iterator[_Block]:
     night: Night | None = None
+    before = None
     for file in files:
-        if night is None or file.place[1] == 0:
-            night = _night(file, workspace, people, spec.rates)
+        if night is None or before != (file.feed.index, file.day.date):
+            night = _night(file, workspace, people)
+            before = file.feed.index, file.day.date
         pieces = max(1, -(-file.count // BLOCK_ROWS))
         parts = pieces * spec.files_per_night
         ordinal = file.day.date.toordinal()
@@ -280,24 +249,40 @@ def _blocks(
             at = file.place[1] * pieces + piece
             seed = (spec.seed, file.feed.index, ordinal, *file.place[1:], piece)
             yield _Block(file, night, count, (at / parts, (at + 1) / parts),
-                         reference + at * BLOCK_ROWS, seed)  # fmt: skip
+                         reference + at * BLOCK_ROWS, seed,
+                         spec.days - 1 - file.place[0])  # fmt: skip
 
 
-def _night(file: _File, workspace: Workspace, people: Population, rates: Rates) -> Night:
+def _night(file: _File, workspace: Workspace, people: Population) -> Night:
     feed, day = file.feed, file.day
     active, inactive = people.in_force(day.start_utc_s, day.end_utc_s, feed.chosen)
     return Night(
         people, active, inactive, day.start_utc_s, day.shape, day.hole, feed.index,
         len(workspace.sources), feed.kinds, feed.layout.damage_reasons(),
-        feed.layout.unanswered_ppm, rates, workspace.limits,
+        feed.layout.unanswered_ppm, feed.rates, workspace.limits, feed.mediated,
     )  # fmt: skip
 
 
-def _draw(block: _Block) -> tuple[Sheet, np.random.Generator]:
+_Drawn = tuple[Sheet, Beside | None, np.random.Generator]
+
+
+def _draw(block: _Block) -> _Drawn:
     rng = np.random.Generator(np.random.PCG64(block.seed))
-    rows = synth_draw.draw_block(block.night, rng, block.count, block.share, block.first_ref)
-    derive(rows, clock.zone_table(block.file.feed.source.time_zone))
-    return block.file.feed.writer.sheet(rows), rng
+    feed, night = block.file.feed, block.night
+    rows = synth_draw.draw_block(night, rng, block.count, block.share, block.first_ref)
+    feed.rules.apply(rng, rows, feed.rates.by_rule_ppm)
+    extras = synth_mediated.add(
+        rng, rows, (feed.mediated, feed.rates, feed.rules), (night.day_utc_s, block.nights_after)
+    )
+    zone = clock.zone_table(feed.source.time_zone)
+    beside = None
+    if extras is not None:
+        derive(extras.rows, zone)
+        beside = Beside(
+            feed.writer.sheet(extras.rows), extras.origin, extras.is_free, extras.where
+        )
+    derive(rows, zone)
+    return feed.writer.sheet(rows), beside, rng
 
 
 def _texts(
@@ -305,15 +290,16 @@ def _texts(
 ) -> Iterator[tuple[_Block, int, bytes]]:
     """Blocks with their rows as text, in order. Drawing and writing run in threads ahead of the
     weaving between them, which knows the lines of earlier blocks and runs alone."""
-    drawn: deque[tuple[_Block, Future[tuple[Sheet, np.random.Generator]]]] = deque()
+    drawn: deque[tuple[_Block, Future[_Drawn]]] = deque()
     texts: deque[tuple[_Block, int, Future[bytes]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
 
         def weave_next() -> None:
             block, future = drawn.popleft()
-            sheet, rng = future.result()
+            sheet, beside, rng = future.result()
             file, feed = block.file, block.file.feed
-            woven, order = feed.weaver.weave(sheet, rng, file.place, truth, file.number)
+            at = file.place, file.number
+            woven, order = feed.weaver.weave(sheet, beside, rng, at, truth)
             texts.append((block, len(order), pool.submit(feed.writer.text, woven, order)))
 
         for block in blocks:

@@ -14,6 +14,7 @@ import numpy as np
 
 from cdr import synth_faults
 from cdr.synth_faults import PPM, Rates
+from cdr.synth_mediated import OFF, SPACING_S, Mediated, room_s
 from cdr.synth_population import Lines, Population
 from cdr.synth_shapes import Choice, Quantiles, line_ranks, log_normal, starts_between
 from tollbook import codes
@@ -72,6 +73,7 @@ class Night:
     unanswered_ppm: int
     rates: Rates
     limits: Limits
+    mediated: Mediated = OFF
     ranks: Quantiles = field(init=False)
 
     def __post_init__(self) -> None:
@@ -98,21 +100,28 @@ def draw_block(
 
     share: the part of the day's records that the block stands for. ``fate`` is the reason with
     which the pipeline will stop the record (0: it is rated), ``damage`` the way in which its row
-    is written wrongly (-1: rightly), ``entropy`` random bits for identifiers.
+    is written wrongly (-1: rightly), ``entropy`` random bits for identifiers, ``room_s`` (where
+    records are kept apart) the seconds to the next record of the line.
     """
-    slot, rank = _starts(night, rng, count, share)
+    starts = starts_between(night.shape, share, night.source_count)
+    slot, rank = _starts(night, rng, count, starts)
     kind = Choice.of([kind.share for kind in night.kinds]).draw(rng, count)
     services = np.array([one.service for one in night.kinds], np.int64)
     directions = np.array([one.direction for one in night.kinds], np.int64)
     rows = {
         "service": services[kind], "direction": directions[kind],
         "served": night.active.written[rank], "imsi": night.active.imsi[rank],
+        "plan": night.active.plan_index[rank].astype(np.int64),
         "start_utc_s": night.day_utc_s + slot * night.source_count + night.source_index,
         "reference": first_ref + np.arange(count, dtype=np.int64),
         "fate": np.zeros(count, np.int64), "damage": np.full(count, -1, np.int64),
         "entropy": rng.integers(0, 2**62, count), "entropy_low": rng.integers(0, 2**62, count),
     }  # fmt: skip
     rows |= _quantities(rng, rows["service"], night.limits)
+    rows |= {"sequence": np.zeros(count, np.int64), "cause": np.zeros(count, np.int64)}
+    if night.mediated.is_apart:
+        end_utc_s = night.day_utc_s + int(starts.points[-1] + 1) * night.source_count
+        _end_in_time(night, rows, end_utc_s, rank)
     rows |= _other_ends(night, rng, kind, rank)
     rows |= _places(night, rng, kind, night.active.zone_index[rank])
     abroad = rows["network"] >= 0
@@ -121,12 +130,25 @@ def draw_block(
     return rows
 
 
+def _end_in_time(
+    night: Night, rows: dict[str, np.ndarray], end_utc_s: int, rank: np.ndarray
+) -> None:
+    """Calls and sessions end before the line's next record starts, and before the block ends."""
+    rows["room_s"] = room_s(rows["start_utc_s"], rank, end_utc_s)
+    timed = rows["duration_s"] > 0
+    most = np.maximum(rows["room_s"] - 1, night.mediated.duration_min_s)
+    limited = np.clip(rows["duration_s"], night.mediated.duration_min_s, most)
+    rows["duration_s"][timed] = limited[timed]
+
+
 def _starts(
-    night: Night, rng: np.random.Generator, count: int, share: tuple[float, float]
+    night: Night, rng: np.random.Generator, count: int, starts: Quantiles
 ) -> tuple[np.ndarray, np.ndarray]:
     """Slots of the day and ranks of lines, ascending by slot, every pair once."""
-    starts = starts_between(night.shape, share, night.source_count)
     lines = len(night.active)
+    spacing = 0
+    if night.mediated.is_apart:
+        spacing = -(-max(SPACING_S, night.mediated.duration_min_s + 1) // night.source_count)
     keys = np.zeros(0, np.int64)
     for _ in range(TRIES):
         if len(keys) == count:
@@ -134,14 +156,25 @@ def _starts(
         slot = starts.draw(rng, count - len(keys))
         second = slot * night.source_count + night.source_index
         good = (second < night.hole[0]) | (second >= night.hole[1])
+        good &= slot <= starts.points[-1] - spacing
         new = (slot * lines + night.ranks.draw(rng, len(slot)))[good]
         keys = np.sort(np.concatenate((keys, new)))
         keys = keys[np.diff(keys, prepend=-1) != 0]
+        if spacing:
+            keys = _spaced(keys, lines, spacing)
     else:
         raise NotFound(f"{count} records in one part of a day are too many for {lines} lines\n"
                        "    do: ask for fewer records, or add subscriptions")  # fmt: skip
     slot = keys // lines
     return slot, keys - slot * lines
+
+
+def _spaced(keys: np.ndarray, lines: int, spacing: int) -> np.ndarray:
+    """Pairs of slot and line of which no line has two nearer than ``spacing`` slots; ascending."""
+    slot, line = keys // lines, keys % lines
+    order = np.lexsort((slot, line))
+    near = (np.diff(line[order]) == 0) & (np.diff(slot[order]) < spacing)
+    return np.delete(keys, order[1:][near])
 
 
 def _quantities(
@@ -213,10 +246,14 @@ def _places(
 def _go_wrong(night: Night, rng: np.random.Generator, rows: dict[str, np.ndarray]) -> None:
     """Gives rows their fate; the earlier ones in this list win."""
     rates, people = night.rates, night.population
+    once = (night.source_index, night.source_count) if night.mediated.is_apart else None
     if any(kind.direction == codes.TRANSIT for kind in night.kinds):
-        synth_faults.carry_for_others(rows, people.others[OFF_NET])
+        synth_faults.carry_for_others(rows, people.others[OFF_NET], once)
     synth_faults.leave_unanswered(rng, rows, night.unanswered_ppm)
     synth_faults.damage(rng, rows, night.damage_reasons, rates.bad_ppm)
     synth_faults.break_limits(rng, rows, night.limits, rates.limits_ppm)
-    synth_faults.swap_lines(rng, rows, people.unknown, rates.unknown_ppm, "subscription_missing")
-    synth_faults.swap_lines(rng, rows, night.inactive, rates.inactive_ppm, "subscription_inactive")
+    for lines, ppm, reason in (
+        (people.unknown, rates.unknown_ppm, "subscription_missing"),
+        (night.inactive, rates.inactive_ppm, "subscription_inactive"),
+    ):
+        synth_faults.swap_lines(rng, rows, lines, ppm, reason, once)

@@ -29,6 +29,10 @@ class Rates:
     inactive_ppm: int = 500  # suspended or closed subscriptions
     national_roaming_ppm: int = 60_000
     international_roaming_ppm: int = 15_000
+    overlapping_ppm: int = 0  # records that another one covers
+    ultra_short_ppm: int = 0  # first calls of runs of very short ones
+    split_ppm: int = 0  # calls that come in several records
+    by_rule_ppm: int = 0  # records made for each rule of mediation that names numbers
 
 
 def pick(rng: np.random.Generator, allowed: np.ndarray, ppm: int) -> np.ndarray:
@@ -44,15 +48,26 @@ def apart(rows: dict[str, np.ndarray], chosen: np.ndarray) -> np.ndarray:
     return kept
 
 
-def carry_for_others(rows: dict[str, np.ndarray], pool: Others) -> None:
-    """Transit records: both ends are of other networks, nobody here is served."""
+def carry_for_others(
+    rows: dict[str, np.ndarray], pool: Others, once: tuple[int, int] | None = None
+) -> None:
+    """Transit records: both ends are of other networks, nobody here is served.
+
+    once: number of the source and of all; each number then has one record in the block, and
+    belongs to one source.
+    """
     transit = np.flatnonzero(rows["direction"] == codes.TRANSIT)
     keep = apart(rows, transit)
+    if once is not None:
+        keep = keep[: max(0, (len(pool.written) - once[0]) // once[1])]
     late = np.setdiff1d(transit, keep)
     rows["direction"][late] = codes.OUT
     at = (rows["entropy"][keep] >> 8) % len(pool.written)
+    if once is not None:
+        at = np.arange(len(keep)) * once[1] + once[0]
     rows["served"][keep], rows["trunk_in"][keep] = pool.written[at], pool.trunk[at]
-    rows["imsi"][keep] = rows["location"][keep] = rows["network"][keep] = -1
+    for name in ("imsi", "location", "network", "plan"):
+        rows[name][keep] = -1
     rows["fate"][keep] = CODE["carried_for_others"]
 
 
@@ -66,14 +81,20 @@ def leave_unanswered(
 
 
 def swap_lines(
-    rng: np.random.Generator, rows: dict[str, np.ndarray], lines: Lines, ppm: int, reason: str
-) -> None:
-    """Records of numbers for which guiding fails with ``reason``."""
+    rng: np.random.Generator, rows: dict[str, np.ndarray], lines: Lines, ppm: int, reason: str,
+    once: tuple[int, int] | None = None,
+) -> None:  # fmt: skip
+    """Records of numbers for which guiding fails with ``reason``. once: see carry_for_others."""
     if not len(lines):
         return
     chosen = apart(rows, pick(rng, rows["fate"] == 0, ppm))
-    at = rng.integers(0, len(lines), len(chosen))
+    if once is None:
+        at = rng.integers(0, len(lines), len(chosen))
+    else:
+        at = rng.permutation(np.arange(once[0], len(lines), once[1]))[: len(chosen)]
+        chosen = chosen[: len(at)]
     rows["served"][chosen], rows["imsi"][chosen] = lines.written[at], lines.imsi[at]
+    rows["plan"][chosen] = lines.plan_index[at]
     rows["fate"][chosen] = CODE[reason]
 
 

@@ -180,6 +180,12 @@ def ggsn(people: Population) -> SynthLayout:
     )  # fmt: skip
 
 
+# Columns that a layout has where long calls come in parts.
+PART_COLUMNS: Final[Mapping[str, tuple[Column, ...]]] = {
+    "tollbook": (
+        Column("sequence", kernels.INTEGER, "sequence"), Column("cause", kernels.INTEGER, "cause"),
+    ),
+}  # fmt: skip
 LAYOUTS: Final[Mapping[str, Callable[[Population], SynthLayout]]] = {
     "tollbook": tollbook,
     "freeswitch": freeswitch,

@@ -35,6 +35,7 @@ class Lines:
     written: np.ndarray  # int64: the number as the switch writes it (NUMBER_SHIFT)
     zone_index: np.ndarray  # int32: zone of the number
     imsi: np.ndarray  # int64, -1: none known
+    plan_index: np.ndarray  # int32, into Customers.plan_ids; -1: no customer's
 
     def __len__(self) -> int:
         return len(self.written)
@@ -73,6 +74,7 @@ class Population:
     networks: tuple[str, ...]
     trunks: tuple[str, ...]
     country_code: str
+    special_count: int
 
     def served_by(self, area: str | None, areas: Sequence[str]) -> np.ndarray:
         """bool: lines that a source of this ``area`` serves; None: those outside all ``areas``.
@@ -99,17 +101,19 @@ class Population:
 
 
 def build(
-    workspace: Workspace, network: Network, customers: Customers, span: tuple[int, int], seed: int
-) -> Population:
+    workspace: Workspace, network: Network, customers: Customers, span: tuple[int, int], seed: int,
+    more_numbers: Sequence[str] = (),
+) -> Population:  # fmt: skip
     """The population of a workspace; tables must be in force for the whole span (UTC seconds).
 
-    Raises NotFound if nobody or nothing is there to make records of.
+    more_numbers: texts that stand at the end of ``prefixes``, to be dialled as they are. Raises
+    NotFound if nobody or nothing is there to make records of.
     """
     rng = np.random.Generator(np.random.PCG64([seed, 1]))
     numbering = workspace.numbering
     special = network.special_numbers.numbers
     prefixes = ("", "+", (numbering.international_prefixes or ("+",))[0],
-                numbering.national_prefix, *special)  # fmt: skip
+                numbering.national_prefix, *special, *more_numbers)  # fmt: skip
     ranges = _Ranges(network.ranges, span)
     cells, cell_first = _cells(network)
     known = np.unique(customers.subscriptions.number)
@@ -131,8 +135,9 @@ def build(
     return Population(
         prefixes, subscribed,
         Lines(_as_msisdn(unknown, numbering), ranges.zone_of(unknown),
-              np.full(len(unknown), -1, np.int64)),
+              np.full(len(unknown), -1, np.int64), np.full(len(unknown), -1, np.int32)),
         others, cells, cell_first, network.visited.tadigs, trunks, numbering.country_code,
+        len(special),
     )  # fmt: skip
 
 
@@ -183,7 +188,8 @@ def _begins_with(numbers: np.ndarray, prefix: int) -> np.ndarray:
 
 
 def _some(lines: Lines, chosen: np.ndarray) -> Lines:
-    return Lines(lines.written[chosen], lines.zone_index[chosen], lines.imsi[chosen])
+    return Lines(lines.written[chosen], lines.zone_index[chosen], lines.imsi[chosen],
+                 lines.plan_index[chosen])  # fmt: skip
 
 
 def _no_trunk(count: int) -> np.ndarray:
@@ -281,6 +287,7 @@ def _subscribed(
             _as_msisdn(table.number[order], numbering),
             zone[order],
             np.where(table.imsi[order] > 0, table.imsi[order], -1),
+            table.plan_index[order],
         ),
         table.status[order] == ACTIVE,
         table.valid_from_utc_s[order],

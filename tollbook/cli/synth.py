@@ -14,15 +14,20 @@ from tollbook.cli.common import count, json_option, print_json, table, workspace
 
 if TYPE_CHECKING:
     from cdr.synth import SynthReport
+    from cdr.synth_faults import Rates
+    from tollbook.workspace import Workspace
 
 F = TypeVar("F", bound=Callable[..., Any])
 _HUNDRED_PERCENT_PPM = 1_000_000
+_MEDIATED_PPM = 500  # of each kind that the workspace looks for, unless an option says otherwise
 
 
-def share_ppm(ctx: click.Context, option: click.Parameter, text: str) -> int:
+def share_ppm(ctx: click.Context, option: click.Parameter, text: str | None) -> int | None:
     """``0.2%`` as parts per million, exactly: four decimals of a percent are one of them."""
     from tollbook.money import parse_decimal
 
+    if text is None:
+        return None
     found = parse_decimal(text.removesuffix("%"), 4)
     if found is None or not 0 <= found <= _HUNDRED_PERCENT_PPM:
         raise click.BadParameter(f"'{text}' is no share; write 0.2%, with at most 4 decimals")
@@ -39,10 +44,11 @@ def day(ctx: click.Context, option: click.Parameter, text: str) -> date:
     return found
 
 
-def share_option(name: str, default: str, help_text: str) -> Callable[[F], F]:
-    """An option that takes a share of all rows."""
+def share_option(name: str, default: str | None, help_text: str) -> Callable[[F], F]:
+    """An option that takes a share of all rows; None: it depends on the workspace."""
+    shown = default or "0.05% where operator.yaml has the section"
     return click.option(name, callback=share_ppm, metavar="PERCENT", default=default,
-                        show_default=True, help=help_text)  # fmt: skip
+                        show_default=shown, help=help_text)  # fmt: skip
 
 
 @click.command(name="synth")
@@ -63,6 +69,16 @@ def share_option(name: str, default: str, help_text: str) -> Callable[[F], F]:
 @share_option("--duplicates", "0.1%", "Rows that come a second time.")
 @share_option("--unknown", "0.1%", "Rows of numbers without a subscription.")
 @share_option("--inactive", "0.05%", "Rows of suspended or closed subscriptions.")
+@share_option("--overlapping", None, "Rows that another row of the same call covers.")
+@share_option("--ultra-short", None, "First calls of runs of very short ones.")
+@share_option("--split", None, "Long calls that come in several rows.")
+@share_option("--by-rule", None, "Rows that each rule with numbers discards or filters.")
+@click.option("--gaps", type=click.IntRange(0), default=0, show_default=True,
+              help="Files of each source that are left out: gaps in its sequence.")
+@click.option("--sent-again", type=click.IntRange(0), default=0, show_default=True,
+              help="Files of each source that come a second time as they are, under another name.")
+@click.option("--cut-again", type=click.IntRange(0), default=0, show_default=True,
+              help="Files of each source that hold the rows of two earlier files once more.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True,
               help="The same seed makes the same bytes.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path),
@@ -78,7 +94,7 @@ def command(folder: Path, as_json: bool, **options: Any) -> None:
     fail; a CSV of what becomes of each of them, and totals as JSON, are written beside.
     """
     from cdr import synth
-    from cdr.synth_faults import Rates
+    from cdr.synth_again import Again
     from tollbook import workspace
     from tollbook.run import progress
 
@@ -88,11 +104,8 @@ def command(folder: Path, as_json: bool, **options: Any) -> None:
         records=options["records"], first_day=options["first_day"], days=options["days"],
         seed=options["seed"], sources=options["sources"], files_per_night=options["files"],
         gzip_every=options["gzip_every"], threads=options["threads"],
-        rates=Rates(
-            bad_ppm=options["bad"], limits_ppm=options["beyond_limits"],
-            duplicates_ppm=options["duplicates"], unknown_ppm=options["unknown"],
-            inactive_ppm=options["inactive"],
-        ),
+        rates=_rates(space, options),
+        again=Again(options["gaps"], options["sent_again"], options["cut_again"]),
     )  # fmt: skip
     truth = options["truth"] or space.out / f"synth-{spec.first_day}.csv"
     out = options["out"] or space.root / "inbox"
@@ -107,6 +120,28 @@ def command(folder: Path, as_json: bool, **options: Any) -> None:
         click.echo(screen(report, seconds))
 
 
+def _rates(space: Workspace, options: dict[str, Any]) -> Rates:
+    """The shares that the options name; what the workspace looks for is made unasked."""
+    from cdr.synth_faults import Rates
+    from cdr.synth_mediated import settings
+    from cdr.synth_rules import numbers_of
+
+    found = settings(space)
+    looked_for = {
+        "overlapping": found.overlaps, "ultra_short": found.short_max_s > 0, "split": found.splits,
+        "by_rule": bool(numbers_of(space.mediation.rules)),
+    }  # fmt: skip
+    mediated = {
+        f"{name}_ppm": options[name] if options[name] is not None else _MEDIATED_PPM * is_on
+        for name, is_on in looked_for.items()
+    }
+    return Rates(
+        bad_ppm=options["bad"], limits_ppm=options["beyond_limits"],
+        duplicates_ppm=options["duplicates"], unknown_ppm=options["unknown"],
+        inactive_ppm=options["inactive"], **mediated,
+    )  # fmt: skip
+
+
 def as_dict(report: SynthReport, seconds: float) -> dict[str, Any]:
     """What was made, for programs."""
     return {
@@ -117,7 +152,7 @@ def as_dict(report: SynthReport, seconds: float) -> dict[str, Any]:
         "truth": str(report.truth),
         "files": [
             {"night": str(file.night), "source": file.source, "path": str(file.path),
-             "records": file.rows, "bytes": file.size_bytes}
+             "records": file.rows, "bytes": file.size_bytes, "again": file.again}
             for file in report.files
         ],
     }  # fmt: skip
