@@ -26,6 +26,7 @@ CASES: Final = {
     "price": "bench.cases_price",
     "bills": "bench.cases_bills",
     "native": "bench.cases_native",
+    "duplicates": "bench.cases_duplicates",
 }
 USUAL: Final = ("decode", "rating", "book", "price", "night", "compile", "native")
 
