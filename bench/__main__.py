@@ -28,7 +28,8 @@ CASES: Final = {
     "native": "bench.cases_native",
     "duplicates": "bench.cases_duplicates",
 }
-USUAL: Final = ("decode", "rating", "book", "price", "night", "compile", "native")
+USUAL: Final = ("decode", "rating", "book", "price", "night", "compile", "native",
+                "duplicates")
 
 
 @click.command()

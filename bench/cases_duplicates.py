@@ -10,8 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from bench import make_history
-from bench.cases_night import check, run
+from bench import cases_night, make_history
 from bench.data import fresh_copy
 from bench.make_history import History
 from bench.measure import Apart, Figure
@@ -30,18 +29,18 @@ def figures(options: Options) -> list[Figure]:
     """Time of the night with the history and all kinds, beside the plain night; peak memory."""
     data, work = options.data, options.workdir
     folder, old = work / "duplicates-night", work / "duplicates-history"
-    plain = _night(options, folder)
-    check(data, folder, json.loads(plain.output))
-    alone = _night(options, folder, all_kinds=True)
+    plain = night(options, folder)
+    cases_night.check(data, folder, json.loads(plain.output))
+    alone = night(options, folder, all_kinds=True)
     options.say("making the history")
     shutil.rmtree(old, ignore_errors=True)
-    history = _history(options, folder, old)
+    history = make(options, folder, old)
     taken: dict[str, list[Apart]] = {"plain": [], "exact": [], "all": []}
     for _ in range(options.repeat):
         for name, times in taken.items():
             known = None if name == "plain" else history
-            times.append(_night(options, folder, name == "all", known))
-            _check(name, times[-1], alone, history)
+            times.append(night(options, folder, name == "all", known))
+            check(name, times[-1], alone, history)
     shutil.rmtree(folder)
     shutil.rmtree(old)
     seconds = {name: median(one.seconds for one in times) for name, times in taken.items()}
@@ -58,7 +57,7 @@ def figures(options: Options) -> list[Figure]:
     ]  # fmt: skip
 
 
-def _night(
+def night(
     options: Options, folder: Path, all_kinds: bool = False, history: History | None = None
 ) -> Apart:
     """A night in a fresh copy of the workspace."""
@@ -72,7 +71,7 @@ def _night(
         path.write_text(text[:end] + KINDS + text[end:], encoding="utf-8")
     if history is not None:
         _put(history, root)
-    return run(root, options.cores)
+    return cases_night.run(root, options.cores)
 
 
 def _put(history: History, root: Path) -> None:
@@ -84,11 +83,12 @@ def _put(history: History, root: Path) -> None:
     work.catalogue.engine.dispose()
 
 
-def _history(options: Options, night: Path, root: Path) -> History:
-    space = workspace.load(night)
+def make(options: Options, done: Path, root: Path) -> History:
+    """A history for the night that was run, with all kinds, in the folder ``done``."""
+    space = workspace.load(done)
     searches = overlaps.searches(space.duplicates, 0, space.limits.duration_s)
     return make_history.make(
-        root, night, options.data.records, space.duplicates, searches.reach_s
+        root, done, options.data.records, space.duplicates, searches.reach_s
     )
 
 
@@ -97,7 +97,7 @@ def _reasons(done: Apart) -> dict[str, int]:
     return found
 
 
-def _check(name: str, done: Apart, alone: Apart, history: History) -> None:
+def check(name: str, done: Apart, alone: Apart, history: History) -> None:
     """What was planted was found, each kind by its name, and nothing else."""
     found, before = _reasons(done), _reasons(alone)
     for reason, count in history.planted.items():

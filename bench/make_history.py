@@ -31,7 +31,8 @@ from tollbook.stage import int_array
 DAYS: Final = 60
 FILES_A_DAY: Final = 5
 GROUPS_A_FILE: Final = 8
-PLANTED_OF: Final = 10_000  # one of so many records of the night
+PLANTED_OF: Final = 10_000  # of each kind one for so many records of the night ...
+PLANTED_MIN: Final = 5  # ... but at least so many
 RUN: Final = 0  # the number of the run that "wrote" it: before the first
 Columns = dict[str, np.ndarray]
 
@@ -53,7 +54,7 @@ def make(root: Path, night: Path, records: int, rules: DuplicateRules, reach_s: 
     """A history of ``records`` a day for a night whose own index lies in ``night``."""
     rng = np.random.Generator(np.random.PCG64(600))
     base = _read(night)
-    planted = _planted(base, rules, rng, records // PLANTED_OF)
+    planted = _planted(base, rules, rng, max(PLANTED_MIN, records // PLANTED_OF))
     last = int(base["start_day"].max())
     near = set(index.Reach(reach_s).days(np.unique(base["start_day"]).tolist()))
     near |= {int(day) for rows in planted.values() for day in rows["start_day"]}

@@ -17,17 +17,20 @@ from bench import (
     calls,
     cases_bills,
     cases_decode,
+    cases_duplicates,
     cases_night,
     cases_rating,
     damage,
     data,
     machine,
+    make_history,
     peers,
     table,
 )
 from bench.calls import Calls
 from bench.data import Data
 from bench.measure import Figure
+from bench.options import Options
 from tollbook.run import data as run_data
 
 JIT_IS_OFF = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
@@ -72,6 +75,17 @@ def test_night(benchmark: BenchmarkFixture, night: Data, tmp_path: Path) -> None
     assert done.peak_bytes > 50 * 2**20
     again = cases_night.run(root, 2)
     assert json.loads(again.output)["run"] == 0
+
+
+def test_duplicates(benchmark: BenchmarkFixture, night: Data, tmp_path: Path) -> None:
+    given, folder = Options(night, tmp_path, repeat=1, cores=2), tmp_path / "night"
+    alone = cases_duplicates.night(given, folder, all_kinds=True)
+    history = cases_duplicates.make(given, folder, tmp_path / "history")
+    assert history.rows == make_history.DAYS * night.records
+    assert history.planted["record_duplicate"] == history.planted["record_overlaps"] > 0
+    arguments = (given, folder, True, history)
+    done = benchmark.pedantic(cases_duplicates.night, arguments)  # type: ignore[no-untyped-call]
+    cases_duplicates.check("all", done, alone, history)
 
 
 def test_bills(benchmark: BenchmarkFixture, night: Data) -> None:
