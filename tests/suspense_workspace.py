@@ -93,7 +93,7 @@ def waiting(root: Path) -> dict[int, str]:
     return {record & 0xFFFFFFFF: reason for record, reason in rows}
 
 
-def row(root: Path, dataset: str, line: int, columns: str) -> tuple:
+def row(root: Path, dataset: str, line: int, columns: str, file_number: int = 1) -> tuple:
     """Columns of the one row of a record."""
-    [found] = Lake(root).rows(dataset, columns, where=f"record_id = {(1 << 32) + line}")
+    [found] = Lake(root).rows(dataset, columns, where=f"record_id = {(file_number << 32) + line}")
     return found

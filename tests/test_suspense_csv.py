@@ -145,6 +145,7 @@ HOSTILE: dict[str, Callable[[bytes], bytes]] = {
     "open quote": lambda data: data + b'F1-8,"',
     "a cell on two lines": lambda data: data.replace(b",12,", b',"1\n2",'),
     "cells missing": lambda data: data + b"F1-8,v1\n",
+    "lines without end": lambda data: data + b"x\n" * 100_000,
     "a huge cell": lambda data: data + b"F1-8," + b"x" * 200_000 + b"\n",
     "unknown column": lambda data: data.replace(b"record,check", b"record,check,rate", 1),
     "a column twice": lambda data: data.replace(b"served_raw,other_raw", b"imsi,other_raw", 1),

@@ -66,7 +66,7 @@ class Decoder:
             return Fault(f"its source '{row['source']}' is not in operator.yaml",
                          "a source of operator.yaml", "put the source back, or discard the record")
         if not isinstance(layout, Layout):  # native records are nothing without their file
-            return _taken_as_it_is(row, raw, corrected)
+            return taken_as_it_is(row, raw, corrected)
         file_number, line = row["record_id"] >> 32, row["record_id"] & 0xFFFFFFFF
         try:
             context = self._context(file_number, layout, frozenset(corrected))
@@ -142,7 +142,7 @@ def _fault(found: Mapping[str, Any], rejected: pa.RecordBatch | None) -> Fault:
                  "correct that field as well" if at >= 0 else "correct raw_record")
 
 
-def _taken_as_it_is(
+def taken_as_it_is(
     row: Mapping[str, Any], raw: bytes, corrected: Mapping[str, Any]
 ) -> dict[str, Any] | Fault:
     """For formats whose single records cannot be decoded apart: what was read of the record, and

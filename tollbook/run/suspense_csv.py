@@ -21,9 +21,10 @@ from tollbook.run.corrections import Change
 from tollbook.run.records import parse_record, record_text
 from tollbook.run.session import Session
 from tollbook.run.suspended import Choice
-from tollbook.text import Problems, Row, load_csv
+from tollbook.text import FILE_LIMIT_BYTES, Problems, Row, load_csv
 
 RECORD, CHECK, NOTE = "record", "check", "note"
+LINES_MAX: Final = 100_000  # of a file that is imported: its rows, and its problems, take memory
 TOLD: Final = ("reason", "field", "found")  # for the reader; nobody changes them
 _OURS: Final = (RECORD, CHECK, "reason", "field")  # words that no record brought along
 HEADER: Final = (RECORD, CHECK, *TOLD, *FIELDS, NOTE)
@@ -59,9 +60,10 @@ def read(session: Session, path: Path, note: str, problems: Problems) -> list[Ch
 
     note: for rows that have none of their own.
     """
-    needed, more = (RECORD, CHECK), HEADER[2:]
+    if _is_too_long(path, problems):
+        return []
     rows: dict[int, Row] = {}
-    for row in load_csv(path, needed, more, problems, path.name):
+    for row in load_csv(path, (RECORD, CHECK), HEADER[2:], problems, path.name):
         record = _record(row, problems)
         if record is None:
             continue
@@ -82,6 +84,17 @@ def read(session: Session, path: Path, note: str, problems: Problems) -> list[Ch
         problems.add(row.at, f"{outputs.bare(row[RECORD])} is not in suspense",
                      "records that wait: `tollbook suspense show`", "remove the row")
     return found
+
+
+def _is_too_long(path: Path, problems: Problems) -> bool:
+    """Whether the file has more lines than are taken at once; notes it."""
+    if path.stat().st_size > FILE_LIMIT_BYTES:
+        return False  # load_csv refuses it unread
+    lines = path.read_bytes().count(b"\n")
+    if lines > LINES_MAX:
+        problems.add((path.name, 0), f"the file has {lines:,} lines", f"at most {LINES_MAX:,}",
+                     "remove the rows that nobody changed, or split the file")
+    return lines > LINES_MAX
 
 
 def _record(row: Row, problems: Problems) -> int | None:

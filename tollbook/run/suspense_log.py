@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from tollbook import schemas
+from tollbook import codes, reasons, schemas
 from tollbook.run import lake, records
 from tollbook.run.catalogue import LakeFile, Run
 from tollbook.run.records import Found
@@ -82,8 +82,8 @@ class History:
         """Where the record is now, in words."""
         if self.now.dataset == "rated":
             return "rated"
-        word = self.now.row.get("disposition", "suspended")
-        return f"{word}: {self.now.row['reason']}"
+        reason = reasons.BY_CODE[reasons.CODE[self.now.row["reason"]]]
+        return f"{codes.DISPOSITIONS[reason.disposition]}: {reason.name}"
 
 
 def history(session: Session, record_id: int) -> History:
