@@ -106,7 +106,7 @@ def test_each_kind_is_decoded_again(root: Path) -> None:
         ("F2-1", "duration_s=121"), ("F3-1", "duration_s=1"),
         ("F4-2", "start_utc_s=2003-06-10T23:00:00+08:00"),
     ):  # fmt: skip
-        told(root, "correct", record, "--set", value, "--note", "the switch's log", "--as-of", AS_OF)
+        told(root, "correct", record, "--set", value, "--note", "by its log", "--as-of", AS_OF)
     assert retry(root)["dispositions"]["rated"] == 4
     found = {
         source: row(root, "rated", line, "served_raw, duration_s, call_ref, charge::text", number)
