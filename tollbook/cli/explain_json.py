@@ -51,6 +51,8 @@ def document(one: Explanation, is_masked: bool = False) -> dict[str, Any]:
         },
         "usage": _usage(one, hidden),
     }  # fmt: skip
+    if one.parts:
+        found["parts"] = [record_text(part["record_id"]) for part in one.parts]
     if one.reason:
         found |= _why(one, is_masked)
     if one.guidance:
@@ -85,6 +87,8 @@ def _why(one: Explanation, is_masked: bool) -> dict[str, Any]:
         found["rule"] = one.row["mediation_rule"]
     if "tries" in one.row:
         found |= {"tries": one.row["tries"], "suspended_utc_s": one.row["suspended_utc_s"]}
+    if "due_utc_s" in one.row:
+        found["due_utc_s"] = one.row["due_utc_s"]
     for name in ("raw_value", "raw_record"):
         if one.row.get(name) and not is_masked:
             found[name] = one.row[name].decode("utf-8", "backslashreplace")

@@ -88,6 +88,18 @@ def _what(one: Explanation, number: Callable[[Any], str]) -> Iterator[Line]:
             zone = one.trace.version.time_zone
         start = clock.local_text(row["start_utc_s"], zone)
         yield "when", f"{start} {zone}; {quantity_of(row)}"
+        yield from _parts(one, zone)
+
+
+def _parts(one: Explanation, zone: str) -> Iterator[Line]:
+    """What a call was made of, and whether all of it has come."""
+    if one.parts:
+        yield "parts", f"{record_text(one.record_id)} and {count(len(one.parts), 'part')} behind it"
+    for part in one.parts:
+        start = clock.local_text(part["start_utc_s"], zone)
+        yield "", f"{record_text(part['record_id'])}: {start}; {quantity_of(part)}"
+    if one.row["flags"] & codes.FLAG_PARTIAL:
+        yield "partial", "other parts of the call never came"
 
 
 def _arrow(direction: str, other: str) -> str:
@@ -130,11 +142,14 @@ def _why(one: Explanation, number: Callable[[Any], str], is_masked: bool) -> Ite
     if one.first:
         first, currency = one.first, one.data.workspace.operator.currency
         charged = f": {_micro(first.row['charge_micro'])} {currency}" if first.trace else ""
-        yield "first", f"{record_text(first.record_id)}, {_fate(first)}{charged}"
+        heading = "call" if reason.name == "part_merged" else "first"
+        yield heading, f"{record_text(first.record_id)}, {_fate(first)}{charged}"
         yield "", f"{first.file.source}/{first.file.name}, line {first.record_id & 0xFFFFFFFF}"
     if "tries" in row:
         waits = clock.utc_text(row["suspended_utc_s"])
         yield "waits", f"since {waits}, tried again {count(row['tries'], 'time')}"
+    if "due_utc_s" in row:
+        yield "waits", f"at most until {clock.utc_text(row['due_utc_s'])}"
     yield "do", reason.advice
     if reason.retryable:
         yield "", f"`tollbook suspense retry {record_text(one.record_id)}`"

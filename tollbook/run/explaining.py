@@ -58,7 +58,8 @@ class Explanation:
     fate: a word of ``codes.DISPOSITIONS``. reason: why it is not rated; None if it is. first: the
     record that came before, for a duplicate. facts, guidance and trace: of rated records only.
     stored_micro: the components' charges as stored, by name. history: what was done about it while
-    it was suspended (``schemas.SUSPENSE_LOG``), oldest first.
+    it was suspended (``schemas.SUSPENSE_LOG``), oldest first. parts: of a call that was made of
+    partial records, those behind the first.
     """
 
     record_id: int
@@ -76,6 +77,7 @@ class Explanation:
     legs: tuple[Leg, ...] = ()
     differences: tuple[Difference, ...] = ()
     history: tuple[Mapping[str, Any], ...] = ()
+    parts: tuple[Mapping[str, Any], ...] = ()
 
 
 class Explainer:
@@ -88,7 +90,11 @@ class Explainer:
     def explain(self, record_id: int) -> Explanation:
         """What became of a record; raises NotFound if the workspace has never read it."""
         shown = self._explain(record_id)
-        return replace(shown, history=tuple(suspense_log.of_record(self._session, record_id)))
+        is_made = bool(shown.row["flags"] & codes.FLAG_MERGED)
+        return replace(
+            shown, history=tuple(suspense_log.of_record(self._session, record_id)),
+            parts=tuple(records.parts_of(self._session, record_id)) if is_made else (),
+        )  # fmt: skip
 
     def _explain(self, record_id: int) -> Explanation:
         found = records.find(self._session, record_id)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tollbook.errors import NotFound, TollbookError
-from tollbook.run.lake import amounts_to_micro
+from tollbook.run.lake import amounts_to_micro, read
 from tollbook.run.session import Session
 
 
@@ -71,6 +71,20 @@ def rows_of(
     """The rows that a run wrote about a record into a dataset."""
     files = session.catalogue.lake_files(dataset, run_number=run_number)
     return [row for one in files for row in rows_in(session.root / one.path, record_id)]
+
+
+def parts_of(session: Session, record_id: int) -> list[dict[str, Any]]:
+    """The partial records that were merged into a call, but for the first, which is the call."""
+    began = session.catalogue.file(record_id >> 32).run_number
+    names = ("record_id", "first_record_id", "reason", "start_utc_s", "duration_s", "up_bytes",
+             "down_bytes", "event_count", "service")  # fmt: skip
+    found: list[dict[str, Any]] = []
+    for one in session.catalogue.lake_files("uncharged"):
+        if one.run_number < began:
+            continue
+        table = read(session.root, one, names, filters=[("first_record_id", "=", record_id)])
+        found += [row for row in table.to_pylist() if row["reason"] == "part_merged"]
+    return sorted(found, key=lambda row: (row["start_utc_s"], row["record_id"]))
 
 
 def rows_in(path: Path, record_id: int) -> list[dict[str, Any]]:
