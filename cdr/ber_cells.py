@@ -49,7 +49,8 @@ class Cells(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Sums by record: values (0 where a record has none), is_there, and is_bad (beyond 2**59)."""
+    """Sums by record: values (0 where a record has none), is_there, and is_bad (a part is no
+    number from 0, or the sum is beyond 2**59)."""
 
     values: np.ndarray
     is_there: np.ndarray
@@ -178,9 +179,9 @@ class BlockCells:
         low = np.add.reduceat(values & (2**LANE_BITS - 1), starts)
         high, low = high + (low >> LANE_BITS), low & (2**LANE_BITS - 1)
         is_bad = (high < 0) | (high >= 2**27)
-        if column.null_count:
-            is_bad |= np.logical_or.reduceat(column.is_null().to_numpy(zero_copy_only=False),
-                                             starts)
+        is_wrong = (values < 0) | column.is_null().to_numpy(zero_copy_only=False)
+        if is_wrong.any():  # a negative part must not hide in a sum
+            is_bad |= np.logical_or.reduceat(is_wrong, starts)
         found.is_there[rows], found.is_bad[rows] = True, is_bad
         found.values[rows] = np.where(is_bad, 0, high << LANE_BITS | low)
         return found

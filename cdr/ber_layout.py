@@ -110,8 +110,9 @@ def read(tree: Node, path: Path, problems: Problems) -> BerLayout | None:
         reader.wrong("layout", f"the layout is called '{name}', its file '{path.name}'",
                      "one name", f"call it {path.stem}, or the file {name}.yaml")
     kind = reader.choice("kind", ("ber",))
+    problems_before_format = problems.errors
     form = reader.choice("format", FORMATS)
-    if problems.errors > before or form not in FORMATS:
+    if problems.errors > problems_before_format:  # no path could be judged
         return None
     kinds = tuple(native.FORMATS[form].schema.alternatives.values())
     records = Reader(reader.keys.get("records", Node({}, tree.file, tree.line)), problems,
@@ -236,8 +237,9 @@ class _Kind:
             return "", ""
         node = keys.keys["where"]
         table = places[0].table if places else ""
-        inner = Reader(node, self.problems, f"{keys.name}, where", self.paths.get(table, ()))
-        if len(inner.keys) != 1 or table in ("", FILE):
+        known = self.paths.get(table, []) if table not in ("", FILE) else []
+        inner = Reader(node, self.problems, f"{keys.name}, where", known) if known else None
+        if inner is None or len(inner.keys) != 1:
             keys.wrong("where", "'where' needs one path of a repeated group",
                        "where: {path: text} beside of: Table:path", "correct it")
             return "", ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,13 +11,18 @@ from typing import Any
 import native_files
 import pytest
 import tap_events
+from reference_ber import Maker
+from test_ber import mutated
 
-from cdr import layout, native_reader
+from cdr import ber, layout, native, native_reader
 from cdr.ber_layout import BerLayout
+from cdr.native import FORMATS
 from tollbook import reasons, schemas
 from tollbook.errors import BrokenFile
+from tollbook.text import Problems
 
 DATA = Path(__file__).parent / "data" / "native"
+FILES_EACH = 100
 
 
 def shipped(name: str) -> BerLayout:
@@ -210,3 +217,163 @@ def test_all_nine_kinds_of_event(tmp_path: Path) -> None:
         {**of_all, **voice, **out, **known, "other_raw": "+8613900000002", "duration_s": 59,
          "call_ref": "S1", "upstream_charge_micro": 1_100_000},
     ]  # fmt: skip
+
+
+# ---- what is wrong with values
+
+
+STAMP = "2026-11-22 04:00:05 +08:00"
+
+
+def switch(*records: dict[str, Any]) -> bytes:
+    """Records of TS 32.298, one after the other."""
+    types = FORMATS["ts32298"].types
+    return b"".join(native_files.encode(types, "CallDataRecord", one) for one in records)
+
+
+def call(**values: Any) -> dict[str, Any]:
+    """A mobile originated call that is in order, but for ``values`` (None: without it)."""
+    whole = {"servedMSISDN": "91 8613800000001", "calledNumber": "a1 13900000002",
+             "answerTime": STAMP, "callDuration": 10} | values  # fmt: skip
+    return {"moCallRecord": {name: value for name, value in whole.items() if value is not None}}
+
+
+def session(*volumes: tuple[int, int], **values: Any) -> dict[str, Any]:
+    """A session of a gateway with so many bytes up and down in its containers."""
+    containers = [{"datavolumeFBCUplink": up, "datavolumeFBCDownlink": down}
+                  for up, down in volumes]
+    whole = {"servedMSISDN": "91 8613800000001", "recordOpeningTime": STAMP,
+             "listOfServiceData": containers} | values  # fmt: skip
+    return {"pGWRecord": whole}
+
+
+TRIED: dict[str, tuple[dict[str, Any], str]] = {
+    "in order": (call(), "ok"),
+    "unanswered": (call(answerTime=None), "not_answered"),
+    "an attempt with other faults": (call(answerTime=None, callDuration=None), "not_answered"),
+    "without a duration": (call(callDuration=None), "field_missing duration_s"),
+    "a duration of no bytes": (call(callDuration=b""), "integer_malformed duration_s"),
+    "a duration of nine bytes": (call(callDuration=bytes(9)), "integer_malformed duration_s"),
+    "a duration below zero": (call(callDuration=-1), "integer_out_of_range duration_s"),
+    "a month 13": (call(answerTime="2026-13-22 04:00:05 +08:00"), "time_malformed start_utc_s"),
+    "the 29th of February": (call(answerTime="2028-02-29 04:00:05 +08:00"), "ok"),
+    "no 29th of February": (call(answerTime="2027-02-29 04:00:05 +08:00"),
+                            "time_malformed start_utc_s"),
+    "hour 24": (call(answerTime="2026-11-22 24:00:00 +08:00"), "time_malformed start_utc_s"),
+    "a letter in a time": (call(answerTime=bytes.fromhex("26112204000a2b0800")),
+                           "time_malformed start_utc_s"),
+    "no sign in a time": (call(answerTime=bytes.fromhex("2611220400052c0800")),
+                          "time_malformed start_utc_s"),
+    "half a time": (call(answerTime=b"\x26"), "time_malformed start_utc_s"),
+    "an IMSI of five digits": (call(servedIMSI="46000"), "imsi_malformed imsi"),
+    "a star in an IMSI": (call(servedIMSI=b"\x64\xa0\x10\x32"), "imsi_malformed imsi"),
+    "an IMEI of nothing": (call(servedIMEI="1"), "ok"),
+    "an unknown teleservice": (call(basicService={"teleservice": b"\x99"}),
+                               "service_unknown service"),
+    "a number of 300 bytes": (call(calledNumber=b"\x91" + b"\x11" * 299),
+                              "field_too_long other_raw"),
+    "a trunk with an escape": (call(mscIncomingTKGP={"tkgpName": "A\x1b[2J"}),
+                               "text_control_character trunk_in"),
+    "a trunk beyond ASCII": (call(mscIncomingTKGP={"tkgpName": b"\xc3\xa9"}),
+                             "text_not_utf8 trunk_in"),
+    "a cause beyond its column": (call(causeForTerm=2**40), "integer_out_of_range cause"),
+    "a message that failed": ({"moSMSRecord": {
+        "servedMSISDN": "91 8613800000001", "originationTime": STAMP, "smsResult": b""}},
+        "not_billable"),
+    "a kind that is not read": ({"ssActionRecord": b""}, "not_billable"),
+    "a session": (session((1, 2), (3, 4)), "ok"),
+    "a volume below zero": (session((5, 2), (-3, 4)), "integer_out_of_range up_bytes"),
+    "volumes beyond any": (session((2**62, 0), (2**62, 0)), "integer_out_of_range up_bytes"),
+    "a volume of nine bytes": (session((1, 2), (3, bytes(9))),  # type: ignore[arg-type]
+                               "integer_out_of_range down_bytes"),
+}  # fmt: skip
+
+
+def test_each_fault_has_its_reason_and_costs_one_record(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(switch(*(record for record, _ in TRIED.values())))
+    rows, rejected = rows_of(path, "ts32298", rows=256)
+    found = [" ".join(row.get("reason", ("ok", ""))).strip() for row in rows]
+    assert dict(zip(TRIED, found, strict=True)) == {name: why for name, (_, why) in TRIED.items()}
+    data = path.read_bytes()
+    for number, row in enumerate(rows, start=1):
+        at = row.get("byte_offset", 0)
+        place = data[at : at + row["byte_length"]]
+        reason = row.get("reason", ("ok", ""))[0]
+        if reason in ("ok", "not_answered", "not_billable"):
+            assert number not in rejected
+        else:
+            assert rejected[number][1] == place
+            assert rejected[number][0] in place
+    names = list(TRIED)
+    assert rejected[names.index("a letter in a time") + 1][0].hex() == "26112204000a2b0800"
+    assert rows[names.index("a session")]["up_bytes"] == 4
+
+
+def test_numbers_times_and_networks_of_a_switch(tmp_path: Path) -> None:
+    """West of Greenwich, a calling number that is no telephone number's kind, an SMS address with
+    and without the count of its digits; and networks at home, in another country, of three digits.
+    """
+    path = tmp_path / "file"
+    sms = {"servedMSISDN": "91 8613800000001", "originationTime": STAMP}
+    home = {"servedIMSI": "460001234567890", "servingNodePLMNIdentifier": b"\x64\xf0\x20"}
+    path.write_bytes(switch(
+        call(answerTime="2026-11-22 04:00:05 -03:30", calledNumber="81 110"),
+        {"moSMSRecord": sms | {"destinationNumber": b"\x03\xa1\x01\xf1"}},
+        {"moSMSRecord": sms | {"destinationNumber": b"\xa1\x01\xf1"}},
+        session((1, 1), **home),
+        session((1, 1), **home | {"servingNodePLMNIdentifier": b"\x02\xf8\x10"}),
+        session((1, 1), **home | {"servingNodePLMNIdentifier": b"\x13\x00\x14"}),
+        session((1, 1), **home | {"servingNodePLMNIdentifier": b"\x1f\x00\x14"}),
+    ))  # fmt: skip
+    rows, _ = rows_of(path, "ts32298")
+    assert [row.get("other_raw") for row in rows[:3]] == ["110", "101", "101"]
+    assert (rows[0]["start_utc_s"], rows[0]["utc_offset_s"]) == (
+        utc("2026-11-22T04:00:05-03:30"), -12600)  # fmt: skip
+    assert [row.get("network") for row in rows[3:6]] == [None, "20801", "310410"]
+    assert rows[6]["reason"] == ("integer_malformed", "network")
+
+
+def test_the_layout_of_the_guide_is_one(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[1] / "docs" / "native-formats.md").read_text("utf-8")
+    [text] = re.findall(r"^```yaml\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    path = tmp_path / "switch.yaml"
+    path.write_text(text)
+    problems = Problems()
+    form = layout.load(path, problems)
+    assert isinstance(form, BerLayout), problems.found
+    file = tmp_path / "file"
+    file.write_bytes(switch(call(connectedNumber="91 85291234567", calledNumber="a1 0"),
+                            session((1, 2), (3, 4)), {"mtCallRecord": {}}))
+    context = native_reader.prepare(form, native_reader.identify(file, form), "UTC", "UTC", 0, 1)
+    rows = [row for block in native_reader.blocks(file, form)
+            for row in native_reader.decode(block, context).batch.to_pylist()]
+    assert [reasons.name_of(row["reason"]) for row in rows] == ["ok", "ok", "not_billable"]
+    assert rows[0]["other_raw"] == "+85291234567"
+    assert (rows[1]["up_bytes"], rows[1]["down_bytes"]) == (4, 6)
+
+
+@pytest.mark.parametrize("name", ["tap", "nrtrde", "ts32298"])
+def test_whatever_the_bytes_are_there_are_rows_or_a_refusal(name: str) -> None:
+    """Random records of every type, and the same with damage: as many rows as records."""
+    form, one = shipped(name), FORMATS[name]
+    rng = random.Random(20261122)
+    ends = {"rows": 0, "refused": 0}
+    for turn in range(FILES_EACH):
+        maker = Maker(one.types, turn)
+        data = b"".join(maker.make(one.root) for _ in range(6 if one.is_repeated else 1))
+        data = mutated(data, rng) if turn % 2 and len(data) > 40 else data
+        context = native_reader.prepare(form, one, "UTC", "UTC", 0, 1)
+        try:
+            walked = sum(block.rows(one.schema.record) for block in ber.blocks(
+                data, one.schema, "file", [native.regions(data, one, "file")[0][:2]], 64))
+            rows = 0
+            for block in native_reader.blocks_of(data, one, "file", 64):
+                result = native_reader.decode(block, context)
+                result.batch.validate(full=True)
+                rows += result.batch.num_rows
+            assert rows == walked
+            ends["rows"] += 1
+        except BrokenFile:
+            ends["refused"] += 1
+    assert min(ends.values()) > FILES_EACH // 20, ends
