@@ -70,6 +70,10 @@ class BrokenFile(TollbookError):
         )
 
 
+class HeldFile(TollbookError):
+    """A file that was read, and of which too many records are in error: a person has to look."""
+
+
 class NotClosed(TollbookError):
     """Control totals that do not close: nothing of the run was committed."""
 

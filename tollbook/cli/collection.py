@@ -247,6 +247,21 @@ def _show_asked(asked: list[Request], work: Session, as_json: bool) -> None:
 
 @command.command()
 @workspace_option
+@click.argument("file")
+@click.option("--note", default="", help="Why it is read in spite of its errors.")
+@click.option("--by", help="Who decides; the user of this machine by default.")
+def release(folder: Path, file: str, note: str, by: str | None) -> None:
+    """Have FILE (such as F12), which was held back, read by the next night all the same."""
+    from tollbook.run import session, watch
+    from tollbook.run.records import parse_file
+
+    number = parse_file(file)
+    released = watch.release(session.open_session(folder), number, by or _user(), note)
+    click.echo(f"{file}: {released.source}/{printable(released.name)} is read by the next night")
+
+
+@command.command()
+@workspace_option
 @click.argument("source")
 @click.argument("number", type=click.IntRange(0))
 def expect(folder: Path, source: str, number: int) -> None:

@@ -74,6 +74,7 @@ def entry_json(entry: Entry) -> dict[str, Any]:
         "name": file.name,
         "status": entry.status,
         "why": file.refused,
+        "released": file.released,
         "run": file.run_number,
         "at": utc_text(entry.run_utc_s),
         "made": time_text(file.file_utc_s),

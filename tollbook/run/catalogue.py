@@ -81,6 +81,8 @@ class InputFile:
     volume_bytes: int = 0
     errors: int = 0
     duplicates: int = 0
+    released: str = ""
+    release_of: int = 0
 
 
 # What a run learns of a file by reading it.

@@ -133,7 +133,8 @@ def _errors(source: Source, rules: AlarmRules, files: Sequence[InputFile]) -> It
               if one is not None]  # fmt: skip
     if not limits:
         return
-    refused = [f"{_named(file)}: refused" for file in files if file.refused]
+    refused = [f"{_named(file)}: {printable(file.refused.splitlines()[0])}"
+               for file in files if file.refused]  # fmt: skip
     worst_first = sorted(files, key=lambda one: -one.errors * PPM // max(one.rows, 1))
     found = [
         f"{_named(file)}: {share(file.errors, file.rows)} of {file.rows:,} records in suspense"

@@ -25,7 +25,7 @@ from rating import assemble, duplicates, ratings
 from rating.duplicates import Repeats
 from rating.reference import Reference
 from tollbook import schemas
-from tollbook.errors import BrokenFile
+from tollbook.errors import BrokenFile, HeldFile
 from tollbook.run import index, manifest
 from tollbook.run.catalogue import LakeFile
 from tollbook.run.exchange import ChunkKey, Exchange
@@ -68,6 +68,7 @@ class Flow:
     """One run's way through the stages, and what it has gathered.
 
     recollected: numbers of files that were asked for again.
+    hold_ppm: by the number of a file, from which share of suspended records on it is held back.
     """
 
     reference: Reference
@@ -80,9 +81,10 @@ class Flow:
     memory_bytes: int = MEMORY_BYTES
     tally: Tally = field(default_factory=Tally)
     decoded_rows: dict[int, int] = field(default_factory=dict)
-    broken: dict[int, BrokenFile] = field(default_factory=dict)
+    broken: dict[int, BrokenFile | HeldFile] = field(default_factory=dict)
     figures: dict[int, Figures] = field(default_factory=dict)
     recollected: frozenset[int] = frozenset()
+    hold_ppm: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         half = self.memory_bytes // 8  # for duplicate keys; half of it for rejected rows
@@ -124,14 +126,23 @@ def scatter(flow: Flow, chunks: Iterable[Chunk], validated: bool = False) -> Non
             return chunk, 0, Figures()
         if file_number in flow.recollected:
             decoded = replace(decoded, batch=manifest.recollected(decoded.batch))
-        _scatter_chunk(flow, chunk.key, decoded, validated)
-        return chunk, decoded.batch.num_rows, manifest.figures_of(decoded.batch)
+        guided = _scatter_chunk(flow, chunk.key, decoded, validated)
+        figures = manifest.figures_of(decoded.batch)
+        if file_number in flow.hold_ppm:
+            figures = replace(figures, suspended=manifest.suspended_in(guided))
+        return chunk, guided.num_rows, figures
 
     for chunk, rows, figures in in_order(flow.threads, work, chunks):
         number = chunk.key[0]
         flow.decoded_rows[number] = flow.decoded_rows.get(number, 0) + rows
         flow.figures[number] = flow.figures.get(number, Figures()) + figures
         flow.progress.advance(chunk.size)
+    for number, limit_ppm in flow.hold_ppm.items():
+        held = manifest.held(
+            flow.decoded_rows.get(number, 0), flow.figures.get(number, Figures()), limit_ppm
+        )
+        if held is not None:
+            flow.broken.setdefault(number, held)
     for number in flow.broken:  # a broken file is refused whole: nothing of it goes on
         flow.usage.drop_file(number)
         flow.parts.drop_file(number)
@@ -140,7 +151,10 @@ def scatter(flow: Flow, chunks: Iterable[Chunk], validated: bool = False) -> Non
         flow.decoded_rows[number] = 0
 
 
-def _scatter_chunk(flow: Flow, key: ChunkKey, decoded: StageResult, validated: bool) -> None:
+def _scatter_chunk(
+    flow: Flow, key: ChunkKey, decoded: StageResult, validated: bool
+) -> pa.RecordBatch:
+    """The rows of one piece, guided, on their way to where the next phase finds them."""
     batch = decoded.batch
     schemas.check(batch, schemas.CDR, "decode")
     for name in BEFORE_EXCHANGE[1:] if validated else BEFORE_EXCHANGE:
@@ -160,6 +174,7 @@ def _scatter_chunk(flow: Flow, key: ChunkKey, decoded: StageResult, validated: b
         left = flow.parts.add(key, left, assemble.partition_of(left))
     if left is not None:
         flow.pile.add(key, left, decoded.rejected)
+    return batch
 
 
 def find_duplicates(flow: Flow, known: index.Index) -> tuple[Repeats, list[LakeFile]]:

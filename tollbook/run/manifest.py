@@ -15,11 +15,16 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from tollbook.codes import FLAG_RECOLLECTED
+from tollbook import reasons
+from tollbook.alarm_rules import PPM, share_text
+from tollbook.codes import FLAG_RECOLLECTED, SUSPENDED
+from tollbook.errors import HeldFile
 from tollbook.money import exact_sum
 from tollbook.run.catalogue import InputFile, Total
 from tollbook.stage import ints, with_columns
 
+_IS_SUSPENDED: Final = np.zeros(max(reasons.BY_CODE) + 1, np.bool_)
+_IS_SUSPENDED[[code for code, one in reasons.BY_CODE.items() if one.disposition == SUSPENDED]] = 1
 _STORED_MAX: Final = 2**63 - 1  # a catalogue's integer; only sums of garbage come near it
 
 
@@ -31,6 +36,7 @@ class Figures:
     last_start_utc_s: int = 0
     seconds: int = 0
     volume_bytes: int = 0
+    suspended: int = 0  # counted only of files that may be held back
 
     def __add__(self, other: Figures) -> Figures:
         firsts = [one.first_start_utc_s for one in (self, other) if one.first_start_utc_s]
@@ -39,6 +45,7 @@ class Figures:
             max(self.last_start_utc_s, other.last_start_utc_s),
             self.seconds + other.seconds,
             self.volume_bytes + other.volume_bytes,
+            self.suspended + other.suspended,
         )
 
 
@@ -54,6 +61,22 @@ def figures_of(batch: pa.RecordBatch) -> Figures:
         return Figures()
     return Figures(
         int(start.min()), int(start.max()), exact_sum(duration), exact_sum(up) + exact_sum(down)
+    )
+
+
+def suspended_in(batch: pa.RecordBatch) -> int:
+    """How many rows of a batch of schemas.USAGE are on their way into suspense."""
+    return int(np.count_nonzero(_IS_SUSPENDED[ints(batch, "reason")]))
+
+
+def held(rows: int, figures: Figures, limit_ppm: int) -> HeldFile | None:
+    """Why a file is held back; None: it is not."""
+    if figures.suspended * PPM <= rows * limit_ppm:
+        return None
+    return HeldFile(
+        f"held back: {figures.suspended:,} of {rows:,} records would go into suspense\n"
+        f"    allowed: at most {share_text(limit_ppm)} (alarms: hold)\n"
+        "    do: have it sent again, or read it all the same with `tollbook collection release`"
     )
 
 

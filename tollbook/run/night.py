@@ -27,6 +27,7 @@ def execute(session: Session, run: Run) -> Outcome:
     check_unchanged(session, files)
     with work.prepared(session, run) as (found, going):
         going.recollected = frozenset(file.file_number for file in files if file.request_number)
+        going.hold_ppm = _limits(found, files)
         session.progress.start("decode and guide", sum(file.size_bytes for file in files))
         flow.scatter(going, chunks(session, found, files, going))
         done = work.finish(session, going)
@@ -51,6 +52,15 @@ def execute(session: Session, run: Run) -> Outcome:
         warnings=found.warnings, released=done.released,
         refused=tuple((f"{f.source}/{f.name}", f.refused) for f in read if f.refused),
     )  # fmt: skip
+
+
+def _limits(found: Data, files: list[InputFile]) -> dict[int, int]:
+    """Files that are held back where too much of them is in error; not those that were released."""
+    hold = {source.name: source.alarms.hold_ppm for source in found.workspace.sources}
+    return {
+        file.file_number: limit for file in files
+        if (limit := hold[file.source]) is not None and not file.release_of
+    }  # fmt: skip
 
 
 def check_unchanged(session: Session, files: list[InputFile]) -> None:

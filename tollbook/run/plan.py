@@ -138,7 +138,8 @@ def _candidate(
     state = (stat.st_size, stat.st_mtime_ns)
     before = known.by_name.get((source.name, name))
     refusal = known.refusals.get((source.name, name))
-    if before is not None and state == (before.size_bytes, before.modified_ns):
+    is_released = before is not None and before.released != ""
+    if before is not None and state == (before.size_bytes, before.modified_ns) and not is_released:
         return None
     if refusal is not None and state == refusal[:2]:
         return None
@@ -149,7 +150,7 @@ def _candidate(
     )  # fmt: skip
     file = replace(file, request_number=requests.covering(known.asked, file))
     if before is None or before.refused:
-        return file
+        return replace(file, release_of=before.file_number) if before and is_released else file
     if before.sha256 != file.sha256:
         if file.request_number:
             return file

@@ -57,6 +57,8 @@ FILES: Final = Table(
     Column("volume_bytes", BigInteger, nullable=False),
     Column("errors", BigInteger, nullable=False),  # records that its run put into suspense
     Column("duplicates", BigInteger, nullable=False),
+    Column("released", Text, nullable=False),  # who had it read in spite of its errors, and why
+    Column("release_of", Integer, nullable=False),  # its number when it was held back; 0: never
 )  # fmt: skip
 
 # Files that lie in the inbox and are not to be read: copies of what was processed.

@@ -9,10 +9,11 @@ from sqlalchemy import insert, update
 from tollbook.errors import NotFound, TollbookError
 from tollbook.run import alarms, deliveries, plan, requests, sequences
 from tollbook.run.alarms import Notice
+from tollbook.run.catalogue import InputFile
 from tollbook.run.plan import Waiting
 from tollbook.run.requests import Request
 from tollbook.run.session import Session, put_right
-from tollbook.run.tables import MARKS
+from tollbook.run.tables import FILES, MARKS
 
 
 def look(session: Session, now_utc_s: int) -> tuple[Notice, ...]:
@@ -125,6 +126,23 @@ def _gaps(session: Session, source: str, named: str) -> list[str]:
             "    do: see `tollbook collection alarms` and `tollbook collection request`"
         )
     return [gap.missing for gap in found]
+
+
+def release(session: Session, file_number: int, by: str, note: str) -> InputFile:
+    """A file that was refused is read once more by the next night, however much is in error."""
+    with session.catalogue.writer():
+        file = session.catalogue.file(file_number)
+        if not file.refused:
+            raise TollbookError(
+                f"F{file_number} ({file.source}/{file.name}) was read\n"
+                "    allowed: files that were refused or held back\n"
+                "    do: `tollbook collection log --status refused` lists them"
+            )
+        with session.catalogue.transaction() as link:
+            released = f"{by}: {note}" if note else by
+            link.execute(update(FILES).where(FILES.c.file_number == file_number).values(
+                released=released))  # fmt: skip
+    return file
 
 
 def expect(session: Session, source: str, number: int) -> None:
