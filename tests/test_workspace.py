@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from tariffs import agreements
 from tollbook import customers, network, numbering, sources, workspace
+from tollbook.alarm_rules import AlarmRules
 from tollbook.columns import LISTED_MAX, OPEN_FROM, OPEN_TO
 from tollbook.duplicate_rules import DuplicateRules, Overlapping, UltraShort
 from tollbook.errors import Refused
@@ -86,6 +87,28 @@ def test_operator_yaml_means_what_is_written(tmp_path: Path) -> None:
     (root / "layouts").mkdir()
     (root / "layouts" / "own.yaml").write_text("layout: own\n")
     assert space.layout_path("own") == root / "layouts" / "own.yaml"
+
+
+def test_what_a_source_promises_and_when_it_is_told(tmp_path: Path) -> None:
+    root = copy_of(tmp_path)
+    path = root / "operator.yaml"
+    text = path.read_text().replace('%d%H%M}.csv*"}', '%d%H%M}.csv*", every: 15m, '
+                                    "alarms: {errors_critical: 5%, gap: off}}")  # fmt: skip
+    path.write_text(text + "alarms: {gap: 1h, low: off}\n")
+    space = workspace.load(root)
+    msc, pbx = space.sources
+    assert (msc.every_s, msc.sequence_wrap, pbx.every_s, pbx.sequence_wrap) == (900, 10**6, 0, 0)
+    assert space.alarms == AlarmRules(gap_s=3600, low_ppm=None)
+    assert pbx.alarms == space.alarms
+    assert msc.alarms == AlarmRules(gap_s=None, low_ppm=None, errors_critical_ppm=50_000)
+    found = msc.match("MSC_000017_200306101530.csv")
+    assert found == sources.FileName(17, "200306101530")
+    assert msc.file_utc_s(found, 5 * 10**9) == utc_s("2003-06-10T15:30")
+    for name in ("MSC_000017_200302311530.csv", "MSC_000017_000006101530.csv"):  # no such days
+        strange = msc.match(name)
+        assert strange is not None
+        assert msc.file_utc_s(strange, 5 * 10**9) == 5
+    assert pbx.file_utc_s(sources.FileName(None, None), 5 * 10**9) == 5
 
 
 def test_what_operator_yaml_leaves_out_has_a_default(tmp_path: Path) -> None:

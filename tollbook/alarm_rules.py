@@ -7,7 +7,7 @@ there. ``off`` turns one kind of alarm off.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -82,18 +82,21 @@ _ORDERED: Final = (
 )  # fmt: skip
 
 
-def read(keys: Reader, common: AlarmRules | None = None) -> AlarmRules:
+def read(
+    keys: Reader, allowed: Sequence[str] = KEYS, common: AlarmRules | None = None
+) -> AlarmRules:
     """The rules of one mapping; what it leaves out is as in ``common``, or as it ships."""
     common = common or AlarmRules()
+    written = [key for key in allowed if key in keys]
     found: dict[str, Any] = {}
-    for key, (field, kind) in _KEYS.items():
-        if key in keys:
-            found[field] = _value(keys, key, kind, getattr(common, field))
+    for key in written:
+        field, kind = _KEYS[key]
+        found[field] = _value(keys, key, kind, getattr(common, field))
     rules = replace(common, **found)
     for low, high in _ORDERED:
         below, above = (getattr(rules, _KEYS[key][0]) for key in (low, high))
-        at = high if high in keys else low
-        if at in keys and below is not None and above is not None and below > above:
+        at = high if high in written else low
+        if at in written and below is not None and above is not None and below > above:
             keys.wrong(at, f"'{low}' is {share_text(below)} and '{high}' is {share_text(above)}",
                        f"{low} not above {high}", "correct one of the two")
     return rules

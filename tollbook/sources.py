@@ -114,7 +114,7 @@ def _read(node: Node, time_zone: str, problems: Problems, common: AlarmRules) ->
     if "alarms" in keys:
         part = Reader(keys.keys["alarms"], problems, f"source '{name}', alarms",
                       alarm_rules.SOURCE_KEYS)
-        rules = alarm_rules.read(part, common)
+        rules = alarm_rules.read(part, alarm_rules.SOURCE_KEYS, common)
     return Source(
         name, layout, files, keys.zone("time_zone", time_zone), area, pattern, _every_s(keys),
         _wrap(keys, files), rules,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from tollbook.cli.common import count
 from tollbook.clock import utc_text
 from tollbook.errors import printable
 
@@ -118,13 +119,14 @@ ENTRY_RIGHT = (5, 6, 7, 10, 11)
 def sums_lines(sums: Sums) -> Sequence[str]:
     """The sums under a log; the balance of what was asked for again, if there is any."""
     lines = [
-        f"{sums.files:,} files, {sums.refused:,} refused: {sums.records:,} records, "
-        f"{sums.errors:,} errors, {sums.duplicates:,} duplicates, {sums.seconds:,} seconds"
+        f"{count(sums.files, 'file')}, {sums.refused:,} refused: {count(sums.records, 'record')}, "
+        f"{count(sums.errors, 'error')}, {count(sums.duplicates, 'duplicate')}, "
+        f"{count(sums.seconds, 'second')}"
     ]
     if sums.recollected:
         lines.append(
             f"recollected {sums.recollected:,} = {sums.recollected_new:,} new + "
-            f"{sums.recollected_duplicates:,} duplicates"
+            f"{count(sums.recollected_duplicates, 'duplicate')}"
         )
     return lines
 
