@@ -27,8 +27,8 @@ SETTING: Final = "  window: 60d"
 
 def figures(options: Options) -> list[Figure]:
     """Time of the night with the history and all kinds, beside the plain night; peak memory."""
-    data, work = options.data, options.workdir
-    folder, old = work / "duplicates-night", work / "duplicates-history"
+    data, top = options.data, options.workdir
+    folder, old = top / "duplicates-night", top / "duplicates-history"
     plain = night(options, folder)
     cases_night.check(data, folder, json.loads(plain.output))
     alone = night(options, folder, all_kinds=True)
@@ -45,13 +45,15 @@ def figures(options: Options) -> list[Figure]:
     shutil.rmtree(old)
     seconds = {name: median(one.seconds for one in times) for name, times in taken.items()}
     added = {name: 100 * (seconds[name] / seconds["plain"] - 1) for name in taken}
+    work_s = {name: median(one.cpu_seconds for one in times) for name, times in taken.items()}
     peak = max(one.peak_bytes for one in taken["all"])
     rows = f"{data.records:,} records against {history.rows:,} of {make_history.DAYS} days"
     return [
         Figure("duplicates", "what a long history and all kinds of duplicates add to the night",
                added["all"], "%", 40, 20, lower=True,
                note=f"{rows}: {seconds['all']:.2f} s, without history {seconds['plain']:.2f} s; "
-               f"exact ones alone add {added['exact']:.0f} %"),
+               f"exact ones alone add {added['exact']:.0f} %; processor time "
+               f"{work_s['all']:.1f} s and {work_s['plain']:.1f} s"),
         Figure("duplicates_memory", "peak memory of that night", peak / 2**30, "GiB", 3, 1.5,
                lower=True, note=rows),
     ]  # fmt: skip

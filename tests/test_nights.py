@@ -205,11 +205,17 @@ def test_compressed_files_are_the_same_records(tmp_path: Path) -> None:
 # ---- how the work is cut never shows
 
 
+KINDS = """  overlapping: {services: [voice], same: [other]}
+  ultra_short: {duration: 2s, gap: 180s}
+"""
+
+
 @pytest.fixture(scope="module")
 def month(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two nights' files of the sample operator in one inbox."""
     root = tmp_path_factory.mktemp("cut") / "harbour"
-    made = nights.make(root, records=1900, nights=2, rates=Rates(duplicates_ppm=10_000))
+    rates = Rates(duplicates_ppm=10_000, overlapping_ppm=10_000, ultra_short_ppm=5_000)
+    made = nights.make(root, records=1900, nights=2, rates=rates, duplicates=KINDS)
     for night in (0, 1):
         nights.deliver(root, made, night)
     return root
@@ -237,7 +243,8 @@ def uncut(month: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         _small_tasks(patch)
         outcome = calls.run(root, "2003-06-06T02:00:00", threads=2)
     assert outcome.dispositions["suspended"] > 0
-    assert outcome.dispositions["duplicate"] > 0
+    kinds = ("record_duplicate", "record_overlaps", "record_ultra_short")
+    assert all(outcome.reasons[name] > 5 for name in kinds)
     assert len(list((root / "lake" / "rated").rglob("*.parquet"))) > 2
     return root
 
