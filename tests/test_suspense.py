@@ -30,7 +30,7 @@ from suspense_workspace import (
 from tollbook import codes
 from tollbook.cli.explain_json import document
 from tollbook.cli.explain_screen import screen
-from tollbook.run import corrections, discards, session, suspended
+from tollbook.run import corrections, discards, report_run, session, suspended
 from tollbook.run.corrections import Change
 from tollbook.run.explaining import Explainer
 
@@ -238,6 +238,11 @@ def test_what_is_given_up_is_never_charged_and_never_lost(root: Path) -> None:
     assert call(root, "discard", "F1-9", "--note", "\n").exit_code == 2
     words = ("--note", "cut off; the source has no other copy", "--by", "ann", "--as-of", AS_OF)
     assert told(root, "discard", "F1-9", "F1-10", *words) == {"run": 2, "records": 2, "files": 1}
+    work = session.open_session(root)
+    moved = report_run.of_run(work, 2)
+    work.catalogue.engine.dispose()
+    assert moved.is_closed
+    assert moved.files[0].fates == {"suspended": -2, "discarded": 2}
     assert told(root, "discard", "--reason", "duration_too_long", *words)["records"] == 1
     assert sorted(waiting(root)) == [3, 4, 5, 6, 8, 11]
     assert row(root, "uncharged", 7, "disposition, reason, served_raw, duration_s, source") == (
@@ -290,7 +295,7 @@ def test_an_action_that_is_killed_ends_as_if_it_had_not_been(
         assert discards.run(work, choice, "cut off", "ann", 1_055_379_600).records == 1
     work.catalogue.engine.dispose()
     code = f"""
-from tollbook.run import corrections, discards, session, suspended
+from tollbook.run import corrections, discards, report_run, session, suspended
 work = session.open_session(Path({str(root)!r}))
 {ACTIONS[action]}
 """

@@ -14,13 +14,14 @@ from tollbook.run.catalogue import Run, Total
 from tollbook.run.report import CarrierFigures, MonthFigures, NightFigures
 from tollbook.run.session import Session
 
-RATING_KINDS: Final = ("night", "retry")
+# Kinds of run that give records a fate, and so have control totals.
+COUNTED_KINDS: Final = ("night", "retry", "correct", "discard")
 # A night that runs in the small hours is that of the day before.
 HALF_A_DAY_S: Final = 12 * 3600
 
 
 def of_month(session: Session, period: int) -> MonthFigures:
-    """What the nights and retries of a month came to, its bills and statements if there are any.
+    """What the nights of a month, and actions on suspense, came to; its bills and statements.
 
     A run belongs to the local day on which its night began. Suspense is what waits now, of all
     months.
@@ -28,7 +29,7 @@ def of_month(session: Session, period: int) -> MonthFigures:
     catalogue, operator = session.catalogue, session.workspace.operator
     published = {
         run.run_number: run
-        for kind in RATING_KINDS for run in catalogue.runs("published", kind)
+        for kind in COUNTED_KINDS for run in catalogue.runs("published", kind)
     }  # fmt: skip
     totals: dict[int, list[Total]] = {number: [] for number in published}
     waiting: Counter[str] = Counter()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tollbook import clock, reasons
 from tollbook.errors import TollbookError
 from tollbook.run.catalogue import InputFile, Run, Total
-from tollbook.run.report_figures import RATING_KINDS
+from tollbook.run.report_figures import COUNTED_KINDS
 from tollbook.run.session import Session
 
 
@@ -61,11 +61,12 @@ def of_run(session: Session, run_number: int) -> RunFigures:
     """A run's figures; raises NotFound for no run, TollbookError for one without control totals."""
     catalogue = session.catalogue
     run = catalogue.run(run_number)
-    if run.kind not in RATING_KINDS:
+    if run.kind not in COUNTED_KINDS:
         period = clock.period_text(run.period)
         raise TollbookError(
-            f"run {run_number} is a {run.kind} run\n    allowed: nights and retries, which have "
-            f"control totals\n    do: `tollbook {run.kind} --period {period}` shows its figures"
+            f"run {run_number} is a {run.kind} run\n    allowed: nights, and actions on suspense: "
+            f"they have control totals\n    do: `tollbook {run.kind} --period {period}` shows its "
+            "figures"
         )
     if run.state == "planned":
         raise TollbookError(
