@@ -150,6 +150,8 @@ HOSTILE: dict[str, Callable[[bytes], bytes]] = {
     "unknown column": lambda data: data.replace(b"record,check", b"record,check,rate", 1),
     "a column twice": lambda data: data.replace(b"served_raw,other_raw", b"imsi,other_raw", 1),
     "no check": lambda data: data.replace(b"record,check", b"record,note", 1),
+    "a terminal's orders": lambda data: data.replace(b",12,", b",\x1b[2J,"),
+    "a column of orders": lambda data: data.replace(b"record,check", b"record,check,\x1b[2J", 1),
     "a path": lambda data: data.replace(b"F1-8", b"../../etc/passwd"),
     "a file beyond all": lambda data: data.replace(b"F1-8", b"F999999999-4294967295"),
     "a line beyond all": lambda data: data.replace(b"F1-8", b"F0-4294967304"),  # F1-8, wrapped
@@ -166,6 +168,7 @@ def test_hostile_files_are_refused_and_change_nothing(root: Path) -> None:
         says = refused(root, "import", str(root / "back.csv"), "--note", name)
         assert "allowed: " in says, name
         assert "nothing was changed" in says, name
+        assert all(one.isprintable() for one in says.replace("\n", "")), name  # or it acts
     assert (nights.tree(root), nights.books(root)) == before
     assert sorted(waiting(root)) == sorted(WAITING)
 

@@ -21,7 +21,7 @@ from typing import Final
 import yaml
 
 from tollbook import clock, csv_faults, money
-from tollbook.errors import Problem, Refused
+from tollbook.errors import Problem, Refused, printable
 
 FILE_LIMIT_BYTES: Final = 64 * 2**20  # a text that people write; tables may be as large as this
 DEPTH_LIMIT: Final = 32
@@ -380,10 +380,11 @@ def check_header(
     before = len(problems.found)
     for name in dict.fromkeys(header):
         if name not in known:
-            problems.add(at, f"unknown column '{name}'", ", ".join(known),
+            problems.add(at, f"unknown column '{printable(name)}'", ", ".join(known),
                          did_you_mean(name, known, "remove the column"))
         if header.count(name) > 1:
-            problems.add(at, f"column '{name}' stands twice", "every column once", "remove one")
+            problems.add(at, f"column '{printable(name)}' stands twice", "every column once",
+                         "remove one")
     for name in required:
         if name not in header:
             problems.add(at, f"column '{name}' is missing", ", ".join(known),

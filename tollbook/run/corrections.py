@@ -203,13 +203,14 @@ def _edited_row(
     logged = []
     for name, text in change.values.items():
         if name not in FIELDS:
-            problems.add(change.at, f"'{name}' is no field that can be corrected",
+            problems.add(change.at, f"'{printable(name)}' is no field that can be corrected",
                          ", ".join(FIELDS), did_you_mean(name, FIELDS, "name one of these"))
             continue
         field = FIELDS[name]
         values = field.read(text)
         if values is None:
-            problems.add(change.at, f"{record_text(change.record_id)}: {name} '{text[:100]}'",
+            problems.add(change.at, f"{record_text(change.record_id)}: {name} '"
+                         f"{printable(text[:100])}'",
                          field.allowed, "write the value so")
             continue
         was_unread = _unread(row) and name == row["field"]  # what stands there is no value

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tollbook import outputs
-from tollbook.errors import TollbookError
+from tollbook.errors import TollbookError, printable
 from tollbook.run import suspended
 from tollbook.run.correctable import FIELDS, escaped
 from tollbook.run.corrections import Change
@@ -102,8 +102,8 @@ def _record(row: Row, problems: Problems) -> int | None:
     try:
         return parse_record(outputs.bare(row[RECORD]))
     except TollbookError:
-        problems.add(row.at, f"'{row[RECORD][:100]}' is no record", "file and line such as F17-204",
-                     "leave the column as it was exported")
+        problems.add(row.at, f"'{printable(row[RECORD][:100])}' is no record",
+                     "file and line such as F17-204", "leave the column as it was exported")
         return None
 
 
@@ -117,6 +117,7 @@ def _changed(row: Row, stored: Mapping[str, str], problems: Problems) -> dict[st
     cells = {name: outputs.bare(cell) for name, cell in row.cells.items()}
     for name in TOLD:
         if cells.get(name, stored[name]) != stored[name]:
-            problems.add(row.at, f"{stored[RECORD]}: '{name}' is changed to '{cells[name][:100]}'",
-                         f"changes of {', '.join(FIELDS)}", f"write {stored[name]!r} again")
+            problems.add(row.at, f"{stored[RECORD]}: '{name}' is changed to "
+                         f"'{printable(cells[name][:100])}'", f"changes of {', '.join(FIELDS)}",
+                         f"write {stored[name]!r} again")
     return {name: cells[name] for name in FIELDS if cells.get(name, stored[name]) != stored[name]}
