@@ -17,6 +17,7 @@ from cdr.synth_faults import Rates, pick
 from tollbook import codes
 from tollbook.clock import DAY_S
 from tollbook.errors import NotFound
+from tollbook.partials import EVERY_SOURCE
 from tollbook.reasons import CODE
 from tollbook.workspace import Workspace
 
@@ -85,7 +86,7 @@ def settings(workspace: Workspace) -> Mediated:
     partials = workspace.partials
     if overlapping is None and short is None and partials is None:
         return OFF
-    going_on = partials.going_on if partials else ()
+    going_on = partials.goes_on_after(EVERY_SOURCE) if partials else ()
     return Mediated(
         is_apart=True,
         overlaps=overlapping is not None and "voice" in overlapping.services,

@@ -30,9 +30,13 @@ _SEQUENCE_BITS: Final = 32
 
 @dataclass(frozen=True)
 class Rules:
-    """The reference of this stage: the rules of operator.yaml, and the run's only now."""
+    """The reference of this stage: the rules of operator.yaml, and the run's only now.
+
+    going_on: by source, causes after which another part must follow; none: the cause never tells.
+    """
 
     partials: Partials
+    going_on: tuple[tuple[int, ...], ...]
     as_of_utc_s: int
     duration_max_s: int
     volume_max_bytes: int
@@ -54,7 +58,8 @@ def rules_of(partials: Partials | None, reference: Reference, as_of_utc_s: int) 
     """None where partial records stay apart."""
     checks = reference.checks
     return None if partials is None else Rules(
-        partials, as_of_utc_s, checks.duration_max_s, checks.volume_max_bytes
+        partials, tuple(partials.goes_on_after(name) for name in reference.names.sources),
+        as_of_utc_s, checks.duration_max_s, checks.volume_max_bytes
     )  # fmt: skip
 
 
@@ -171,12 +176,14 @@ def _outcome(
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """New columns of the parts (those of calls in their first row), and which calls are made."""
     firsts, lasts = calls.firsts, calls.lasts
-    cause = ints(parts, "cause")
-    goes_on = np.isin(cause[lasts], rules.partials.going_on)
-    broken = (ints(parts, "sequence")[firsts] != 1) | goes_on  # some part is known to be missing
-    ready = calls.due_utc_s < rules.as_of_utc_s
-    if rules.partials.going_on:
-        ready |= ~broken
+    cause, source = ints(parts, "cause"), ints(parts, "source_index")[lasts]
+    broken = ints(parts, "sequence")[firsts] != 1  # some part is known to be missing
+    ended = np.zeros(len(lasts), bool)
+    for index, going_on in enumerate(rules.going_on):
+        told = (source == index) & bool(going_on)
+        ended[told] = ~np.isin(cause[lasts[told]], going_on)
+        broken |= told & ~ended
+    ready = (calls.due_utc_s < rules.as_of_utc_s) | (ended & ~broken)
     reason = np.where(ready[calls.number], np.int16(_MERGED), np.int16(_AWAITED))
     field = ints(parts, "reason_field").copy()
     made, ends = firsts[ready], lasts[ready]

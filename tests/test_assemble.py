@@ -37,7 +37,8 @@ def usage(rows: Sequence[dict[str, Any]]) -> pa.RecordBatch:
 
 
 def rules(as_of_utc_s: int = NOW, **partials: Any) -> Rules:
-    return Rules(Partials(**{"going_on": (1,), **partials}), as_of_utc_s, LIMIT_S, LIMIT_BYTES)
+    going_on = partials.pop("going_on", (1,))
+    return Rules(Partials(**partials), (going_on, (), (2,)), as_of_utc_s, LIMIT_S, LIMIT_BYTES)
 
 
 def done(rows: Sequence[dict[str, Any]], how: Rules) -> list[dict[str, Any]]:
@@ -95,9 +96,10 @@ def tie(part: Twin) -> tuple[int, int]:
 
 def outcome(chain: list[Twin], how: Rules) -> dict[int, tuple[int, int, int, int, int]]:
     first, last, call = chain[0].row, chain[-1].row, chain[0].row["record_id"]
-    lacks = first["sequence"] != 1 or last["cause"] in how.partials.going_on
+    going_on = how.going_on[last["source_index"]]
+    lacks = first["sequence"] != 1 or last["cause"] in going_on
     due = chain[-1].end + how.partials.hold_s
-    if (lacks or not how.partials.going_on) and due >= how.as_of_utc_s:
+    if (lacks or not going_on) and due >= how.as_of_utc_s:
         return {one.row["record_id"]: (AWAITED, 0, one.row["duration_s"], call, due)
                 for one in chain}  # fmt: skip
     sum_s = sum(one.row["duration_s"] for one in chain)
@@ -112,6 +114,7 @@ PART = st.fixed_dictionaries({
     "start_utc_s": st.integers(NOW, NOW + 12).map(lambda at: NOW + (at - NOW) * 5),
     "duration_s": st.sampled_from((5, 10, 11, 30_000)),
     "cause": st.sampled_from((1, 1, 16)),
+    "source_index": st.sampled_from((0, 0, 1, 2)),
     "served_e164": st.sampled_from((0, 8613010000001)),
     "served_raw": st.sampled_from(("", "a")),
     "call_ref": st.sampled_from(("", "x")),

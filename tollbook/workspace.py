@@ -198,7 +198,7 @@ def load(root: Path, problems: Problems | None = None) -> Workspace:
             [source.name for source in read_sources], root,
         ),
         alarms=alarms,
-        partials=partials.read(keys),
+        partials=partials.read(keys, [source.name for source in read_sources]),
     )
     if problems is None:
         noted.refuse_if_any()
