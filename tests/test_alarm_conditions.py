@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -180,6 +181,16 @@ def test_thresholds_are_read_as_they_are_written() -> None:
         disk_minor_ppm=None, suppress_s=3600,
     )  # fmt: skip
     assert [share_text(ppm) for ppm in (1, 125_000, 2_000_000)] == ["0.0001 %", "12.5 %", "200 %"]
+
+
+def test_the_guide_names_every_alarm_and_the_thresholds_as_they_ship() -> None:
+    guide = (Path(__file__).parents[1] / "docs" / "collection.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"```yaml\nalarms:[^\n]*\n(.*?)```", guide, re.DOTALL)
+    assert re.findall(r"^  (\w+):", block, re.MULTILINE) == list(alarm_rules.KEYS)
+    assert rules_of(block) == (AlarmRules(), [])
+    assert tuple(re.findall(r"^\| `(\w+)` \| (?:warning|minor|major)", guide, re.MULTILINE)) == (
+        conditions.KINDS
+    )
 
 
 # ---- sequence numbers

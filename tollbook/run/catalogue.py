@@ -10,7 +10,7 @@ import fcntl
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -220,10 +220,12 @@ class Catalogue:
     # ---- files from the network
 
     def files(self, run_number: int | None = None) -> list[InputFile]:
-        query = select(FILES).order_by(FILES.c.file_number)
+        # Years of nights have hundreds of thousands of files: plain rows are read twice as fast.
+        columns = [FILES.c[one.name] for one in fields(InputFile)]
+        query = select(*columns).order_by(FILES.c.file_number)
         query = query if run_number is None else query.where(FILES.c.run_number == run_number)
         with self.engine.connect() as link:
-            return [InputFile(**row) for row in link.execute(query).mappings()]
+            return [InputFile(*row) for row in link.execute(query)]
 
     def file(self, file_number: int) -> InputFile:
         with self.engine.connect() as link:
