@@ -122,14 +122,13 @@ def write_month(
     days = [spec.first_day + timedelta(days=index) for index in range(spec.days)]
     zone = workspace.operator.time_zone
     span = clock.date_utc_s(days[0], zone), clock.date_utc_s(days[-1] + timedelta(days=1), zone)
-    mediated = synth_mediated.settings(workspace)
-    synth_mediated.check(mediated, spec.rates)
+    synth_mediated.check(workspace, spec.rates)
     people = synth_population.build(
         workspace, network, customers, span, spec.seed,
         synth_rules.numbers_of(workspace.mediation.rules),
     )  # fmt: skip
     truth = Truth()
-    feeds = feeds_of(workspace, people, (spec, mediated), customers.plan_ids)
+    feeds = feeds_of(workspace, people, spec, customers.plan_ids)
     files = _files(feeds, days, zone, out_folder, (spec, truth))
     for file in files:
         if file.path.exists():

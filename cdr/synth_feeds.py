@@ -11,7 +11,7 @@ from cdr import synth_again, synth_draw, synth_rules
 from cdr.synth_again import Again
 from cdr.synth_faults import Rates
 from cdr.synth_layouts import LAYOUTS, PART_COLUMNS, SynthLayout
-from cdr.synth_mediated import Mediated
+from cdr.synth_mediated import Mediated, settings
 from cdr.synth_population import Population
 from cdr.synth_rules import SynthRules
 from cdr.synth_text import RowWriter
@@ -62,10 +62,9 @@ class Feed:
 
 
 def feeds_of(
-    workspace: Workspace, people: Population, about: tuple[SynthSpec, Mediated],
-    plans: tuple[str, ...],
-) -> list[Feed]:  # fmt: skip
-    spec, mediated = about
+    workspace: Workspace, people: Population, spec: SynthSpec, plans: tuple[str, ...]
+) -> list[Feed]:
+    """The sources that are asked for; raises NotFound where one cannot be made."""
     names = [source.name for source in workspace.sources]
     for name in spec.sources:
         if name not in names:
@@ -74,12 +73,13 @@ def feeds_of(
                            "    do: correct the name")  # fmt: skip
     chosen = [source for source in workspace.sources
               if not spec.sources or source.name in spec.sources]  # fmt: skip
-    layouts = {source.name: _layout(source, people, mediated) for source in chosen}
+    found = {source.name: settings(workspace, source.name) for source in chosen}
+    layouts = {source.name: _layout(source, people, found[source.name]) for source in chosen}
     areas = [source.area for source in chosen if layouts[source.name].area_only]
     data_apart = any(one.services == {codes.DATA} for one in layouts.values())
     feeds = []
     for source in chosen:
-        layout = layouts[source.name]
+        layout, mediated = layouts[source.name], found[source.name]
         services = layout.services
         if data_apart and len(services) > 1:
             services -= {codes.DATA}

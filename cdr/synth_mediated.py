@@ -17,7 +17,6 @@ from cdr.synth_faults import Rates, pick
 from tollbook import codes
 from tollbook.clock import DAY_S
 from tollbook.errors import NotFound
-from tollbook.partials import EVERY_SOURCE
 from tollbook.reasons import CODE
 from tollbook.workspace import Workspace
 
@@ -80,13 +79,13 @@ class Extras:
 ANYWHERE, SAME_NIGHT, NEXT_NIGHT, NOWHERE = range(4)
 
 
-def settings(workspace: Workspace) -> Mediated:
-    """What the rules of a workspace look for."""
+def settings(workspace: Workspace, source: str) -> Mediated:
+    """What the rules of a workspace look for in the records of a source."""
     overlapping, short = workspace.duplicates.overlapping, workspace.duplicates.ultra_short
     partials = workspace.partials
     if overlapping is None and short is None and partials is None:
         return OFF
-    going_on = partials.goes_on_after(EVERY_SOURCE) if partials else ()
+    going_on = partials.goes_on_after(source) if partials else ()
     return Mediated(
         is_apart=True,
         overlaps=overlapping is not None and "voice" in overlapping.services,
@@ -102,15 +101,25 @@ def settings(workspace: Workspace) -> Mediated:
     )  # fmt: skip
 
 
-def check(found: Mediated, rates: Rates) -> None:
+def looked_for(workspace: Workspace) -> dict[str, bool]:
+    """Which kinds of row a workspace recognises at any of its sources."""
+    found = [settings(workspace, source.name) for source in workspace.sources]
+    return {
+        "overlapping": any(one.overlaps for one in found),
+        "ultra_short": any(one.short_max_s > 0 for one in found),
+        "split": any(one.splits for one in found),
+    }
+
+
+def check(workspace: Workspace, rates: Rates) -> None:
     """Raises NotFound if rows are asked for that the workspace would not recognise."""
-    for ppm, is_on, what, key in (
-        (rates.overlapping_ppm, found.overlaps, "contained duplicates", "duplicates: overlapping"),
-        (rates.ultra_short_ppm, found.short_max_s > 0, "runs of ultra-short calls",
-         "duplicates: ultra_short"),
-        (rates.split_ppm, found.splits, "split calls", "partials, with going_on"),
-    ):  # fmt: skip
-        if ppm and not is_on:
+    found = looked_for(workspace)
+    for kind, what, key in (
+        ("overlapping", "contained duplicates", "duplicates: overlapping"),
+        ("ultra_short", "runs of ultra-short calls", "duplicates: ultra_short"),
+        ("split", "split calls", "partials, with going_on"),
+    ):
+        if getattr(rates, f"{kind}_ppm") and not found[kind]:
             raise NotFound(f"operator.yaml: {what} are wanted, and nothing looks for them\n"
                            f"    allowed: a share of them where the workspace has {key}\n"
                            "    do: write that section, or leave the option out")  # fmt: skip

@@ -105,6 +105,7 @@ class Reference:
     names: Names
     searches: Searches
     mediation: CompiledMediation | None = None  # None: there are no rules
+    pair_forwarded_s: int | None = None  # None: legs of forwarded calls are not paired
 
     @property
     def key_fields(self) -> KeyFields:
@@ -147,6 +148,7 @@ def build(
         guiding=_guiding(workspace, network, customers, open_period, names),
         names=names,
         mediation=mediation_rules.compile_rules(workspace.mediation, names),
+        pair_forwarded_s=workspace.mediation.pair_forwarded_s,
         searches=searches(workspace.duplicates, as_of_utc_s, workspace.limits.duration_s),
     )
 

@@ -123,17 +123,13 @@ def command(folder: Path, as_json: bool, **options: Any) -> None:
 def _rates(space: Workspace, options: dict[str, Any]) -> Rates:
     """The shares that the options name; what the workspace looks for is made unasked."""
     from cdr.synth_faults import Rates
-    from cdr.synth_mediated import settings
+    from cdr.synth_mediated import looked_for
     from cdr.synth_rules import numbers_of
 
-    found = settings(space)
-    looked_for = {
-        "overlapping": found.overlaps, "ultra_short": found.short_max_s > 0, "split": found.splits,
-        "by_rule": bool(numbers_of(space.mediation.rules)),
-    }  # fmt: skip
+    found = looked_for(space) | {"by_rule": bool(numbers_of(space.mediation.rules))}
     mediated = {
         f"{name}_ppm": options[name] if options[name] is not None else _MEDIATED_PPM * is_on
-        for name, is_on in looked_for.items()
+        for name, is_on in found.items()
     }
     return Rates(
         bad_ppm=options["bad"], limits_ppm=options["beyond_limits"],

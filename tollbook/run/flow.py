@@ -240,6 +240,7 @@ def _rate_span(
     if batch.num_rows == 0:
         return
     batch = duplicates.mark(batch, repeats)
+    batch = BY_NAME["pair"](batch, flow.reference, None).batch
     rated = BY_NAME["rate"](batch, flow.tariffs.book, None)
     settled = BY_NAME["settle"](rated.batch, flow.tariffs.agreements, None)
     schemas.check(settled.batch, schemas.RATED, "settle")

@@ -18,6 +18,7 @@ import rating.guide
 import rating.legs
 import rating.mediate
 import rating.normalise
+import rating.pair
 import rating.rate
 import rating.validate
 from tollbook.run import commit, parts, plan
@@ -41,6 +42,7 @@ STAGES: Final = (
     Stage("mediate", "pure", rating.mediate.mediate),
     Stage("deduplicate", "pure", rating.duplicates.decide),
     Stage("assemble", "pure", rating.assemble.assemble),
+    Stage("pair", "pure", rating.pair.pair),
     Stage("rate", "pure", rating.rate.rate),
     Stage("settle", "pure", rating.legs.settle),
     Stage("write", "sink", parts.write_part),
