@@ -32,6 +32,7 @@ from tollbook.cli.explain_json import document
 from tollbook.cli.explain_screen import screen
 from tollbook.run import corrections, discards, report_run, session, suspended
 from tollbook.run.corrections import Change
+from tollbook.run.cures import Cures
 from tollbook.run.explaining import Explainer
 
 
@@ -101,6 +102,41 @@ def test_a_record_is_shown_with_what_would_cure_it(after_the_night: Path) -> Non
     assert "add a prefix of +8816****5678" in screen
     assert SATELLITE in said(after_the_night, "show", "F1-6", "--numbers")
     assert BOB not in said(after_the_night, "show", "F1-10", "--json", "--masked")
+
+
+NAMED = {
+    "subscription_inactive": "the row of +8613010000002 in customers/subscriptions.csv is not "
+    "active on Tue 2003-06-10 10:00:00; correct its status or its days, then retry",
+    "location_missing": "add the location '460-97-1' to network/locations.csv, then retry",
+    "network_missing": "add the network 'FRAXX' to network/networks.csv, then retry",
+    "relation_missing": "add the pair 010,010 to network/relations.csv, then retry",
+    "plan_missing": "give the plan 'easy' a version in force on Tue 2003-06-10 10:00:00, then "
+    "retry",
+    "no_rate": "give the plan 'easy' a rule for voice out to Beijing (010), relation local, then "
+    "retry",
+    "trunk_unknown": "add the trunk 'T-9' to network/trunks.csv, then retry",
+    "settlement_rate_missing": "add a rate for the carrier of trunk 'T-9', voice, in force on Tue "
+    "2003-06-10 10:00:00, to network/agreements.csv, then retry",
+}
+ELSEWHERE = {
+    "location_missing": {"location": "460-97-1"}, "network_missing": {"network": "FRAXX"},
+}  # fmt: skip
+
+
+def test_what_is_missing_is_named(after_the_night: Path) -> None:
+    """Line 6, as if it had been suspended for other reasons: looked up in today's tables."""
+    work = session.open_session(after_the_night)
+    [stored] = [
+        found for _, table in suspended.tables(work)
+        for found in table.to_pylist() if found["record_id"] == (1 << 32) + 6
+    ]  # fmt: skip
+    stored |= {"other_raw": FRIEND, "trunk_out": "T-9"}
+    cures = Cures(work, str)
+    assert {
+        reason: cures.of(stored | {"reason": reason} | ELSEWHERE.get(reason, {}))
+        for reason in NAMED
+    } == NAMED
+    work.catalogue.engine.dispose()
 
 
 # ---- correcting
