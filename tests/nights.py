@@ -27,16 +27,16 @@ ZONE = "Asia/Shanghai"
 
 def make(
     root: Path, records: int, nights: int, subscribers: int = 200, seed: int = 7,
-    rates: Rates | None = None, duplicates: str = "",
+    rates: Rates | None = None, duplicates: str = "", sections: str = "",
 ) -> SynthReport:  # fmt: skip
     """A sample workspace in ``root`` and its nights' files in ``root/delivery``.
 
-    duplicates: more lines of that section of operator.yaml.
+    duplicates: more lines of that section of operator.yaml. sections: more of its sections.
     """
     sample.write_sample(root, subscribers, seed)
     operator = root / "operator.yaml"
     operator.write_text(operator.read_text().replace(
-        "\nduplicates:", f"\nduplicates:\n{duplicates}", 1))  # fmt: skip
+        "\nduplicates:", f"\nduplicates:\n{duplicates}", 1) + sections)  # fmt: skip
     space, net, people = workspace.load_all(root)
     spec = SynthSpec(
         records, FIRST_DAY, nights, seed, files_per_night=2, rates=rates or Rates()

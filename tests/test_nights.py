@@ -17,7 +17,7 @@ from calls import ANN, BOB, NOBODY, Call, Lake, audited
 
 from cdr import delimited
 from cdr.synth_faults import Rates
-from tollbook.run import flow, work
+from tollbook.run import assembling, flow, work
 
 
 @pytest.fixture
@@ -214,8 +214,13 @@ KINDS = """  overlapping: {services: [voice], same: [other]}
 def month(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two nights' files of the sample operator in one inbox."""
     root = tmp_path_factory.mktemp("cut") / "harbour"
-    rates = Rates(duplicates_ppm=10_000, overlapping_ppm=10_000, ultra_short_ppm=5_000)
-    made = nights.make(root, records=1900, nights=2, rates=rates, duplicates=KINDS)
+    rates = Rates(
+        duplicates_ppm=10_000, overlapping_ppm=10_000, ultra_short_ppm=5_000, split_ppm=50_000
+    )
+    made = nights.make(
+        root, records=1900, nights=2, rates=rates, duplicates=KINDS,
+        sections="partials: {going_on: [1]}\n",
+    )  # fmt: skip
     for night in (0, 1):
         nights.deliver(root, made, night)
     return root
@@ -224,6 +229,7 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _small_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several parts, tasks and groups of keys although there are few records."""
     monkeypatch.setattr(flow, "ROWS_A_TASK", 200)
+    monkeypatch.setattr(assembling, "ROWS_A_TASK", 20)
     monkeypatch.setattr(flow, "KEYS_A_GROUP", 150)
 
 
@@ -244,7 +250,8 @@ def uncut(month: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         outcome = calls.run(root, "2003-06-06T02:00:00", threads=2)
     assert outcome.dispositions["suspended"] > 0
     kinds = ("record_duplicate", "record_overlaps", "record_ultra_short")
-    assert all(outcome.reasons[name] > 5 for name in kinds)
+    assert all(outcome.reasons[name] > 5 for name in (*kinds, "part_merged"))
+    assert len(list((root / "lake" / "uncharged").rglob("assembled-*"))) > 1
     assert len(list((root / "lake" / "rated").rglob("*.parquet"))) > 2
     return root
 
