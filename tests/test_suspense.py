@@ -299,9 +299,8 @@ def test_what_is_given_up_is_never_charged_and_never_lost(root: Path) -> None:
 # ---- killed on the way
 
 KILLED = [
-    ("correct", "plan_committed"), ("correct", "before_transaction"),
-    ("correct", "superseded_hidden"), ("discard", "plan_committed"),
-    ("discard", "after_transaction"), ("discard", "first_file_shown"),
+    ("correct", "plan_committed"), ("correct", "superseded_hidden"),
+    ("discard", "before_transaction"), ("discard", "after_transaction"),
 ]  # fmt: skip
 ACTIONS = {
     "correct": """
