@@ -24,6 +24,8 @@ _SUSPENDED: Final = np.array([r.code for r in reasons.REASONS if r.stage == "dec
 # Services of which events are counted; a record of another has none, whatever its rule says.
 _IN_EVENTS: Final = np.array([code for code, unit in codes.QUANTITY_UNIT.items()
                               if unit == codes.EVENTS])
+_KINDS: Final = {field.name: np.dtype(field.type.to_pandas_dtype()) for field in schemas.CDR
+                 if not pa.types.is_string(field.type)}  # fmt: skip
 _MICRO_DIGITS: Final = 6
 NO_PLACE: Final = Place("", "")
 
@@ -114,7 +116,7 @@ class Rows:
             if pa.types.is_string(field.type):
                 columns.append(self._text(field.name))
             else:
-                kind = np.dtype(field.type.to_pandas_dtype())
+                kind = _KINDS[field.name]
                 values = given.get(field.name)
                 columns.append(stage.int_array(
                     np.zeros(count, kind) if values is None else values.astype(kind, copy=False)))

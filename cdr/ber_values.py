@@ -23,11 +23,11 @@ from tollbook.clock import DAY_S
 
 BYTES_MAX: Final = 255  # of a text or a number, as in delimited files
 _CODE: Final = reasons.CODE
-_FORMS_OF_NUMBERS: Final = (Form.DIGITS, Form.SWAPPED, Form.ADDRESS, Form.TEXT, Form.INTEGER)
+# Forms in which no sign can stand that a number may not have.
+_PACKED: Final = (Form.DIGITS, Form.SWAPPED, Form.ADDRESS, Form.INTEGER)
 _NUMBER_BYTES: Final = np.isin(
     np.arange(256), [*NUMBER_SIGNS, *(c for c in range(128) if chr(c).isalnum())]
 )
-_NO_DIGITS: Final = ~np.isin(np.arange(256), range(48, 58))
 # A control character but tab and line end, as in the texts of delimited files.
 _CONTROLS: Final = np.isin(np.arange(256), [c for c in range(32) if c not in (9, 10, 13)] + [127])
 _TON_INTERNATIONAL: Final = 1  # TS 24.008: type of number, three bits above the numbering plan
@@ -72,10 +72,18 @@ def integers(cells: Cells, largest: int) -> Values:
 
 def _digits(text: pa.Array, least: int, most: int) -> tuple[np.ndarray, np.ndarray]:
     """Texts of digits as numbers; and which of them are none, or of another length."""
-    size = pc.fill_null(pc.binary_length(text), 0).to_numpy()
-    is_bad = (size < least) | (size > most) | _has_byte(text, _NO_DIGITS)
+    size = _lengths(text)
+    is_digits = pc.fill_null(pc.ascii_is_decimal(text), False).to_numpy(zero_copy_only=False)
+    is_bad = (size < least) | (size > most) | ~is_digits
     good = pc.if_else(pa.array(~is_bad), text, pa.scalar("0"))
     return good.cast(pa.int64()).fill_null(0).to_numpy(), is_bad
+
+
+def _lengths(text: pa.Array) -> np.ndarray:
+    """Bytes of each row; of a null, 0."""
+    bounds = np.frombuffer(text.buffers()[1], np.int32)[text.offset : text.offset + len(text) + 1]
+    found: np.ndarray = np.diff(bounds)
+    return found
 
 
 def _has_byte(text: pa.Array, wanted: np.ndarray) -> np.ndarray:
@@ -103,7 +111,8 @@ def texts(cells: Cells, nulls: tuple[str, ...] = ()) -> Values:
     """Any contents as text; ``nulls`` mean that there is none."""
     column = texts_of(cells)
     reason = _reason(_mask(column), "text_not_utf8")
-    reason[_has_byte(column, _CONTROLS)] = _CODE["text_control_character"]
+    if cells.form is Form.TEXT:
+        reason[_has_byte(column, _CONTROLS)] = _CODE["text_control_character"]
     return _as_text(column, cells, reason, nulls)
 
 
@@ -112,9 +121,10 @@ def numbers(cells: Cells, rule: Rule) -> Values:
     if rule.form == SMS_ADDRESS:
         cells = _without_length(cells)
     column = texts_of(cells)
-    reason = _reason(_mask(column) | _has_byte(column, ~_NUMBER_BYTES), "number_malformed")
-    if cells.form not in _FORMS_OF_NUMBERS:
-        reason[:] = _CODE["number_malformed"]
+    is_bad = _mask(column)
+    if cells.form is Form.TEXT:
+        is_bad |= _has_byte(column, ~_NUMBER_BYTES)
+    reason = _reason(is_bad | (cells.form not in (*_PACKED, Form.TEXT)), "number_malformed")
     is_whole = np.zeros(len(cells.size), bool)
     if cells.form is Form.ADDRESS:
         kind = cells.data[cells.begin] >> 4 & 7
@@ -140,8 +150,7 @@ def _as_text(column: pa.Array, cells: Cells, reason: np.ndarray, nulls: tuple[st
     there = cells.there
     reason = np.where(cells.size > BYTES_MAX, np.int16(_CODE["field_too_long"]), reason)
     # An address of no digits is no number, and a text without a sign is none.
-    is_empty = pc.fill_null(pc.equal(pc.binary_length(column), 0), False)
-    there = there & ~is_empty.to_numpy(zero_copy_only=False)
+    there = there & ((_lengths(column) > 0) | (reason != 0))
     if nulls:
         is_null = pc.fill_null(pc.is_in(column, pa.array(nulls)), False)
         there = there & ~is_null.to_numpy(zero_copy_only=False)

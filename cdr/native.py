@@ -126,7 +126,15 @@ def regions(data: bytes, form: Format, where: str) -> list[tuple[int, int, int]]
             ) from error  # fmt: skip
     if form.name != "ts32297":
         return [(0, len(data), framing.BER)]
+    return [(begin, stop, code) for begin, stop, code in frames(data, where).tolist()]
+
+
+def frames(data: bytes, where: str) -> np.ndarray:
+    """int64 [frame, 3], the frames of a file of TS 32.297: begin, end and how they are coded.
+
+    Raises BrokenFile for a header that is broken, and for a last frame that is cut off.
+    """
     found, end = framing.frames(data, framing.read_header(data, where))
     if end < len(data):
         raise framing.cut_off(where, end, len(data))
-    return [(int(begin), int(stop), int(code)) for begin, stop, code in found]
+    return found

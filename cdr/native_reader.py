@@ -23,7 +23,6 @@ from cdr.framed_records import sorted_out
 from tollbook import stage
 from tollbook.errors import BrokenFile
 
-ROWS: Final = 32_768  # of each table in a block
 # A layout reads framed records and those without frames alike.
 FAMILY: Final = {"ts32297": "ts32298"}
 
@@ -83,14 +82,14 @@ def prepare(
     return DecodeContext(layout, source_index, file_number)
 
 
-def blocks(path: Path, layout: BerLayout, rows: int = ROWS) -> Iterator[Block]:
+def blocks(path: Path, layout: BerLayout, rows: int = ber.ROWS) -> Iterator[Block]:
     """The records of a file; raises BrokenFile where it cannot be read to its end."""
     data = native.read(path)
     form = _format_of(data[: native.LOOKED_AT], len(data), path, layout)
     yield from blocks_of(data, form, str(path), rows)
 
 
-def blocks_of(data: bytes, form: native.Format, where: str, rows: int = ROWS) -> Iterator[Block]:
+def blocks_of(data: bytes, form: native.Format, where: str, rows: int = ber.ROWS) -> Iterator[Block]:
     """The records of a file in memory."""
     raw, others, numbers = np.frombuffer(data, np.uint8), None, None
     if form.name == "ts32297":
@@ -120,8 +119,7 @@ def blocks_of(data: bytes, form: native.Format, where: str, rows: int = ROWS) ->
 def framed(data: bytes, form: native.Format, where: str) -> tuple[np.ndarray, np.ndarray]:
     """int64, the frames of TS 32.297 that hold one record of BER (begin, end, number from 1), and
     those that do not (with the reason beside)."""
-    frames = np.array(native.regions(data, form, where), np.int64).reshape(-1, 3)
-    return sorted_out(np.frombuffer(data, np.uint8), frames, form)
+    return sorted_out(np.frombuffer(data, np.uint8), native.frames(data, where), form)
 
 
 def decode(block: Block, context: DecodeContext) -> stage.StageResult:
