@@ -89,7 +89,9 @@ def blocks(path: Path, layout: BerLayout, rows: int = ber.ROWS) -> Iterator[Bloc
     yield from blocks_of(data, form, str(path), rows)
 
 
-def blocks_of(data: bytes, form: native.Format, where: str, rows: int = ber.ROWS) -> Iterator[Block]:
+def blocks_of(
+    data: bytes, form: native.Format, where: str, rows: int = ber.ROWS
+) -> Iterator[Block]:
     """The records of a file in memory."""
     raw, others, numbers = np.frombuffer(data, np.uint8), None, None
     if form.name == "ts32297":
