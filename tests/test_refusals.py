@@ -160,7 +160,7 @@ layout: switch
 kind: delimited
 colums: [{at: 1, to: served_number}]
 """
-SHIPPED = "asterisk, cucm, freeswitch, ribbon, tollbook"
+SHIPPED = "asterisk, cucm, emi, freeswitch, kamailio, nrtrde, ribbon, tap, tollbook, ts32298"
 
 # What is put where, and what is said of it.
 FAULTS: list[tuple[str, str, str, str]] = [
