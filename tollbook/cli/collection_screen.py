@@ -25,7 +25,7 @@ def notice_line(notice: Notice) -> str:
     alarm = notice.alarm
     of = f" of {alarm.source}" if alarm.source else ""
     return (f"alarm {alarm.alarm_number} {notice.what}: {alarm.level}: {alarm.kind}{of}: "
-            f"{alarm.detail}")  # fmt: skip
+            f"{printable(alarm.detail)}")  # fmt: skip
 
 
 def notice_json(notice: Notice) -> dict[str, Any]:
@@ -55,10 +55,10 @@ def alarm_json(alarm: Alarm) -> dict[str, Any]:
 
 def alarm_row(alarm: Alarm) -> list[object]:
     """The cells of ALARM_HEADER."""
-    by = f" by {alarm.acknowledged_by}" if alarm.acknowledged_by else ""
+    by = f" by {printable(alarm.acknowledged_by)}" if alarm.acknowledged_by else ""
     return [
         alarm.alarm_number, alarm.level, f"{alarm.state}{by}", alarm.kind, alarm.source or "-",
-        utc_text(alarm.raised_utc_s), alarm.repeats, alarm.detail,
+        utc_text(alarm.raised_utc_s), alarm.repeats, printable(alarm.detail),
     ]  # fmt: skip
 
 
@@ -147,7 +147,8 @@ def request_row(request: Request) -> list[object]:
     """The cells of REQUEST_HEADER."""
     return [
         request.request_number, request.state, request.source, printable(request.wanted),
-        request.missing, utc_text(request.asked_utc_s), request.asked_by, request.note,
+        request.missing, utc_text(request.asked_utc_s), printable(request.asked_by),
+        printable(request.note),
     ]  # fmt: skip
 
 

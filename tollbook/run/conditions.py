@@ -110,7 +110,8 @@ def of_files(source: Source, read: Sequence[Read]) -> Iterable[Condition]:
     if rules.duplicates_ppm is not None:
         # A file that was asked for again is expected to hold what came before.
         over = [
-            f"{_named(file)}: {share(file.duplicates, file.rows)} of {file.rows:,} records known"
+            f"{_named(file)}: {share(file.duplicates, file.rows)} of {file.rows:,} records came "
+            "before"
             for file in (one.file for one in read)
             if not file.request_number and above(file.duplicates, file.rows, rules.duplicates_ppm)
         ]
