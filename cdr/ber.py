@@ -101,6 +101,7 @@ def blocks(
     raw = np.zeros(len(data) + k.PAD_BYTES, np.uint8)
     raw[: len(data)] = np.frombuffer(data, np.uint8)
     parts = np.array(regions or [(0, len(data))], np.int64).reshape(-1, 2)
+    del data  # it may be large, and nobody else's
     walk, found = _start(schema, parts), _room(schema, rows)
     why = k.FULL
     while why == k.FULL:

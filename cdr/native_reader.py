@@ -86,14 +86,16 @@ def blocks(path: Path, layout: BerLayout, rows: int = ber.ROWS) -> Iterator[Bloc
     """The records of a file; raises BrokenFile where it cannot be read to its end."""
     data = native.read(path)
     form = _format_of(data[: native.LOOKED_AT], len(data), path, layout)
-    yield from blocks_of(data, form, str(path), rows)
+    found = blocks_of(data, form, str(path), rows)
+    del data  # the walk has its own copy: only one of them is kept
+    yield from found
 
 
 def blocks_of(
     data: bytes, form: native.Format, where: str, rows: int = ber.ROWS
 ) -> Iterator[Block]:
     """The records of a file in memory."""
-    raw, others, numbers = np.frombuffer(data, np.uint8), None, None
+    size_bytes, others, numbers = len(data), None, None
     if form.name == "ts32297":
         regions, others = framed(data, form, where)
         numbers = regions[:, 2]
@@ -101,9 +103,10 @@ def blocks_of(
         regions = np.array(native.regions(data, form, where), np.int64).reshape(-1, 3)
     if others is not None and len(others):
         size = int((others[:, 1] - others[:, 0]).sum())
-        yield Block(size, None, others[:0, 2], raw, others)
+        yield Block(size, None, others[:0, 2], np.frombuffer(data, np.uint8), others)
     facts, first, at = FileFacts(), 0, 0
     walked = ber.blocks(data, form.schema, where, regions[:, :2].tolist(), rows, fresh=True)
+    del data
     for block in walked if len(regions) else ():
         facts = learned(facts, BlockCells(block, facts))
         cells = BlockCells(block, facts)
@@ -114,8 +117,9 @@ def blocks_of(
             of_block = numbers[of_block - 1]
         yield Block(max(0, end - at), cells, of_block, block.data)
         first, at = first + cells.count, end
-    if at < len(data):
-        yield Block(len(data) - at, None, np.zeros(0, np.int64), raw)
+    if at < size_bytes:  # what is behind the last record; for a file without any, all of it
+        nothing = np.zeros(0, np.int64)
+        yield Block(size_bytes - at, None, nothing, np.zeros(0, np.uint8))
 
 
 def framed(data: bytes, form: native.Format, where: str) -> tuple[np.ndarray, np.ndarray]:
