@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import reference_layouts
 from delimited_samples import ZONES, load_text, rejected_of
+from fixed_json_samples import BLOCK, LINE, TEXTS, TREE
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,55 +22,6 @@ from cdr.layout_types import Layout
 from tollbook import reasons, schemas
 from tollbook.errors import BrokenFile
 
-# Layouts that together use every key of the two kinds.
-TEXTS = {
-    "lines": """
-        layout: lines
-        kind: fixed
-        comment: "99"
-        columns:
-          - {at: [1, 2], to: service, map: {"01": voice, "02": sms}}
-          - {at: [3, 14], to: served_number, required: yes}
-          - {at: 15, length: 12, to: start, format: "%y%m%d%H%M%S", zone: source}
-          - {at: [27, 33], to: duration, type: clock, format: mmmmssf, round: up}
-          - {at: [34, 39], to: charge, unit: "0.001", type: integer, null: ["000000"]}
-          - {at: [3, 4], to: expected, unless: [99]}
-          - {at: 40, to: billable, unless: [X]}
-          - {at: [41, 46], to: call_ref, optional: yes}
-          - {at: [45, 46], to: location, optional: yes}
-        constants: {direction: out}
-        keep: billable
-        limits: {row_bytes: 60}
-    """,
-    "blocks": """
-        layout: blocks
-        kind: fixed
-        encoding: latin-1
-        record_bytes: 40
-        trim: no
-        columns:
-          - {at: [1, 19], to: start, format: "%Y-%m-%d %H:%M:%S", zone: operator}
-          - {at: [20, 27], to: duration, type: clock, format: "h:mm:ss", round: nearest}
-          - {at: [28, 39], to: location}
-        constants: {service: voice, direction: out}
-    """,
-    "objects": """
-        layout: objects
-        kind: json
-        null: [null, "-"]
-        columns:
-          - {path: from, to: served_number, required: yes}
-          - {path: variables.start, to: start, format: iso8601}
-          - {path: variables.length, to: duration, type: decimal, unit: s, round: down}
-          - {path: variables.clock, to: up_volume, unit: KiB}
-          - {path: legs.1.name, to: location}
-          - {path: price, to: charge}
-          - {path: answered, to: answered, equals: ["true"]}
-        constants: {service: voice, direction: out}
-        keep: answered
-        limits: {row_bytes: 300}
-    """,
-}
 Outcome = tuple[list[dict[str, Any]], list[tuple[int, bytes, bytes]], dict[str, int]]
 
 
@@ -104,11 +56,9 @@ def by_blocks(path: Path, found: Layout, block_bytes: int) -> Outcome:
     return rows, rejected, totals
 
 
-LINE = "01 13900000001" "030610065950" "0001305" "001500" " " "call-1"
 CELLS = ["01", "02", "  ", "99", "X", "030610065950", "039910065950", "0001305", "0001605",
          " 13900000001", "\t", "caf\xe9", "000000", "-", "9" * 14, "\0", "2003-06-10 06:59:50",
          "2003-03-30 02:30:00", " 0:01:05", "12:00:60", "11:59:59", "\r", "\n", "\r\n", "x" * 70]
-BLOCK = "2003-06-10 06:59:5000:01:05" + "here".ljust(13)
 
 
 @st.composite
@@ -127,8 +77,6 @@ def fixed_files(draw: st.DrawFn) -> tuple[str, bytes]:
     return name, text.encode(draw(st.sampled_from(["utf-8", "latin-1"])))
 
 
-TREE = {"from": "13900000001", "answered": True, "price": 0.25, "legs": [{}, {"name": "b"}],
-        "variables": {"start": "2003-06-10T06:59:50+08:00", "length": 12.9, "clock": 7}}
 SCALARS = st.sampled_from([
     None, True, False, 0, -1, 7, 10**18, 10**30, 1.5, 1e30, 0.1234567, "", "-", "null", "x" * 300,
     "+8613900000001", "caf\xe9 \U0001f600", "\ud800", "\0", "2003-06-10 06:59:50Z", "12.5", [], {},
