@@ -109,6 +109,8 @@ def blocks(
         walk.tables[0] = 0
         walk.is_seen[:] = 0
         why = k.walk_on(raw, schema.grammar, walk, found)
+        if why == k.BROKEN:
+            _end_open_record(walk, found)
         if not fresh:
             yield Block(schema, raw, walk, found)
             continue
@@ -118,6 +120,15 @@ def blocks(
     if why == k.BROKEN:
         at = int(walk.state[k.FAULT_AT])
         raise _broken(where, ber_tree.FAULTS[int(walk.state[k.FAULT])], at)
+
+
+def _end_open_record(walk: k.Walk, found: k.Found) -> None:
+    """A record within which a file breaks off is bad, and ends there."""
+    row, at = int(walk.state[k.OPEN_RECORD]), int(walk.state[k.FAULT_AT])
+    if row >= 0:
+        found.records[k.RECORD_SIZE, row] = max(0, at - int(found.records[k.RECORD_AT, row]))
+        found.records[k.RECORD_FAULT, row] = walk.state[k.FAULT]
+        found.records[k.RECORD_FAULT_AT, row] = at
 
 
 def _start(schema: Schema, regions: np.ndarray) -> k.Walk:

@@ -62,18 +62,18 @@ def targets(folder: Path, seed: int) -> list[Target]:
         elif not sound:
             sound = OTHER_FILES[name]
         pieces = fuzz_inputs.TEXT_PIECES
-        made.append(Target(name, 10, sound, pieces, found))
+        made.append(Target(name, 6, sound, pieces, found))
         if found.kind == DELIMITED:
             made.append(Target(f"{name} kernel", 80, sound, pieces, found, is_kernel=True))
     for name in ("tap", "nrtrde", "ts32298"):
         sound = fuzz_inputs.ber_files(name, seed)
         if name == "ts32298":
             sound += fuzz_inputs.ber_files("ts32297", seed)
-        made.append(Target(name, 5, sound, fuzz_inputs.BER_PIECES, layout.shipped(name)))
+        made.append(Target(name, 4, sound, fuzz_inputs.BER_PIECES, layout.shipped(name)))
     for name in native.FORMATS:
         sound = fuzz_inputs.ber_files(name, seed)
         pieces, form = fuzz_inputs.BER_PIECES, native.FORMATS[name]
-        made.append(Target(f"{name} tables", 3, sound, pieces, form=form))
+        made.append(Target(f"{name} tables", 2, sound, pieces, form=form))
         made.append(Target(f"{name} kernel", 80, sound, pieces, form=form, is_kernel=True))
     return made
 

@@ -13,9 +13,11 @@ import pytest
 from conftest import JIT_IS_OFF
 from fuzz_kernels import Finding
 
-from cdr import decoding, fixed, json_lines
+from cdr import ber, decoding, fixed, json_lines, native
+from cdr import spec_kernels as k
 from cdr.decoding import Block, DecodeContext
 from tollbook import stage
+from tollbook.errors import BrokenFile
 
 INPUTS = 100 if JIT_IS_OFF else 8_000
 
@@ -58,6 +60,14 @@ def without_the_last(decode: Callable[..., stage.StageResult]) -> Callable[..., 
     return wrong
 
 
+def beyond_the_file(
+    block: Block, context: DecodeContext, scratch: k.Scratch, out: k.Output, how: tuple[int, bool]
+) -> None:
+    out.totals[:] = (1, 0, 0)
+    out.verdicts[:, 0], out.smalls[:, 0], out.offsets[:, :2] = 0, 0, 0
+    out.numbers[:, 0] = block.byte_count + 1
+
+
 def raising(*_: Any) -> Any:
     raise KeyError("a bad program")
 
@@ -67,7 +77,7 @@ def test_faults_are_found(fuzzer: fuzz.Fuzzer, monkeypatch: pytest.MonkeyPatch) 
     assert fuzzer.run(lines) in ("rows", "suspense")
     with monkeypatch.context() as patch:
         patch.setattr(fixed, "decode", without_the_last(fixed.decode))
-        with pytest.raises(Finding, match="bad rows without bytes|accounted for"):
+        with pytest.raises(Finding, match=r"bad rows without bytes|accounted for"):
             fuzzer.run(lines)
     with monkeypatch.context() as patch:
         patch.setattr(json_lines, "_values", raising)
@@ -78,10 +88,20 @@ def test_faults_are_found(fuzzer: fuzz.Fuzzer, monkeypatch: pytest.MonkeyPatch) 
         with pytest.raises(Finding, match="it took more than"):
             fuzzer.run(lines)
     kernel = first_of(fuzzer, "local kernel")
-    monkeypatch.setattr(decoding, "_run", lambda block, context, scratch, out, how:
-                        out.totals.fill(-5))  # fmt: skip
-    with pytest.raises(Finding):
+    monkeypatch.setattr(decoding, "_run", beyond_the_file)
+    with pytest.raises(Finding, match="a wrong place"):
         fuzz_kernels.run(fuzzer.input(kernel)[0], fuzzer.input(kernel)[1])
+
+
+# Found by fuzzing: a record within which a file broke off had a length that nobody had written.
+@pytest.mark.parametrize("data", [b"\xa0\x80\x80\x01\x00", b"\xa0\x80\x30\x01"])
+def test_a_record_that_is_broken_off_has_an_end(data: bytes) -> None:
+    blocks = ber.blocks(data, native.FORMATS["ts32298"].schema, "file")
+    records = next(blocks).records
+    assert (records.at.tolist(), records.size.tolist()) == ([0], [5 if len(data) > 4 else 2])
+    assert (records.fault != 0).all()
+    with pytest.raises(BrokenFile):
+        next(blocks)
 
 
 @pytest.mark.parametrize(
