@@ -24,7 +24,8 @@ from tollbook.stage import StageResult, ints, with_columns
 _TIMED: Final = (codes.VOICE, codes.VIDEO, codes.DATA)
 _CALL: Final = codes.FLAG_MERGED | codes.FLAG_PARTIAL
 _MERGED, _AWAITED = reasons.CODE["part_merged"], reasons.CODE["part_awaited"]
-_TOO_LONG, _TOO_LARGE = reasons.CODE["duration_too_long"], reasons.CODE["volume_too_large"]
+_TOO_LONG, _NO_TIME = reasons.CODE["duration_too_long"], reasons.CODE["duration_zero"]
+_TOO_LARGE, _NO_VOLUME = reasons.CODE["volume_too_large"], reasons.CODE["volume_zero"]
 _SEQUENCE_BITS: Final = 32
 
 
@@ -203,12 +204,16 @@ def _outcome(
 def _checked(
     parts: pa.RecordBatch, made: np.ndarray, sums: kernels.Quantities, rules: Rules
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Reason and field of each call: what holds for one record, its sum must not exceed either."""
+    """Reason and field of each call: its sums keep the limits of one record (validate)."""
     is_data = ints(parts, "service")[made] == codes.DATA
-    too_long = ~is_data & (sums.duration_s[made] > rules.duration_max_s)
-    up, down, most = sums.up_bytes[made], sums.down_bytes[made], rules.volume_max_bytes
+    duration_s, most = sums.duration_s[made], rules.volume_max_bytes
+    up, down = sums.up_bytes[made], sums.down_bytes[made]
     # Each is compared before their sum: a sum of two large values would wrap.
-    too_large = is_data & ((up > most) | (down > most) | (np.minimum(up, most) > most - down))
-    code = np.where(too_long, _TOO_LONG, np.where(too_large, _TOO_LARGE, 0)).astype(np.int16)
-    field = np.where(too_long, FIELD["duration_s"], np.where(too_large, FIELD["up_bytes"], -1))
-    return code, field.astype(np.int16)
+    too_large = (up > most) | (down > most) | (np.minimum(up, most) > most - down)
+    code = np.select(
+        [~is_data & (duration_s > rules.duration_max_s), ~is_data & (duration_s == 0),
+         is_data & too_large, is_data & (up == 0) & (down == 0)],
+        [_TOO_LONG, _NO_TIME, _TOO_LARGE, _NO_VOLUME],
+    )  # fmt: skip
+    field = np.where(is_data, FIELD["up_bytes"], FIELD["duration_s"])
+    return code.astype(np.int16), np.where(code != 0, field, -1).astype(np.int16)

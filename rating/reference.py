@@ -143,7 +143,7 @@ def build(
         locations=whole_locations(network.locations),
     )
     return Reference(
-        checks=_checks(workspace.limits, as_of_utc_s),
+        checks=_checks(workspace.limits, workspace.partials is not None, as_of_utc_s),
         dialling=_dialling(workspace.numbering, workspace.sources, network.special_numbers),
         guiding=_guiding(workspace, network, customers, open_period, names),
         names=names,
@@ -153,13 +153,14 @@ def build(
     )
 
 
-def _checks(limits: Limits, as_of_utc_s: int) -> Checks:
+def _checks(limits: Limits, parts_are_merged: bool, as_of_utc_s: int) -> Checks:
     unit = np.zeros(len(codes.SERVICES), np.int8)
     for service, counted in codes.QUANTITY_UNIT.items():
         unit[service] = counted
     code = reasons.CODE
     return Checks(
         unit=fixed(unit),
+        parts_are_merged=int(parts_are_merged),
         start_max_utc_s=as_of_utc_s + limits.future_s,
         start_min_utc_s=as_of_utc_s - limits.age_s,
         duration_max_s=limits.duration_s,

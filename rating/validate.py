@@ -17,7 +17,8 @@ def validate(batch: pa.RecordBatch, reference: Reference, state: None = None) ->
 
     A row that fails gets its ``reason`` and ``reason_field``; the first check that fails counts:
     start, then what the service counts (seconds of voice and video, bytes of data, events of
-    messages). Data sessions may last longer than ``limits: duration``.
+    messages). Data sessions may last longer than ``limits: duration``. Where partial records are
+    merged, one of them may be empty: ``assemble`` checks the call.
     totals: rejected, the rows that this stage rejected.
     """
     schemas.check(batch, schemas.CDR, "validate")

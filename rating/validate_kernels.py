@@ -9,12 +9,14 @@ import numpy as np
 from tollbook.jit import kernel
 
 SECONDS, BYTES, EVENTS = 1, 2, 3  # tollbook.codes
+PART_MAX = 2**31 - 1  # number of a partial record
 
 
 class Checks(NamedTuple):
     """Limits, then the reason that each check gives, then positions of fields in schemas.CDR."""
 
     unit: np.ndarray  # int8 by service: SECONDS, BYTES, EVENTS; 0: nothing is counted
+    parts_are_merged: int  # 1: a part of a call may be empty, the call is checked as a whole
     start_max_utc_s: int
     start_min_utc_s: int
     duration_max_s: int
@@ -41,6 +43,7 @@ class CheckedColumns(NamedTuple):
     up_bytes: np.ndarray  # int64
     down_bytes: np.ndarray  # int64
     event_count: np.ndarray  # int64
+    sequence: np.ndarray  # int32
     reason: np.ndarray  # int16
     reason_field: np.ndarray  # int16
 
@@ -50,8 +53,10 @@ def validate(
     checks: Checks, columns: CheckedColumns, reason: np.ndarray, reason_field: np.ndarray
 ) -> int:
     """Writes reason and field of every row (int16); returns how many rows were newly rejected."""
-    service, start_utc_s, duration_s, up_bytes, down_bytes, event_count, old, old_field = columns
+    service, start_utc_s, duration_s, up_bytes, down_bytes, event_count, sequence = columns[:7]
+    old, old_field = columns[7:]
     units, volume_max = checks.unit, checks.volume_max_bytes
+    part_min = 1 if checks.parts_are_merged == 1 else PART_MAX + 1
     rejected = 0
     for row in range(len(reason)):
         reason[row], reason_field[row] = old[row], old_field[row]
@@ -64,13 +69,13 @@ def validate(
         elif start_utc_s[row] < checks.start_min_utc_s:
             found, field = checks.start_too_old, checks.start_field
         elif unit == SECONDS:
-            if duration_s[row] <= 0:
+            if duration_s[row] <= 0 and sequence[row] < part_min:
                 found, field = checks.duration_zero, checks.duration_field
             elif duration_s[row] > checks.duration_max_s:
                 found, field = checks.duration_too_long, checks.duration_field
         elif unit == BYTES:
             up, down = up_bytes[row], down_bytes[row]
-            if up <= 0 and down <= 0:
+            if up <= 0 and down <= 0 and sequence[row] < part_min:
                 found, field = checks.volume_zero, checks.up_field
             # Each is compared before their sum: a sum of two large values would wrap.
             elif up > volume_max or down > volume_max or up + down > volume_max:

@@ -120,17 +120,18 @@ def position(name: str) -> int:
 def validate(row: Row, world: World) -> tuple[str, str] | None:
     """Reason and field at fault, None if there is none."""
     limits, service = world.workspace.limits, row["service"]
+    is_whole = world.workspace.partials is None or row["sequence"] == 0
     if row["start_utc_s"] > world.as_of_utc_s + limits.future_s:
         return "start_in_future", "start_utc_s"
     if row["start_utc_s"] < world.as_of_utc_s - limits.age_s:
         return "start_too_old", "start_utc_s"
     if service in (codes.VOICE, codes.VIDEO):
-        if row["duration_s"] == 0:
+        if row["duration_s"] == 0 and is_whole:
             return "duration_zero", "duration_s"
         if row["duration_s"] > limits.duration_s:
             return "duration_too_long", "duration_s"
     if service == codes.DATA:
-        if row["up_bytes"] + row["down_bytes"] == 0:
+        if row["up_bytes"] + row["down_bytes"] == 0 and is_whole:
             return "volume_zero", "up_bytes"
         if row["up_bytes"] + row["down_bytes"] > limits.volume_bytes:
             return "volume_too_large", "up_bytes"

@@ -169,6 +169,7 @@ def test_a_call_of_parts_has_all_that_its_parts_have() -> None:
 @pytest.mark.parametrize(("up", "down", "reason"), [
     (LIMIT_BYTES // 2, 0, 0), (LIMIT_BYTES // 2, 1, "volume_too_large"),
     (0, LIMIT_BYTES // 2 + 1, "volume_too_large"), (2**62, 2**62, "volume_too_large"),
+    (0, 0, "volume_zero"), (0, 1, 0),
 ])  # fmt: skip
 def test_sums_keep_the_limits(up: int, down: int, reason: int | str) -> None:
     """Sums beyond int64 end at its edge: they exceed the limit, and never wrap below it."""

@@ -18,7 +18,7 @@ FOLDER: Final = Path(__file__).parent / "business" / "partials"
 NIGHTS: Final = tuple(f"2003-06-{day}T02:00:00" for day in (11, 12, 13, 14))
 WORDS: Final = {
     "part_merged": "merged", "record_duplicate": "exact", "duration_too_long": "too long",
-    "part_awaited": "waits",
+    "part_awaited": "waits", "duration_zero": "no time",
 }  # fmt: skip
 Row = dict[str, str]
 Place = tuple[str, int]
@@ -68,7 +68,9 @@ def found(root: Path, places: dict[Place, Row]) -> dict[str, str]:
 
     fates = {key: WORDS.get(fate, fate) for key, fate in lake.fates.items()}
     told = {f"{places[key]['case']}: {places[key]['record']}": fate for key, fate in fates.items()}
-    for record, of in lake.rows("uncharged", "record_id, first_record_id"):
+    for record, of in lake.rows(
+        "uncharged", "record_id, first_record_id", where="first_record_id > 0"
+    ):
         row = row_of(record)
         assert row_of(of)["case"] == row["case"]
         told[f"{row['case']}: {row['record']}"] += f" {row_of(of)['record']}"

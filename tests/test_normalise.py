@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import hypothesis.strategies as st
 import pyarrow as pa
 import pytest
 import reference_guiding as naive
-from guiding_world import DAY_S, NUMBERING, SOURCES, records, world
+from guiding_world import DAY_S, NUMBERING, SOURCES, World, records, world
 from hypothesis import given
 
 from rating import normalise, validate
 from tollbook import codes, reasons, schemas
 from tollbook.numbering import to_e164
+from tollbook.partials import Partials
 from tollbook.stage import ints
 
 CHINA = world()
 REFERENCE = CHINA.reference()
+MERGING = world(workspace=replace(CHINA.workspace, partials=Partials()))
 EAST, SOUTH, NO_AREA = range(len(SOURCES))
 AS_OF = CHINA.as_of_utc_s
 
@@ -202,6 +206,7 @@ ROWS = st.fixed_dictionaries({
     "up_bytes": st.sampled_from((0, 1, 2**40)),
     "down_bytes": st.sampled_from((0, 1, 2**62)),
     "event_count": st.integers(0, 1),
+    "sequence": st.integers(0, 1),
     "flags": st.sampled_from((0, codes.FLAG_AMBIGUOUS_CLOCK)),
     "reason": st.sampled_from((0, 0, 0, 5)),
 })  # fmt: skip
@@ -217,12 +222,12 @@ def test_numbers_as_the_naive_reader_has_them(rows: list[dict[str, object]]) -> 
     assert result.totals["rejected"] + before == (ints(result.batch, "reason") != 0).sum()
 
 
-@given(st.lists(ROWS, min_size=1, max_size=20))
-def test_limits_as_the_naive_check_has_them(rows: list[dict[str, object]]) -> None:
-    batch = validate.validate(records(*rows), REFERENCE).batch
+@given(st.lists(ROWS, min_size=1, max_size=20), st.sampled_from((CHINA, MERGING)))
+def test_limits_as_the_naive_check_has_them(rows: list[dict[str, object]], place: World) -> None:
+    batch = validate.validate(records(*rows), place.reference()).batch
     for given_row, found in zip(records(*rows).to_pylist(), batch.to_pylist(), strict=True):
         wanted = given_row["reason"], given_row["reason_field"]
-        fault = None if given_row["reason"] else naive.validate(given_row, CHINA)
+        fault = None if given_row["reason"] else naive.validate(given_row, place)
         if fault:
             wanted = reasons.CODE[fault[0]], naive.position(fault[1])
         assert (found["reason"], found["reason_field"]) == wanted
