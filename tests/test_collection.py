@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from dataclasses import replace
 from functools import partial
@@ -12,9 +13,11 @@ import calls
 import nights
 import pytest
 from calls import ANN, BOB, NOBODY, Call
+from click.testing import CliRunner
 from collection_workspace import SOURCE, cli, configure, deliver, shown, standing, told
 
 from cdr import delimited
+from tollbook.cli import main
 
 
 @pytest.fixture(scope="module")
@@ -151,10 +154,16 @@ def test_looking_twice_at_one_moment_changes_nothing(root: Path) -> None:
     configure(root, "every: 15m")
     for number in (1, 3):
         calls.deliver(root, number, Call(duration=number), Call(served=NOBODY))
-    assert len(told(root, "2003-06-11T02:00:00")) == 4
+    night = ["run", "-C", str(root), "--as-of", "2003-06-11T02:00:00+08:00"]
+    done = CliRunner().invoke(main.cli, [*night, "--json"])
+    alarms = [(one["what"], one["alarm"], one["kind"]) for one in json.loads(done.output)["alarms"]]
+    assert alarms == [("raised", 1, "errors_many"), ("raised", 2, "duplicates_many"),
+                      ("raised", 3, "source_silent"), ("raised", 4, "sequence_gap")]  # fmt: skip
     before = nights.books(root)
     assert told(root, "2003-06-11T02:00:00") == []
     assert nights.books(root) == before
+    screen = CliRunner().invoke(main.cli, [*night[:-1], "2003-06-11T02:15:00+08:00"]).output
+    assert "alarm 4 still there: major: sequence_gap of msc-east: 1 file missing since" in screen
 
 
 # ---- the manifest

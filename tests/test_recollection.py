@@ -12,9 +12,11 @@ import duckdb
 import nights
 import pytest
 from calls import ANN, BOB, NOBODY, Call, Lake, audited
+from click.testing import CliRunner
 from collection_workspace import SOURCE, cli, configure, deliver, shown, told
 
 from tollbook import codes
+from tollbook.cli import main
 from tollbook.run import retry, session, suspended
 
 
@@ -72,6 +74,8 @@ def test_a_file_that_was_asked_for_again(root: Path) -> None:
     work.catalogue.engine.dispose()
     # One of the two new ones came by way of suspense.
     assert marked(root) == [(1, False), (1, False), (2, True), (2, True)]
+    explained = CliRunner().invoke(main.cli, ["explain", "F2-4", "-C", str(root)])
+    assert "of a file that was asked for again (request 1)" in explained.output
     # Without a request a file that changes is refused, as ever.
     calls.deliver(root, 1, Call(duration=99))
     assert len(calls.run(root, "2003-06-11T06:00:00").refused) == 1

@@ -51,6 +51,8 @@ def document(one: Explanation, is_masked: bool = False) -> dict[str, Any]:
         },
         "usage": _usage(one, hidden),
     }  # fmt: skip
+    if one.file.request_number:
+        found["file"]["request"] = one.file.request_number
     if one.parts:
         found["parts"] = [record_text(part["record_id"]) for part in one.parts]
     if one.reason:

@@ -74,6 +74,8 @@ def _what(one: Explanation, number: Callable[[Any], str]) -> Iterator[Line]:
     line = one.record_id & 0xFFFFFFFF
     yield "record", (f"{one.file.source}/{one.file.name}, line {line}, "
                      f"byte {row['byte_offset']:,} (+{row['byte_length']})")  # fmt: skip
+    if one.file.request_number:
+        yield "", f"of a file that was asked for again (request {one.file.request_number})"
     other = _dialled(row, number)
     third = f", third party {number(row['third_raw'])}" if row["third_raw"] else ""
     if row.get("forward", _NO_FORWARD) != _NO_FORWARD:
