@@ -69,7 +69,7 @@ class Rows:
                 _Kind(self, cells, rows, rules[kind]).fill()
             else:
                 self.note(rows, np.full(len(rows), _CODE["not_billable"], np.int16), -1, None)
-        self._events()
+        self._leave_out()
 
     def note(
         self, rows: np.ndarray, reason: np.ndarray, field: int, cells: Cells | None
@@ -97,10 +97,16 @@ class Rows:
         else:
             self.texts.setdefault(column, []).append((rows, values))
 
-    def _events(self) -> None:
+    def _leave_out(self) -> None:
+        """What a service or a direction does not have: events, a third number."""
         if "event_count" in self.ints:
             is_counted = np.isin(self.ints["service"], _IN_EVENTS)
             self.ints["event_count"] = np.where(is_counted, self.ints["event_count"], 0)
+        parts = self.texts.get("third_raw", [])
+        for place, (rows, column) in enumerate(parts):
+            is_forward = pa.array(self.ints["direction"][rows] == codes.FORWARD)
+            nothing = pa.scalar(None, pa.string())
+            parts[place] = rows, pc.if_else(is_forward, column, nothing)
 
     def result(self, source_index: int, file_number: int) -> stage.StageResult:
         """All rows as a batch, with the bytes of those that a person must look at."""

@@ -334,6 +334,20 @@ def test_numbers_times_and_networks_of_a_switch(tmp_path: Path) -> None:
     assert rows[6]["reason"] == ("integer_malformed", "network")
 
 
+def test_a_forwarded_leg_of_a_switch_has_who_called(tmp_path: Path) -> None:
+    """The calling number of any other call is the customer's own: no third party."""
+    path = tmp_path / "file"
+    calling = {"callingNumber": "91 85291234567"}
+    path.write_bytes(switch(
+        call(**calling),
+        call(**calling, supplServicesUsed=[{"ssCode": b"\x12"}]),
+        call(**calling, supplServicesUsed=[{"ssCode": b"\x29", "ssTime": STAMP}]),
+    ))  # fmt: skip
+    rows, _ = rows_of(path, "ts32298")
+    found = [(row["direction"], row.get("third_raw"), row.get("forward_reason")) for row in rows]
+    assert found == [(1, None, None), (1, None, None), (3, "+85291234567", 2)]
+
+
 def test_the_layout_of_the_guide_is_one(tmp_path: Path) -> None:
     guide = (Path(__file__).parents[1] / "docs" / "native-formats.md").read_text("utf-8")
     [text] = re.findall(r"^```yaml\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
