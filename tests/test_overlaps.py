@@ -110,6 +110,8 @@ def test_of_equally_long_ones_the_one_received_first_stays() -> None:
 def test_what_touches_does_not_overlap() -> None:
     assert lost(call(1, 0, 60), call(2, 60, 60)) == {}
     assert lost(call(1, 0, 60), call(2, 59, 60)) == {2: 1}
+    # 2 joins the times of the two others, which only touch each other
+    assert lost(call(1, 0, 100), call(2, 90, 20), call(3, 100, 100)) == {2: 3}
 
 
 def test_what_overlaps_only_one_that_is_not_charged_is_charged() -> None:
@@ -122,6 +124,10 @@ def test_the_history_stays_however_short() -> None:
     assert lost(call(90, 0, 600), history=[call(40, 100, 5)]) == {90: 40}
     two = call(40, 100, 5), call(50, 300, 90)
     assert lost(call(90, 0, 600), history=two) == {90: 50}  # it ends last
+    # Older records may overlap each other, from a time when nobody looked.
+    old = call(40, 0, 60), call(50, 30, 300), call(45, 20, 310)
+    assert lost(call(90, 5, 10), history=old) == {90: 40}
+    assert lost(call(90, 40, 10), history=old) == {90: 45}  # of those that end last the first
 
 
 def test_a_record_tried_again_stays_and_is_not_compared_with_itself() -> None:
@@ -151,6 +157,11 @@ def test_the_fields_that_must_be_equal_are_those_of_the_rule() -> None:
     assert lost(*new, overlapping=replace(LONG, same=("other", "direction"))) == {}
 
 
+def test_groups_of_one_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overlaps, "group_hashes", lambda groups: np.zeros_like(groups[0]))
+    assert lost(call(1, 0, 60), call(2, 10, 20, served_key=9), call(3, 30, 10)) == {3: 1}
+
+
 def test_a_window_ends_to_the_second() -> None:
     """A record takes part until it started ``window`` before the run's now."""
     as_of = world().as_of_utc_s
@@ -178,9 +189,9 @@ def test_a_call_that_is_longer_belongs_to_no_run_and_ends_none() -> None:
 def test_a_run_goes_on_another_night() -> None:
     _, first = decided(keys([call(1, 0, 1), call(2, 100, 1), call(3, 200, 1)]))
     assert first == {1: WHOLE, 2: SHORT, 3: SHORT}
-    known = [call(1, 0, 1), call(2, 100, 1, standing=SHORT), call(3, 200, 1, standing=SHORT)]
+    known = [call(4, 0, 1), call(2, 100, 1, standing=SHORT), call(3, 200, 1, standing=SHORT)]
     assert lost(call(9, 300, 1), history=known) == {9: 3}  # the call beside it
-    assert lost(call(9, 101, 1), history=known) == {9: 1}  # beside all three: the charged one
+    assert lost(call(9, 101, 1), history=known) == {9: 4}  # beside all three: the charged one
     # A call that was not charged does not stand in the way of one that overlaps it.
     assert lost(call(9, 190, 60), history=known) == {}
     # A copy of it is a copy.
