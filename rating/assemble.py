@@ -66,9 +66,14 @@ def rules_of(partials: Partials | None, reference: Reference, as_of_utc_s: int) 
 
 def is_part(batch: pa.RecordBatch) -> np.ndarray:
     """Which good rows of ``schemas.USAGE`` are parts, and not a call made of parts (bool)."""
+    found: np.ndarray = is_numbered(batch) & (ints(batch, "reason") == 0)
+    return found
+
+
+def is_numbered(batch: pa.RecordBatch) -> np.ndarray:
+    """Which rows are parts, good or not (bool)."""
     found: np.ndarray = ints(batch, "sequence") > 0
     if found.any():
-        found &= ints(batch, "reason") == 0
         found &= (ints(batch, "flags") & _CALL) == 0
         found &= np.isin(ints(batch, "service"), _TIMED)
     return found

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rating.assemble import is_numbered
 from rating.mediation_rules import CompiledRule, Numbers, Texts
 from rating.reference import Reference
 from tollbook import reasons, schemas
@@ -30,9 +31,11 @@ def mediate(batch: pa.RecordBatch, reference: Reference, state: None = None) -> 
     schemas.check(batch, schemas.USAGE, "mediate")
     reason = ints(batch, "reason")
     left = np.flatnonzero(rules.examined[reason])
+    merges = reference.checks.parts_are_merged == 1
+    parts = is_numbered(batch) if merges else np.zeros(batch.num_rows, np.bool_)
     taken = np.full(batch.num_rows, -1, np.int16)
     for index, rule in enumerate(rules.rules):
-        found = _fitting(batch, left, rule)
+        found = _fitting(batch, left, rule, parts)
         if len(found):
             taken[found] = index
             left = left[taken[left] < 0]
@@ -52,12 +55,17 @@ def mediate(batch: pa.RecordBatch, reference: Reference, state: None = None) -> 
     return StageResult(with_columns(batch, schemas.USAGE, new), totals=counted)
 
 
-def _fitting(batch: pa.RecordBatch, rows: np.ndarray, rule: CompiledRule) -> np.ndarray:
-    """Those of ``rows`` for which every condition holds; what costs least is asked first."""
+def _fitting(
+    batch: pa.RecordBatch, rows: np.ndarray, rule: CompiledRule, parts: np.ndarray
+) -> np.ndarray:
+    """Those of ``rows`` for which every condition holds; what costs least is asked first.
+
+    parts: rows (bool) that are parts of a call that is still to be put together: none is short.
+    """
     for allowed in rule.allowed:
         rows = rows[allowed.table[ints(batch, allowed.column)[rows] + 1]]
     if rule.duration_max_s is not None:
-        rows = rows[ints(batch, "duration_s")[rows] <= rule.duration_max_s]
+        rows = rows[~parts[rows] & (ints(batch, "duration_s")[rows] <= rule.duration_max_s)]
     if rule.cause is not None:
         rows = rows[_is_in(pa.array(ints(batch, "cause")[rows]), rule.cause)]
     for columns, texts in rule.texts:

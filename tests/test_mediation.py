@@ -18,6 +18,7 @@ from rating import guide, mediate, normalise
 from rating.reference import Reference
 from tollbook import codes, mediation, reasons, schemas
 from tollbook.mediation import Mediation, Patterns, Rule, When
+from tollbook.partials import Partials
 from tollbook.stage import ints
 from tollbook.text import Problems, Reader, parse_yaml
 
@@ -116,6 +117,15 @@ def test_each_record_meets_the_rule_that_the_table_names(rules: Mediation) -> No
 def test_a_workspace_without_rules_pays_nothing() -> None:
     batch = guided({}, {"duration_s": 1})
     assert mediate.mediate(batch, WORLD.reference()).batch is batch
+
+
+def test_no_part_of_a_call_that_is_merged_is_short() -> None:
+    found, _ = read("discard: [{name: blips, when: {duration_at_most: 2s}}]")
+    batch = guided({"duration_s": 2}, {"duration_s": 2, "sequence": 3})
+    apart = replace(WORLD.workspace, mediation=found)
+    for space, taken in ((apart, [0, 0]), (replace(apart, partials=Partials()), [0, -1])):
+        done = mediate.mediate(batch, replace(WORLD, workspace=space).reference())
+        assert ints(done.batch, "mediation_index").tolist() == taken
 
 
 def test_a_list_without_a_number_takes_nothing(tmp_path: Path) -> None:
