@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from cdr import ber, ber_tree, framing, native
+from cdr import ber, ber_tree, code_tables, framing, native
 from cdr.asn_grammar import FILE
 
 KINDS: Final = ("parquet", "csv", "jsonl")
@@ -46,7 +46,8 @@ def tables(data: bytes, form: native.Format, where: str) -> dict[str, pa.Table]:
     if FILE in found:
         file = found[FILE]
         found[FILE] = pa.table({name: _first(file[name]) for name in file.schema.names})
-    return {name: table for name, table in found.items() if table.num_columns}
+    whole = {name: table for name, table in found.items() if table.num_columns}
+    return code_tables.joined(whole, schema) if form.name == "tap" else whole
 
 
 def write(table: pa.Table, file: Path, kind: str) -> None:
