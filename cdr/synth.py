@@ -55,7 +55,8 @@ REFERENCES_A_DAY: Final = 10**9
 class SynthFile:
     """One file that was written; ``size_bytes`` as it lies on disk. night: in which it arrives.
 
-    again: "" for the first delivery, ``same`` for a copy, ``cut`` for the rows of two files in one.
+    again: ``late`` for a file of an earlier night, ``same`` for a copy, ``cut`` for the rows of two
+    files in one; empty for all others.
     """
 
     night: date
@@ -90,6 +91,10 @@ class _File:
     place: Place
     count: int
     path: Path
+
+    @property
+    def is_late(self) -> bool:
+        return self.place in self.feed.holes.late
 
 
 @dataclass(frozen=True)
@@ -144,8 +149,8 @@ def write_month(
                 if progress is not None:
                     progress(lines)
         written.append(target.written(truth))
-    made = [Made(file.number, file.feed.source, file.place, file.path, file.feed.layout.header)
-            for file in files]  # fmt: skip
+    made = [Made(file.number, file.feed.source, file.place, file.path, file.feed.layout.header,
+                 file.is_late) for file in files]  # fmt: skip
     again = synth_again.deliver(made, spec.again, spec.days, truth)
     written += [SynthFile(days[one.night], one.source, one.path, one.rows,
                           one.path.stat().st_size, one.how) for one in again]  # fmt: skip
@@ -154,6 +159,7 @@ def write_month(
         "rates": asdict(spec.rates),
         "left_out": sorted(f"{feed.source.name}/{name}" for feed in feeds
                            for name in feed.left_out),
+        "late": [truth.files[file.number] for file in files if file.is_late],
         "sent_again": [{"file": f"{one.source}/{one.path.name}", "how": one.how, "of": one.of}
                        for one in again],
     }  # fmt: skip
@@ -195,8 +201,11 @@ class _Target:
     def written(self, truth: Truth) -> SynthFile:
         """What was written, once the file is shown under its name."""
         file = self.file
-        return SynthFile(file.day.date, file.feed.source.name, file.path,
-                         truth.rows[file.number], file.path.stat().st_size)  # fmt: skip
+        late = timedelta(days=synth_again.LATE_NIGHTS if file.is_late else 0)
+        return SynthFile(
+            file.day.date + late, file.feed.source.name, file.path, truth.rows[file.number],
+            file.path.stat().st_size, synth_again.LATE if file.is_late else "",
+        )  # fmt: skip
 
 
 def _files(
@@ -222,7 +231,7 @@ def _files(
                         f"files of {days[night]} the name {name}\n"
                         "    do: put {sequence:06d} or * into the pattern, or ask for one file")
                 names.add((feed.index, name))
-                if (night, index) in feed.weaver.left_out:
+                if (night, index) in feed.holes.never:
                     feed.left_out.append(name)
                     continue
                 number = truth.open_file(f"{feed.source.name}/{name}", int(feed.layout.header))
@@ -270,9 +279,9 @@ def _draw(block: _Block) -> _Drawn:
     feed, night = block.file.feed, block.night
     rows = synth_draw.draw_block(night, rng, block.count, block.share, block.first_ref)
     feed.rules.apply(rng, rows, feed.rates.by_rule_ppm)
-    extras = synth_mediated.add(
+    extras = None if block.file.is_late else synth_mediated.add(
         rng, rows, (feed.mediated, feed.rates, feed.rules), (night.day_utc_s, block.nights_after)
-    )
+    )  # fmt: skip
     zone = clock.zone_table(feed.source.time_zone)
     beside = None
     if extras is not None:

@@ -1,8 +1,9 @@
-"""Files that never come, and files that come a second time: as they were, or cut otherwise.
+"""Files that never come or come late, and files that come a second time, as they were or cut anew.
 
-A file that was sent again lies under another name of its source's pattern, in the night after the
-first delivery. One with the same bytes is no news to anybody. One that holds the rows of two files
-has the same records under other bytes: what became of each is told in the truth once more.
+A late file comes some nights after its own. A file that was sent again lies under another name of
+its source's pattern, in the night after the first delivery. One with the same bytes is no news to
+anybody. One that holds the rows of two files has the same records under other bytes: what became of
+each is told in the truth once more.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from tollbook.errors import NotFound
 from tollbook.reasons import CODE
 from tollbook.sources import Source
 
-SAME, CUT = "same", "cut"
+LATE, SAME, CUT = "late", "same", "cut"
+LATE_NIGHTS: Final = 2
 _DATE: Final = re.compile(r"\{date:([^{}]+)\}")
 _TRIES: Final = 600  # minutes that are tried for another name
 # What stays in the index is a duplicate the second time; what was covered is covered once more.
@@ -32,9 +34,10 @@ _REPEATED: Final = (*REACHES_DUPLICATES, CODE["part_merged"], CODE["record_ultra
 
 @dataclass(frozen=True)
 class Again:
-    """How many files of each source are left out, come twice, or come cut otherwise."""
+    """How many files of each source are left out, come late, come twice, or come cut otherwise."""
 
     gaps: int = 0
+    late: int = 0
     same: int = 0
     cut: int = 0
 
@@ -48,6 +51,20 @@ class Made:
     place: tuple[int, int]
     path: Path
     has_header: bool
+    is_late: bool
+
+
+@dataclass(frozen=True)
+class Holes:
+    """Places (night, file) of a source at which no file lies when the night runs: for ever, or
+    until LATE_NIGHTS later."""
+
+    never: frozenset[tuple[int, int]]
+    late: frozenset[tuple[int, int]]
+
+    @property
+    def all(self) -> frozenset[tuple[int, int]]:
+        return self.never | self.late
 
 
 @dataclass(frozen=True)
@@ -62,22 +79,24 @@ class Resent:
     of: list[str]
 
 
-def left_out(
-    source: Source, again: Again, size: tuple[int, int], seed: int
-) -> frozenset[tuple[int, int]]:
-    """Places (night, file) of a source at which no file is made; never its first or its last.
+def holes(source: Source, again: Again, size: tuple[int, int], seed: int) -> Holes:
+    """Which files of a source do not come in their night; never its first or its last.
 
     size: nights, and files of each.
     """
     nights, files = size
-    inner = np.arange(1, nights * files - 1)
-    if again.gaps > len(inner):
-        raise NotFound(f"source '{source.name}': {again.gaps} gaps in {nights * files} files\n"
-                       f"    allowed: at most {len(inner)}, all but the first and the last file\n"
-                       "    do: ask for fewer, or for more files or days")  # fmt: skip
     rng = np.random.Generator(np.random.PCG64([seed, 3, *source.name.encode()]))
-    chosen = rng.permutation(inner)[: again.gaps].tolist()
-    return frozenset((at // files, at % files) for at in chosen)
+    inner = rng.permutation(np.arange(1, nights * files - 1))
+    never, rest = inner[: again.gaps], inner[again.gaps :]
+    late = rest[rest < (nights - LATE_NIGHTS) * files][: again.late]
+    if len(never) < again.gaps or len(late) < again.late:
+        raise NotFound(f"source '{source.name}': {again.gaps} gaps and {again.late} late files of "
+                       f"{nights * files}\n    allowed: all but the first and the last; late ones "
+                       f"have {LATE_NIGHTS} nights behind them\n"
+                       "    do: ask for fewer, or for more files or days")  # fmt: skip
+    return Holes(*(
+        frozenset((at // files, at % files) for at in chosen.tolist()) for chosen in (never, late)
+    ))
 
 
 def deliver(made: list[Made], again: Again, nights: int, truth: Truth) -> list[Resent]:
@@ -92,7 +111,8 @@ def deliver(made: list[Made], again: Again, nights: int, truth: Truth) -> list[R
     for source in {file.source.name: file.source for file in made}.values():
         if not _DATE.search(source.files):
             continue
-        files = [file for file in made if file.source == source and file.place[0] < nights - 1]
+        files = [file for file in made if file.source == source and not file.is_late
+                 and file.place[0] < nights - 1]
         taken = {file.path.name for file in made if file.source == source}
         pairs = [(one, two) for one, two in pairwise(files)
                  if one.place[0] == two.place[0]]  # fmt: skip
@@ -114,7 +134,7 @@ def deliver(made: list[Made], again: Again, nights: int, truth: Truth) -> list[R
 def _check(source: Source, again: Again, there: tuple[int, int]) -> None:
     for wanted, most, what in ((again.same, there[0], "files"), (again.cut, there[1], "pairs")):
         if wanted > most:
-            raise NotFound(f"source '{source.name}': {wanted} {what} shall come again\n"
+            raise NotFound(f"source '{source.name}': {wanted} {what} are to come again\n"
                            f"    allowed: at most {most}: the last night's have no night after\n"
                            "    do: ask for fewer, or for more files or days")  # fmt: skip
 

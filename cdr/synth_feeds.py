@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 
 from cdr import synth_again, synth_draw, synth_rules
-from cdr.synth_again import Again
+from cdr.synth_again import Again, Holes
 from cdr.synth_faults import Rates
 from cdr.synth_layouts import LAYOUTS, PART_COLUMNS, SynthLayout
 from cdr.synth_mediated import Mediated, settings
@@ -58,6 +58,7 @@ class Feed:
     mediated: Mediated
     rates: Rates
     rules: SynthRules
+    holes: Holes
     left_out: list[str] = field(default_factory=list)  # names of files that are not made
 
 
@@ -90,14 +91,13 @@ def feeds_of(
                 one.area if layouts[one.name].area_only else None)]  # fmt: skip
             lines &= np.arange(len(lines)) % len(peers) == peers.index(source.name)
         can_split = any(column.value == "sequence" for column in layout.columns)
+        holes = synth_again.holes(source, spec.again, (spec.days, spec.files_per_night), spec.seed)
         feeds.append(Feed(
             source, names.index(source.name), layout, RowWriter(layout, people),
-            Weaver(spec.days, spec.files_per_night, spec.rates.duplicates_ppm,
-                   synth_again.left_out(source, spec.again, (spec.days, spec.files_per_night),
-                                        spec.seed)),
+            Weaver(spec.days, spec.files_per_night, spec.rates.duplicates_ppm, holes.all),
             synth_draw.kinds_for(people, services, layout.directions), lines, mediated,
             spec.rates if can_split else replace(spec.rates, split_ppm=0),
-            synth_rules.rules_for(workspace, people, source.name, plans),
+            synth_rules.rules_for(workspace, people, source.name, plans), holes,
         ))  # fmt: skip
     return feeds
 

@@ -33,12 +33,15 @@ class Beside:
 
 @dataclass
 class Weaver:
-    """Remembers the rows that later files of a source are to hold. left_out: files never made."""
+    """Remembers the rows that later files of a source are to hold.
+
+    apart: files that never come, or late; their rows go with no others.
+    """
 
     nights: int
     files: int  # of a night
     ppm: int
-    left_out: frozenset[Place] = frozenset()
+    apart: frozenset[Place] = frozenset()
     waiting: dict[Place, list[Copies]] = field(default_factory=dict)
 
     def weave(
@@ -85,7 +88,8 @@ class Weaver:
         self, sheet: Sheet, rng: np.random.Generator, place: Place
     ) -> tuple[Beside, list[Place | None]]:
         """Rows that come a second time as they are, and where."""
-        chosen = pick(rng, np.isin(sheet.fate, REACHES_DUPLICATES), self.ppm)
+        allowed = np.isin(sheet.fate, REACHES_DUPLICATES) & (place not in self.apart)
+        chosen = pick(rng, allowed, self.ppm)
         placed: list[Place | None] = [self._target(rng, place) for _ in chosen]
         rows = sheet.rows(chosen)
         rows.fate[:] = DUPLICATE_CODE
@@ -125,7 +129,7 @@ class Weaver:
         elif dice >= 80 and night + 1 < self.nights and where != SAME_NIGHT:
             found = int(rng.integers(night + 1, min(night + 1 + LATE_NIGHTS_MAX, self.nights))), \
                 int(rng.integers(0, self.files))  # fmt: skip
-        return place if found in self.left_out else found
+        return place if found in self.apart else found
 
 
 def _enter(

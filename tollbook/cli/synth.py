@@ -75,6 +75,8 @@ def share_option(name: str, default: str | None, help_text: str) -> Callable[[F]
 @share_option("--by-rule", None, "Rows that each rule with numbers discards or filters.")
 @click.option("--gaps", type=click.IntRange(0), default=0, show_default=True,
               help="Files of each source that are left out: gaps in its sequence.")
+@click.option("--late", type=click.IntRange(0), default=0, show_default=True,
+              help="Files of each source that come two nights late.")
 @click.option("--sent-again", type=click.IntRange(0), default=0, show_default=True,
               help="Files of each source that come a second time as they are, under another name.")
 @click.option("--cut-again", type=click.IntRange(0), default=0, show_default=True,
@@ -105,7 +107,7 @@ def command(folder: Path, as_json: bool, **options: Any) -> None:
         seed=options["seed"], sources=options["sources"], files_per_night=options["files"],
         gzip_every=options["gzip_every"], threads=options["threads"],
         rates=_rates(space, options),
-        again=Again(options["gaps"], options["sent_again"], options["cut_again"]),
+        again=Again(options["gaps"], options["late"], options["sent_again"], options["cut_again"]),
     )  # fmt: skip
     truth = options["truth"] or space.out / f"synth-{spec.first_day}.csv"
     out = options["out"] or space.root / "inbox"
