@@ -216,9 +216,9 @@ class _Builder:
                 entry[begin + key - low] = one.packed
                 if one.group >= 0:
                     cell[begin + key - low] = len(self.fields) + one.group
+        owner = [one.table for one in (*self.fields, *self.groups)]
         return k.Grammar(
-            first.astype(np.int32), np.array(lows, np.int32), np.array(highs, np.int32), entry,
-            cell, self.table(self.record), int(is_filled),
+            np.stack([first - lows, lows, highs], 1).astype(np.int64), entry, cell, np.array(owner, np.int32), self.table(self.record), int(is_filled),
         )  # fmt: skip
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
+from functools import cache
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from cdr import value_kernels as kernels
-from cdr.ber_kernels import PAD_BYTES
+from cdr.ber_kernels import PAD_BYTES, PLACE_SUM
 
 
 class Form(Enum):
@@ -39,12 +39,21 @@ FORMS: Final = {
     "TimeStamp": Form.TIME,
     "INTEGER": Form.INTEGER, "ENUMERATED": Form.INTEGER, "BOOLEAN": Form.INTEGER,
 }  # fmt: skip
+_CODES: Final = {
+    Form.INTEGER: kernels.INTEGER, Form.TEXT: kernels.TEXT, Form.DIGITS: kernels.DIGITS_HIGH,
+    Form.SWAPPED: kernels.DIGITS_LOW, Form.ADDRESS: kernels.ADDRESS, Form.TIME: kernels.BYTES,
+    Form.BYTES: kernels.BYTES,
+}  # fmt: skip
+_PACKED: Final = (kernels.DIGITS_HIGH, kernels.DIGITS_LOW, kernels.ADDRESS)
+_TYPES: Final = {Form.INTEGER: pa.int64(), Form.TIME: pa.binary(), Form.BYTES: pa.binary()}
+_ALIGNED: Final = 64  # what Arrow wants parts of columns to begin at
 _TIME_BYTES: Final = 9
 _ADDRESS_V4: Final = "IPBinV4Address"
 _PRINTABLE: Final = range(0x20, 0x7F)
 
 
-def form_of(words: Sequence[str]) -> Form:
+@cache
+def form_of(words: tuple[str, ...]) -> Form:
     """The form of a field; ``words`` as in ``asn_grammar.Field``."""
     # TD.57 and TD.35 have numbers of the same names as TS 32.298, written otherwise.
     for own in ("BCDString", "NumberString"):
@@ -53,52 +62,59 @@ def form_of(words: Sequence[str]) -> Form:
     return next((FORMS[word] for word in words if word in FORMS), Form.BYTES)
 
 
-def column(data: np.ndarray, begin: np.ndarray, size: np.ndarray, form: Form) -> pa.Array:
-    """The values of a field by row; null where a row has none, or where it is not of its form.
+def columns(
+    data: np.ndarray, found: tuple[np.ndarray, np.ndarray], cells: np.ndarray, rows: np.ndarray,
+    forms: Sequence[Form],
+) -> list[pa.Array]:  # fmt: skip
+    """The values of some cells by row; null where a row has none, or where it is not of its form.
 
-    int64 for integers, utf8 for text and digits, binary for all else. ``data`` has PAD_BYTES behind
-    the last contents.
+    found: places and counts, see ``ber_kernels``. cells, rows, forms: of each column its cell, the
+    rows of its table and what its contents are: int64 for integers, utf8 for text and digits,
+    binary for all else. ``data`` has PAD_BYTES behind the last contents. All columns lie in one
+    piece of memory, which lives as long as any of them.
     """
-    count = len(size)
-    valid = np.zeros((count + 7) // 8, np.uint8)
-    if form is Form.INTEGER:
-        values = np.empty(count, np.int64)
-        kernels.read_integers(data, begin, size, values, valid)
-        return _array(pa.int64(), count, valid, values)
-    room = int(np.maximum(size, 0).sum(dtype=np.int64))
-    offsets = np.empty(count + 1, np.int32)
-    if form in (Form.DIGITS, Form.SWAPPED, Form.ADDRESS):
-        text = np.empty(2 * room, np.uint8)
-        skip, is_swapped = int(form is Form.ADDRESS), form is not Form.DIGITS
-        kernels.unpack_digits(data, begin, size, skip, is_swapped, offsets, text, valid)
-        return _array(pa.string(), count, valid, offsets, text)
-    text = np.empty(room + PAD_BYTES, np.uint8)
-    kernels.copy_bytes(data, begin, size, offsets, text, valid)
-    if form is not Form.TEXT:
-        return _array(pa.binary(), count, valid, offsets, text)
-    if (text[:room] >= 0x80).any():
-        found = _array(pa.binary(), count, valid, offsets, text)
-        is_bad = pa.array(_beyond_ascii(offsets, text[:room]))
-        return pc.if_else(is_bad, pa.scalar(None, pa.binary()), found).cast(pa.string())
-    return _array(pa.string(), count, valid, offsets, text)
+    places, counts = found
+    about = np.zeros((len(cells), kernels.TEXT_AT + 1), np.int64)
+    about[:, kernels.CELL], about[:, kernels.ROWS] = cells, rows
+    about[:, kernels.FORM] = [_CODES[form] for form in forms]
+    is_number = about[:, kernels.FORM] == kernels.INTEGER
+    is_packed = np.isin(about[:, kernels.FORM], _PACKED)
+    sums = places[cells, counts[cells], PLACE_SUM].astype(np.int64) << is_packed
+    sizes = np.zeros((len(cells), 3), np.int64)
+    sizes[:, 0] = rows + 7 >> 3
+    sizes[:, 1] = np.where(is_number, 8 * rows, 4 * (rows + 1))
+    sizes[:, 2] = np.where(is_number, 0, sums + kernels.COPIED_BYTES)
+    ends = np.cumsum(sizes + _ALIGNED - 1 & -_ALIGNED).reshape(sizes.shape)
+    starts = np.concatenate(([0], ends.ravel()[:-1])).reshape(sizes.shape)
+    about[:, [kernels.BITS_AT, kernels.VALUES_AT, kernels.TEXT_AT]] = starts
+    about[:, kernels.VALUES_AT] //= np.where(is_number, 8, 4)
+    out = np.empty(int(ends.max(initial=0)), np.uint8)
+    nulls = np.zeros(len(cells), np.int64)
+    parts = kernels.Columns(about, nulls, out, out.view(np.int32), out.view(np.int64))
+    with np.errstate(over="ignore"):
+        kernels.read_columns(data, places, counts, parts)
+    memory = pa.py_buffer(out)
+    rows_of, starts_of, sizes_of = rows.tolist(), starts.tolist(), sizes.tolist()
+    return [
+        _array(memory, form, *one)
+        for form, one in zip(forms, zip(rows_of, nulls.tolist(), starts_of, sizes_of), strict=True)
+    ]
 
 
-def _array(kind: pa.DataType, count: int, *parts: np.ndarray) -> pa.Array:
-    """The parts of a column as Arrow has them: bits of what is valid, and so on."""
-    return pa.Array.from_buffers(kind, count, [pa.py_buffer(part) for part in parts])
-
-
-def _beyond_ascii(offsets: np.ndarray, text: np.ndarray) -> np.ndarray:
-    """Rows with a byte that is none of ISO 646."""
-    sums = np.concatenate(([0], np.cumsum(text >= 0x80)))
-    found: np.ndarray = sums[offsets[1:]] > sums[offsets[:-1]]
-    return found
+def _array(
+    memory: pa.Buffer, form: Form, rows: int, nulls: int, starts: list[int], sizes: list[int]
+) -> pa.Array:
+    """One column: bits of what is valid (none where all is), values or offsets, text."""
+    parts = [memory.slice(start, size) for start, size in zip(starts, sizes, strict=True)]
+    if nulls == 0:
+        parts[0] = None
+    kind = _TYPES.get(form, pa.string())
+    return pa.Array.from_buffers(kind, rows, parts[: 2 + (form is not Form.INTEGER)], nulls)
 
 
 def in_words(contents: bytes, words: Sequence[str]) -> str:
     """One value for people: ``19902``, ``'EUR'``, ``2026-11-22 04:00:05 +08:00``, ``0x1234``."""
     form = form_of(words)
-    size = np.array([len(contents)], np.int32)
     raw = np.frombuffer(contents + bytes(PAD_BYTES), np.uint8)
     if form is Form.TIME and len(contents) == _TIME_BYTES:
         return _time(contents)
@@ -106,7 +122,8 @@ def in_words(contents: bytes, words: Sequence[str]) -> str:
         return ".".join(map(str, contents))
     if form in (Form.TIME, Form.BYTES):
         return f"0x{contents.hex()}" if contents else "(empty)"
-    value = column(raw, np.zeros(1, np.int32), size, form)[0].as_py()
+    found = np.array([[[-1, 0, 0], [0, 0, len(contents)]]], np.int32), np.ones(1, np.int32)
+    value = columns(raw, found, np.zeros(1, np.int64), np.ones(1, np.int64), [form])[0][0].as_py()
     if value is None:
         return f"0x{contents.hex()} (not {form.value})" if contents else "(empty)"
     if form is not Form.TEXT:

@@ -70,19 +70,33 @@ class Block:
 
     def fields(self) -> tuple[int, ...]:
         """The fields that occur in the block."""
-        return tuple(np.flatnonzero(self.walk.is_seen[: len(self.schema.fields)]).tolist())
+        return tuple(np.flatnonzero(self.walk.counts[: len(self.schema.fields)]).tolist())
 
     def places(self, field: int) -> tuple[np.ndarray, np.ndarray]:
         """int32, by row of the field's table: where its contents begin, and their length or -1."""
-        count = self.rows(self.schema.fields[field].table)
-        if not self.walk.is_seen[field]:
-            return np.zeros(count, np.int32), np.full(count, k.ABSENT, np.int32)
-        return self.found.begin[field, :count], self.found.size[field, :count]
+        return self.found_in(field, self.rows(self.schema.fields[field].table))
+
+    def found_in(self, cell: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
+        """The same of a cell, a field's or a group's that is empty, for so many rows."""
+        begin, size = np.zeros(rows, np.int32), np.full(rows, k.ABSENT, np.int32)
+        places = self.found.places[cell, : self.walk.counts[cell] + 1]
+        begin[places[1:, k.PLACE_ROW]] = places[1:, k.PLACE_BEGIN]
+        size[places[1:, k.PLACE_ROW]] = np.diff(places[:, k.PLACE_SUM])
+        return begin, size
+
+    def columns(self, fields: Sequence[int] = ()) -> dict[int, pa.Array]:
+        """Values by row of the fields' tables, null where there is none: of these fields, or of
+        all that occur."""
+        chosen = np.array(fields or self.fields(), np.int64)
+        rows = self.walk.tables[self.schema.grammar.owner[chosen]] + 1
+        forms = [asn_values.form_of(self.schema.fields[field].words) for field in chosen]
+        found = self.found.places, self.walk.counts
+        read = asn_values.columns(self.data, found, chosen, rows, forms)
+        return dict(zip(chosen.tolist(), read, strict=True))
 
     def column(self, field: int) -> pa.Array:
-        """The field's values by row of its table; null where there is none."""
-        form = asn_values.form_of(self.schema.fields[field].words)
-        return asn_values.column(self.data, *self.places(field), form)
+        """The values of one field."""
+        return self.columns((field,))[field]
 
 
 def blocks(
@@ -107,14 +121,14 @@ def blocks(
     while why == k.FULL:
         walk.tables[:] = -1
         walk.tables[0] = 0
-        walk.is_seen[:] = 0
+        walk.counts[:] = 0
         why = k.walk_on(raw, schema.grammar, walk, found)
         if why == k.BROKEN:
             _end_open_record(walk, found)
         if not fresh:
             yield Block(schema, raw, walk, found)
             continue
-        kept = walk._replace(tables=walk.tables.copy(), is_seen=walk.is_seen.copy())
+        kept = walk._replace(tables=walk.tables.copy(), counts=walk.counts.copy())
         yield Block(schema, raw, kept, found)
         found = _room(schema, rows)
     if why == k.BROKEN:
@@ -137,7 +151,7 @@ def _start(schema: Schema, regions: np.ndarray) -> k.Walk:
         regions=regions,
         levels=np.zeros((k.DEPTH_MAX, k.LEVEL_COUNT), np.int64),
         tables=np.zeros(len(schema.tables), np.int64),
-        is_seen=np.zeros(schema.cells, np.int8),
+        counts=np.zeros(schema.cells, np.int32),
     )
     walk.state[[k.OPEN_RECORD, k.RECORD_DEPTH]] = -1
     walk.state[k.RECORD_TABLE] = schema.record
@@ -148,11 +162,10 @@ def _start(schema: Schema, regions: np.ndarray) -> k.Walk:
 
 def _room(schema: Schema, rows: int) -> k.Found:
     """Memory that is only taken where it is written."""
-    width = rows + SPARE_ROWS
-    cells = (schema.cells, width)
+    places = np.empty((schema.cells, rows + 1 + SPARE_ROWS, 3), np.int32)
+    places[:, 0] = (-1, 0, 0)
     return k.Found(
-        begin=np.empty(cells, np.int32),
-        size=np.empty(cells, np.int32),
+        places=places,
         parents=np.empty((3, len(schema.tables), rows), np.int32),
         records=np.empty((5, rows), np.int64),
     )

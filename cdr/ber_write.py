@@ -64,27 +64,28 @@ def encode(schema: Schema, source: Source) -> np.ndarray:
 
 def of_block(block: Block) -> Source:
     """What was read. Raises ValueError for records with a fault: they were not read whole."""
-    schema, found = block.schema, block.found
-    records = block.records
+    schema, records, rows = block.schema, block.records, block.walk.tables + 1
     if records.fault.any():
         raise ValueError(f"{int((records.fault != 0).sum())} records have a fault")
-    is_seen = block.walk.is_seen.copy()
+    is_seen = (block.walk.counts > 0).astype(np.int8)
+    begin, size = np.empty((2, schema.cells, int(rows.max())), np.int32)
+    for cell in np.flatnonzero(is_seen):
+        begin[cell], size[cell] = block.found_in(int(cell), begin.shape[1])
     for entry in schema.rows[schema.record].values():
         if entry.kind != k.RECORD:
             continue
         cell = len(schema.fields) + entry.group
         chosen = np.flatnonzero(records.kind == entry.target)
-        found.size[cell, :] = k.ABSENT
-        found.size[cell, chosen] = 0
+        size[cell] = k.ABSENT
+        size[cell, chosen] = 0
         is_seen[cell] = len(chosen) > 0
         if not schema.nodes[entry.target]:  # kept whole, as nothing of it was read
             for row in chosen:
-                begin, end = int(records.at[row]), int(records.at[row] + records.size[row])
-                head = block.data[begin : begin + k.PAD_BYTES].tobytes()
-                inside = begin + ber_tree.header(head, 0, ber_tree.ANY_SIZE)[2]
-                found.begin[cell, row], found.size[cell, row] = inside, end - inside
-    rows = block.walk.tables + 1
-    return Source(w.Content(block.data, found.begin, found.size, found.parents, rows), is_seen)
+                at, end = int(records.at[row]), int(records.at[row] + records.size[row])
+                head = block.data[at : at + k.PAD_BYTES].tobytes()
+                inside = at + ber_tree.header(head, 0, ber_tree.ANY_SIZE)[2]
+                begin[cell, row], size[cell, row] = inside, end - inside
+    return Source(w.Content(block.data, begin, size, block.found.parents, rows), is_seen)
 
 
 def tag_bytes(key: int, is_group: bool) -> bytes:

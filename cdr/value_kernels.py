@@ -1,87 +1,257 @@
-"""Contents of BER fields as columns: integers, packed digits and bytes, one column at a time.
+"""Contents of BER fields as columns: integers, packed digits, text and bytes, all of a block at once.
 
-begin, size: int32, where the contents of each row lie (``ber_kernels.Found``); size below zero: the
-row has no such field. No value is written for such a row but zero or an empty text. valid: uint8,
-zero before, a bit for each row as Arrow has them: set where there is a value.
+A column has a bit for each row that has a value, then eight bytes a row (integers) or offsets and
+text; all columns of a call lie in one piece of memory. Rows without a value have zero or an empty
+text.
 
-``data`` has PAD_BYTES behind the last contents, and so has the text that is written: a few bytes
-too many are moved at once, rather than one after the other as many as there are.
+``data`` has PAD_BYTES behind the last contents, and so has each column's text: a few bytes too many
+are moved at once, rather than one after the other as many as there are.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from cdr.ber_kernels import PAD_BYTES
-from tollbook.jit import kernel
+from cdr.ber_kernels import PLACE_BEGIN, PLACE_ROW, PLACE_SUM
+from cdr.bytes_kernels import (
+    ALL_ONES, EACH, HIGH_BIT, LOW_NIBBLE, NO_BITS, PAIRS, QUADS, S1, S2, S3, S4, S8, S16, S24,
+    S56, SIXES, ZEROS, U, load8, store8,
+)  # fmt: skip
+from cdr.spec_kernels import Int, Word
+from tollbook.jit import inner, kernel
 
 INTEGER_BYTES_MAX = 8
-LOW_NIBBLE, DIGIT_ZERO = 0x0F, 48
+COPIED_BYTES = 16  # of each text at once
+DIGIT_ZERO = 48
 # Nibbles of packed digits: ten digits, then what TS 29.002 (TBCD-STRING) names, then the filler.
 DIGITS = np.frombuffer(b"0123456789*#abc\0", np.uint8)
 FILLER = 15
+CHUNK_BYTES, CHUNK_DIGITS = 4, 8
+HALVES = U(0x0F0F0F0F)
+ABOVE_NINE = U(0x1010101010101010)
+
+# What a column is made of, as ``asn_values.Form``.
+INTEGER, TEXT, DIGITS_HIGH, DIGITS_LOW, ADDRESS, BYTES = range(6)
+# What is known of a column: its cell, form and rows; where its bits (in bytes), its values or
+# offsets (in units of their own) and its text (in bytes) begin.
+CELL, FORM, ROWS, BITS_AT, VALUES_AT, TEXT_AT = range(6)
+
+
+class Columns(NamedTuple):
+    """Columns and their memory. about: int64 [column, CELL .. TEXT_AT]. nulls: int64, by column,
+    how many rows have no value. out, offsets, integers: the same memory as uint8, int32, int64."""
+
+    about: np.ndarray
+    nulls: np.ndarray
+    out: np.ndarray
+    offsets: np.ndarray
+    integers: np.ndarray
 
 
 @kernel
-def read_integers(
-    data: np.ndarray, begin: np.ndarray, size: np.ndarray, values: np.ndarray, valid: np.ndarray
+def read_columns(
+    data: np.ndarray, places: np.ndarray, counts: np.ndarray, columns: Columns
 ) -> None:
-    """Two's complement, most significant byte first; valid where 1 to 8 bytes were there."""
-    for row in range(len(values)):
-        value, count = np.int64(0), np.int64(size[row])
-        if 0 < count <= INTEGER_BYTES_MAX:
-            at = begin[row]
-            value = np.int64(np.int8(data[at]))
-            for i in range(1, INTEGER_BYTES_MAX):
-                value = value << 8 | np.int64(data[at + i])
-            value >>= 8 * (INTEGER_BYTES_MAX - count)
-            valid[row >> 3] |= 1 << (row & 7)
-        values[row] = value
+    """All ``columns``. places, counts: see ``ber_kernels``."""
+    out, nulls = columns.out, columns.nulls
+    for number in range(len(columns.about)):
+        about = columns.about[number]
+        form, rows, begin = about[FORM], about[ROWS], about[BITS_AT]
+        own = places[about[CELL], : counts[about[CELL]] + 1]
+        nulls[number] = rows + 1 - len(own)
+        out[begin : begin + (rows + 7 >> 3)] = 0xFF if nulls[number] == 0 else 0
+        if form == INTEGER:
+            nulls[number] += read_integers(data, own, about, columns.integers, out)
+        elif form in (TEXT, BYTES):
+            end = copy_texts(data, own, about, columns.offsets, out)
+            if form == TEXT and has_high(out, about[TEXT_AT], end):
+                nulls[number] += copy_ascii(data, own, about, columns.offsets, out)
+        else:
+            unpack_all(data, own, about, columns.offsets, out)
 
 
-@kernel
-def unpack_digits(
-    data: np.ndarray, begin: np.ndarray, size: np.ndarray, skip: int, is_swapped: bool,
-    offsets: np.ndarray, text: np.ndarray, valid: np.ndarray,
-) -> None:  # fmt: skip
-    """Two digits a byte up to the filler; the first in the high half, or (is_swapped) the low one.
-
-    skip: bytes before the digits (the kind of number). offsets: int32, rows + 1; text has room for
-    two bytes for each byte of contents.
-    """
-    to = np.int64(0)
-    shift_first = 0 if is_swapped else 4
-    offsets[0] = 0
-    for row in range(len(size)):
-        if size[row] >= 0:
-            valid[row >> 3] |= 1 << (row & 7)
-            for at in range(begin[row] + skip, begin[row] + size[row]):
-                pair = np.int64(data[at])
-                first = pair >> shift_first & LOW_NIBBLE
-                second = pair >> (4 - shift_first) & LOW_NIBBLE
-                text[to], text[to + 1] = DIGITS[first], DIGITS[second]
-                if first == FILLER or second == FILLER:
-                    to += first != FILLER
-                    break
-                to += 2
-        offsets[row + 1] = to
+@inner
+def mark(out: np.ndarray, begin: Int, row: Int) -> None:
+    """Sets the bit of a row."""
+    out[U(begin + (row >> 3))] |= np.uint8(1 << (row & 7))
 
 
-@kernel
-def copy_bytes(
-    data: np.ndarray, begin: np.ndarray, size: np.ndarray, offsets: np.ndarray, text: np.ndarray,
-    valid: np.ndarray,
-) -> None:  # fmt: skip
-    """Contents as they are. offsets: int32, rows + 1; text has room for all of them."""
-    to = np.int64(0)
-    offsets[0] = 0
-    for row in range(len(size)):
-        count, at = np.int64(size[row]), np.int64(begin[row])
-        if count >= 0:
-            valid[row >> 3] |= 1 << (row & 7)
-            for i in range(PAD_BYTES):
-                text[to + i] = data[at + i]
-            for i in range(PAD_BYTES, count):
-                text[to + i] = data[at + i]
-            to += count
-        offsets[row + 1] = to
+@inner
+def unmark(out: np.ndarray, begin: Int, row: Int) -> None:
+    """Clears the bit of a row."""
+    out[begin + (row >> 3)] &= np.uint8(0xFF ^ 1 << (row & 7))
+
+
+@inner
+def fill_offsets(offsets: np.ndarray, begin: Int, rows: Int) -> None:
+    """Rows without a text end where the text before them ends; their offsets are zero before."""
+    upto = np.int32(0)
+    for row in range(begin, begin + rows + 1):
+        upto = max(upto, offsets[U(row)])
+        offsets[U(row)] = upto
+
+
+@inner
+def read_integers(
+    data: np.ndarray, own: np.ndarray, about: np.ndarray, integers: np.ndarray, out: np.ndarray
+) -> Int:
+    """Two's complement, most significant byte first; how many are not of 1 to 8 bytes."""
+    bad, rows, bits, begin = np.int64(0), about[ROWS], about[BITS_AT], about[VALUES_AT]
+    is_sparse = len(own) <= rows
+    if is_sparse:
+        integers[begin : begin + rows] = 0
+    upto = np.int64(0)
+    for place in range(1, len(own)):
+        row, at = np.int64(own[U(place), U(PLACE_ROW)]), own[U(place), U(PLACE_BEGIN)]
+        count, upto = own[U(place), U(PLACE_SUM)] - upto, np.int64(own[U(place), U(PLACE_SUM)])
+        if is_sparse:
+            mark(out, bits, row)
+        value = np.int64(np.int8(data[U(at)]))
+        for i in range(1, INTEGER_BYTES_MAX):
+            value = value << 8 | np.int64(data[U(at + i)])
+        if count < 1 or count > INTEGER_BYTES_MAX:
+            value, count, bad = np.int64(0), np.int64(INTEGER_BYTES_MAX), bad + 1
+            unmark(out, bits, row)
+        integers[U(begin + row)] = value >> 8 * (INTEGER_BYTES_MAX - count)
+    return bad
+
+
+@inner
+def copy_texts(
+    data: np.ndarray, own: np.ndarray, about: np.ndarray, offsets: np.ndarray, out: np.ndarray
+) -> Int:
+    """Contents as they are; the place behind the last one."""
+    rows, bits, first, begin = about[ROWS], about[BITS_AT], about[VALUES_AT], about[TEXT_AT]
+    is_sparse = len(own) <= rows
+    offsets[first : first + rows + 1] = 0
+    upto = np.int64(0)
+    for place in range(1, len(own)):
+        row, at = np.int64(own[U(place), U(PLACE_ROW)]), np.int64(own[U(place), U(PLACE_BEGIN)])
+        to, upto = begin + upto, np.int64(own[U(place), U(PLACE_SUM)])
+        if is_sparse:
+            mark(out, bits, row)
+        offsets[U(first + row + 1)] = upto
+        store8(out, to, load8(data, at))
+        store8(out, to + 8, load8(data, at + 8))
+        done = COPIED_BYTES
+        while to + done < begin + upto:
+            store8(out, to + done, load8(data, at + done))
+            done += 8
+    if is_sparse:
+        fill_offsets(offsets, first, rows)
+    return begin + upto
+
+
+@inner
+def has_high(out: np.ndarray, begin: Int, end: Int) -> bool:
+    """Whether a byte is none of ISO 646."""
+    found = NO_BITS
+    at = begin
+    while at + 8 <= end:
+        found |= load8(out, at)
+        at += 8
+    for i in range(at, end):
+        found |= U(out[i])
+    return bool(found & HIGH_BIT != NO_BITS)
+
+
+@inner
+def copy_ascii(
+    data: np.ndarray, own: np.ndarray, about: np.ndarray, offsets: np.ndarray, out: np.ndarray
+) -> Int:
+    """Copies texts again without those that are none of ISO 646; how many they are."""
+    rows, bits, first, begin = about[ROWS], about[BITS_AT], about[VALUES_AT], about[TEXT_AT]
+    bad, to, upto = np.int64(0), np.int64(0), np.int64(0)
+    offsets[first : first + rows + 1] = 0
+    for place in range(1, len(own)):
+        row, at = np.int64(own[place, PLACE_ROW]), np.int64(own[place, PLACE_BEGIN])
+        count, upto = own[place, PLACE_SUM] - upto, np.int64(own[place, PLACE_SUM])
+        if has_high(data, at, at + count):
+            bad += 1
+            unmark(out, bits, row)
+            continue
+        for i in range(count):
+            out[begin + to + i] = data[at + i]
+        to += count
+        offsets[first + row + 1] = to
+    fill_offsets(offsets, first, rows)
+    return bad
+
+
+@inner
+def unpack_all(
+    data: np.ndarray, own: np.ndarray, about: np.ndarray, offsets: np.ndarray, out: np.ndarray
+) -> None:
+    """Two digits a byte up to the filler; of an address without its first byte."""
+    rows, bits, first, begin = about[ROWS], about[BITS_AT], about[VALUES_AT], about[TEXT_AT]
+    is_sparse, is_high = len(own) <= rows, about[FORM] == DIGITS_HIGH
+    skip = np.int64(about[FORM] == ADDRESS)
+    offsets[first : first + rows + 1] = 0
+    to, upto = begin, np.int64(0)
+    for place in range(1, len(own)):
+        row, at = np.int64(own[U(place), U(PLACE_ROW)]), np.int64(own[U(place), U(PLACE_BEGIN)])
+        end, upto = at + own[U(place), U(PLACE_SUM)] - upto, np.int64(own[U(place), U(PLACE_SUM)])
+        if is_sparse:
+            mark(out, bits, row)
+        to = unpack(data, at + skip, end, is_high, out, to)
+        offsets[U(first + row + 1)] = to - begin
+    if is_sparse:
+        fill_offsets(offsets, first, rows)
+
+
+@inner
+def unpack(data: np.ndarray, at: Int, end: Int, is_high: bool, out: np.ndarray, to: Int) -> Int:
+    """The digits of contents, eight at a time; the place behind the last one written."""
+    while at < end:
+        here = U(at)
+        word = (
+            U(data[here]) | U(data[here + S1]) << S8 | U(data[here + S2]) << S16
+            | U(data[here + S3]) << S24
+        )  # fmt: skip
+        if is_high:
+            word = (word & HALVES) << S4 | word >> S4 & HALVES
+        word = spread(word)
+        # A digit behind the last one ends the number as the filler does.
+        others = word + SIXES & ABOVE_NINE
+        if end - at < CHUNK_BYTES:
+            others |= ABOVE_NINE & ALL_ONES << U(16 * (end - at))
+        lowest = (others & (NO_BITS - others)) >> S4
+        count = np.int64((lowest - S1 & EACH) * EACH >> S56) if others != NO_BITS else CHUNK_DIGITS
+        store8(out, to, word | ZEROS)
+        to += count
+        if count < CHUNK_DIGITS and count < 2 * (end - at):
+            sign = np.int64(word >> U(8 * count) & U(FILLER))
+            if sign == FILLER:
+                return to
+            return unpack_signs(data, at, end, is_high, out, to - count)
+        at += CHUNK_BYTES
+    return to
+
+
+@inner
+def spread(word: Word) -> Word:
+    """Eight nibbles, the lowest first, as eight bytes."""
+    word = (word | word << S16) & QUADS
+    word = (word | word << S8) & PAIRS
+    return (word | word << S4) & LOW_NIBBLE
+
+
+@inner
+def unpack_signs(
+    data: np.ndarray, at: Int, end: Int, is_high: bool, out: np.ndarray, to: Int
+) -> Int:
+    """The same one by one, for signs that are no digits."""
+    for here in range(at, end):
+        pair = np.int64(data[here])
+        one, two = (pair >> 4, pair & FILLER) if is_high else (pair & FILLER, pair >> 4)
+        if one == FILLER:
+            break
+        out[to] = DIGITS[one]
+        to += 1
+        if two == FILLER:
+            break
+        out[to] = DIGITS[two]
+        to += 1
+    return to
