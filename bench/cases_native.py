@@ -73,7 +73,7 @@ def decode(one: Made, name: str) -> int:
     """Every column of every table; returns how many values there are."""
     count = 0
     for block in ber.blocks(one.data, FORMATS[name].schema, name):
-        count += sum(len(block.column(field)) for field in block.fields())
+        count += sum(map(len, block.columns().values()))
     return count
 
 
@@ -83,7 +83,7 @@ def sums(data: bytes, form: Schema, summed: dict[str, str]) -> dict[str, int]:
     for block in ber.blocks(data, form, "made"):
         assert not block.records.fault.any()
         found["records"] += block.rows(form.record)
-        columns = {field: block.column(field) for field in block.fields()}
+        columns = block.columns()
         named = {(form.tables[form.fields[n].table], form.fields[n].path): n for n in columns}
         for (table, path), number in named.items():
             for end, what in summed.items():

@@ -218,7 +218,8 @@ class _Builder:
                     cell[begin + key - low] = len(self.fields) + one.group
         owner = [one.table for one in (*self.fields, *self.groups)]
         return k.Grammar(
-            np.stack([first - lows, lows, highs], 1).astype(np.int64), entry, cell, np.array(owner, np.int32), self.table(self.record), int(is_filled),
+            np.stack([first - lows, lows, highs], 1).astype(np.int64), entry, cell,
+            np.array(owner, np.int32), self.table(self.record), int(is_filled),
         )  # fmt: skip
 
 

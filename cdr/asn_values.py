@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from cdr import value_kernels as kernels
-from cdr.ber_kernels import PAD_BYTES, PLACE_SUM
+from cdr.ber_kernels import PAD_BYTES, PLACE_ROW, PLACE_SUM
 
 
 class Form(Enum):
@@ -46,6 +46,7 @@ _CODES: Final = {
 }  # fmt: skip
 _PACKED: Final = (kernels.DIGITS_HIGH, kernels.DIGITS_LOW, kernels.ADDRESS)
 _TYPES: Final = {Form.INTEGER: pa.int64(), Form.TIME: pa.binary(), Form.BYTES: pa.binary()}
+_TEXT_BYTES_MAX: Final = 2**30 - 1  # of contents: digits are twice as many
 _ALIGNED: Final = 64  # what Arrow wants parts of columns to begin at
 _TIME_BYTES: Final = 9
 _ADDRESS_V4: Final = "IPBinV4Address"
@@ -63,42 +64,54 @@ def form_of(words: tuple[str, ...]) -> Form:
 
 
 def columns(
-    data: np.ndarray, found: tuple[np.ndarray, np.ndarray], cells: np.ndarray, rows: np.ndarray,
+    data: np.ndarray, places: np.ndarray, spans: np.ndarray, rows: np.ndarray,
     forms: Sequence[Form],
 ) -> list[pa.Array]:  # fmt: skip
     """The values of some cells by row; null where a row has none, or where it is not of its form.
 
-    found: places and counts, see ``ber_kernels``. cells, rows, forms: of each column its cell, the
-    rows of its table and what its contents are: int64 for integers, utf8 for text and digits,
-    binary for all else. ``data`` has PAD_BYTES behind the last contents. All columns lie in one
-    piece of memory, which lives as long as any of them.
+    places: see ``ber_kernels.Found``. spans, rows, forms: of each column its first and last place
+    (int64 [2, column]), the rows of its table and what its contents are: int64 for integers, utf8
+    for text and digits, binary for all else. One of more than 1 GiB has no values, as Arrow's
+    offsets are int32. ``data`` has PAD_BYTES behind the last contents. All columns lie in one piece
+    of memory, which lives as long as any of them.
     """
-    places, counts = found
-    about = np.zeros((len(cells), kernels.TEXT_AT + 1), np.int64)
-    about[:, kernels.CELL], about[:, kernels.ROWS] = cells, rows
+    about = np.zeros((len(rows), kernels.TEXT_AT + 1), np.int64)
+    first, last = spans
+    last = np.where(places[last, PLACE_SUM] > _TEXT_BYTES_MAX, first, last)
+    about[:, kernels.FIRST], about[:, kernels.LAST], about[:, kernels.ROWS] = first, last, rows
     about[:, kernels.FORM] = [_CODES[form] for form in forms]
     is_number = about[:, kernels.FORM] == kernels.INTEGER
     is_packed = np.isin(about[:, kernels.FORM], _PACKED)
-    sums = places[cells, counts[cells], PLACE_SUM].astype(np.int64) << is_packed
-    sizes = np.zeros((len(cells), 3), np.int64)
+    sums = places[last, PLACE_SUM].astype(np.int64) << is_packed
+    sizes = np.zeros((len(rows), 3), np.int64)
     sizes[:, 0] = rows + 7 >> 3
     sizes[:, 1] = np.where(is_number, 8 * rows, 4 * (rows + 1))
     sizes[:, 2] = np.where(is_number, 0, sums + kernels.COPIED_BYTES)
-    ends = np.cumsum(sizes + _ALIGNED - 1 & -_ALIGNED).reshape(sizes.shape)
-    starts = np.concatenate(([0], ends.ravel()[:-1])).reshape(sizes.shape)
+    room = sizes + _ALIGNED - 1 & -_ALIGNED
+    starts = np.cumsum(room).reshape(room.shape) - room
     about[:, [kernels.BITS_AT, kernels.VALUES_AT, kernels.TEXT_AT]] = starts
     about[:, kernels.VALUES_AT] //= np.where(is_number, 8, 4)
-    out = np.empty(int(ends.max(initial=0)), np.uint8)
-    nulls = np.zeros(len(cells), np.int64)
+    out = np.empty(int(room.sum()), np.uint8)
+    nulls = np.zeros(len(rows), np.int64)
     parts = kernels.Columns(about, nulls, out, out.view(np.int32), out.view(np.int64))
     with np.errstate(over="ignore"):
-        kernels.read_columns(data, places, counts, parts)
+        kernels.read_columns(data, places, parts)
     memory = pa.py_buffer(out)
-    rows_of, starts_of, sizes_of = rows.tolist(), starts.tolist(), sizes.tolist()
-    return [
-        _array(memory, form, *one)
-        for form, one in zip(forms, zip(rows_of, nulls.tolist(), starts_of, sizes_of), strict=True)
-    ]
+    each = (rows.tolist(), nulls.tolist(), starts.tolist(), sizes.tolist())
+    return [_array(memory, *one) for one in zip(forms, *each, strict=True)]
+
+
+def column(data: np.ndarray, begin: np.ndarray, size: np.ndarray, form: Form) -> pa.Array:
+    """One column: contents of each row from ``begin``, ``size`` bytes, below zero for none."""
+    there = np.flatnonzero(size >= 0)
+    upto = np.cumsum(size[there], dtype=np.int64)
+    if len(there) and upto[-1] > _TEXT_BYTES_MAX:
+        return pa.nulls(len(size), _TYPES.get(form, pa.string()))
+    places = np.zeros((len(there) + 1, 3), np.int32)
+    places[0, PLACE_ROW] = -1
+    places[1:] = np.stack([there, begin[there], upto], 1)
+    spans, data = np.array([[0], [len(there)]]), np.require(data, requirements="W")
+    return columns(data, places, spans, np.array([len(size)]), [form])[0]
 
 
 def _array(
@@ -122,8 +135,8 @@ def in_words(contents: bytes, words: Sequence[str]) -> str:
         return ".".join(map(str, contents))
     if form in (Form.TIME, Form.BYTES):
         return f"0x{contents.hex()}" if contents else "(empty)"
-    found = np.array([[[-1, 0, 0], [0, 0, len(contents)]]], np.int32), np.ones(1, np.int32)
-    value = columns(raw, found, np.zeros(1, np.int64), np.ones(1, np.int64), [form])[0][0].as_py()
+    size = np.array([len(contents)], np.int32)
+    value = column(raw, np.zeros(1, np.int32), size, form)[0].as_py()
     if value is None:
         return f"0x{contents.hex()} (not {form.value})" if contents else "(empty)"
     if form is not Form.TEXT:

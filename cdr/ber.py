@@ -20,8 +20,6 @@ from cdr.asn_grammar import Schema
 from tollbook.errors import BrokenFile
 
 ROWS: Final = 65_536  # of each table in a block
-# Fields lie apart by no power of two, or the cells of one row would push each other out of caches.
-SPARE_ROWS: Final = 272
 FILE_BYTES_MAX: Final = 2**31 - 2**16  # places in a file are int32
 
 
@@ -70,7 +68,8 @@ class Block:
 
     def fields(self) -> tuple[int, ...]:
         """The fields that occur in the block."""
-        return tuple(np.flatnonzero(self.walk.counts[: len(self.schema.fields)]).tolist())
+        fields = slice(len(self.schema.fields))
+        return tuple(np.flatnonzero(self.walk.last[fields] > self.walk.first[fields]).tolist())
 
     def places(self, field: int) -> tuple[np.ndarray, np.ndarray]:
         """int32, by row of the field's table: where its contents begin, and their length or -1."""
@@ -79,19 +78,19 @@ class Block:
     def found_in(self, cell: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
         """The same of a cell, a field's or a group's that is empty, for so many rows."""
         begin, size = np.zeros(rows, np.int32), np.full(rows, k.ABSENT, np.int32)
-        places = self.found.places[cell, : self.walk.counts[cell] + 1]
+        places = self.found.places[self.walk.first[cell] : self.walk.last[cell] + 1]
         begin[places[1:, k.PLACE_ROW]] = places[1:, k.PLACE_BEGIN]
         size[places[1:, k.PLACE_ROW]] = np.diff(places[:, k.PLACE_SUM])
         return begin, size
 
-    def columns(self, fields: Sequence[int] = ()) -> dict[int, pa.Array]:
-        """Values by row of the fields' tables, null where there is none: of these fields, or of
-        all that occur."""
-        chosen = np.array(fields or self.fields(), np.int64)
+    def columns(self, fields: Sequence[int] | None = None) -> dict[int, pa.Array]:
+        """Values by row of the fields' tables, null where there is none: of these fields, or
+        (None) of all that occur."""
+        chosen = np.array(self.fields() if fields is None else fields, np.int64)
         rows = self.walk.tables[self.schema.grammar.owner[chosen]] + 1
         forms = [asn_values.form_of(self.schema.fields[field].words) for field in chosen]
-        found = self.found.places, self.walk.counts
-        read = asn_values.columns(self.data, found, chosen, rows, forms)
+        spans = np.stack([self.walk.first[chosen], self.walk.last[chosen]])
+        read = asn_values.columns(self.data, self.found.places, spans, rows, forms)
         return dict(zip(chosen.tolist(), read, strict=True))
 
     def column(self, field: int) -> pa.Array:
@@ -121,14 +120,17 @@ def blocks(
     while why == k.FULL:
         walk.tables[:] = -1
         walk.tables[0] = 0
-        walk.counts[:] = 0
+        walk.first[:] = 0
+        walk.last[:] = 0
+        walk.state[k.SLOTS] = 0
         why = k.walk_on(raw, schema.grammar, walk, found)
         if why == k.BROKEN:
             _end_open_record(walk, found)
         if not fresh:
             yield Block(schema, raw, walk, found)
             continue
-        kept = walk._replace(tables=walk.tables.copy(), counts=walk.counts.copy())
+        now = (walk.tables.copy(), walk.first.copy(), walk.last.copy())
+        kept = walk._replace(tables=now[0], first=now[1], last=now[2])
         yield Block(schema, raw, kept, found)
         found = _room(schema, rows)
     if why == k.BROKEN:
@@ -151,10 +153,10 @@ def _start(schema: Schema, regions: np.ndarray) -> k.Walk:
         regions=regions,
         levels=np.zeros((k.DEPTH_MAX, k.LEVEL_COUNT), np.int64),
         tables=np.zeros(len(schema.tables), np.int64),
-        counts=np.zeros(schema.cells, np.int32),
+        first=np.zeros(schema.cells, np.int64),
+        last=np.zeros(schema.cells, np.int64),
     )
     walk.state[[k.OPEN_RECORD, k.RECORD_DEPTH]] = -1
-    walk.state[k.RECORD_TABLE] = schema.record
     walk.state[k.AT], walk.levels[0, k.END] = regions[0]
     walk.levels[0, k.NODE] = schema.root
     return walk
@@ -162,8 +164,8 @@ def _start(schema: Schema, regions: np.ndarray) -> k.Walk:
 
 def _room(schema: Schema, rows: int) -> k.Found:
     """Memory that is only taken where it is written."""
-    places = np.empty((schema.cells, rows + 1 + SPARE_ROWS, 3), np.int32)
-    places[:, 0] = (-1, 0, 0)
+    places = np.empty((1 + schema.cells * (rows + k.SPARE_PLACES), 3), np.int32)
+    places[0] = (-1, 0, 0)
     return k.Found(
         places=places,
         parents=np.empty((3, len(schema.tables), rows), np.int32),

@@ -14,15 +14,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cdr import ber_header_kernels as h
 from cdr.spec_kernels import Int
 from tollbook.jit import inlined, inner, kernel
 
 PAD_BYTES = 16
 DEPTH_MAX = 64
-TAG_BYTES_MAX, LENGTH_BYTES_MAX = 5, 4
-CONSTRUCTED, LONG_TAG, TAG_MORE, LENGTH_MORE = 0x20, 0x1F, 0x80, 0x80
 FILLER_HIGH = 0xFF  # besides zero
 ABSENT = -1  # as a size
+# Cells have room for a place of each row, the one that is none, and some: were they apart by a
+# power of two, the places of one row would push each other out of caches.
+SPARE_PLACES = 273
 U = np.uint64  # positions known not to be below zero: numba need not look whether they are
 
 # What an entry of the grammar says about a tag: kind, then the child table, then the target.
@@ -40,7 +42,7 @@ TOO_DEEP, END_MISSING, TOO_MANY, TWICE = range(5, 9)
 OPEN, CLOSE, PASS, KEEP, FILL = range(5)
 
 # Places in Walk.state.
-AT, DEPTH, REGION, FAULT, FAULT_AT, OPEN_RECORD, RECORD_DEPTH, RECORD_TABLE, MOST_ROWS = range(9)
+AT, DEPTH, REGION, FAULT, FAULT_AT, OPEN_RECORD, RECORD_DEPTH, MOST_ROWS, SLOTS = range(9)
 STATE_COUNT = 9
 # Columns of Walk.levels, rows of Found.parents and of Found.records.
 NODE, END, TABLE, LEVEL_ROW, IS_OPEN = range(5)
@@ -52,14 +54,13 @@ RECORD_AT, RECORD_SIZE, RECORD_NODE, RECORD_FAULT, RECORD_FAULT_AT = range(5)
 
 
 class Grammar(NamedTuple):
-    """Nodes with one entry for each tag from ``low`` to ``high`` (tag number * 4 + class).
+    """Nodes with one entry for each tag from LOW to HIGH (tag number * 4 + class).
 
-    Entries of node n begin at ``first[n]``: target << 10 | table << 3 | kind; target is a field or
-    a node; a group has the number of a list of its row, or 0, in place of a table. cell: which one
-    is noted for a group that is there and empty, -1: none. owner: by cell, the table whose rows have
-    it. The last node knows no tag and is the
-    target of all tags that are not known. is_filled: 1 where zeros and 0xFF between the outermost
-    elements mean nothing.
+    The entry of a node's tag is at FIRST + tag: target << 10 | table << 3 | kind; target is a field
+    or a node; a group has the number of a list of its row, or 0, in place of a table. cell: which
+    one is noted for a group that is there and empty, -1: none. owner: by cell, the table whose
+    rows have it. The last node knows no tag and is the target of all tags that are not known.
+    is_filled: 1 where zeros and 0xFF between the outermost elements mean nothing.
     """
 
     nodes: np.ndarray  # int64 [node, 3]
@@ -74,21 +75,23 @@ class Walk(NamedTuple):
     """Where the walk stands; it goes on from here when it is called again.
 
     regions: begin and end of what is walked at the outermost level, one after the other. levels:
-    int64 [level, NODE .. IS_OPEN]. tables: int64, the last row of each table. counts: by cell, how
-    many places it has.
+    int64 [level, NODE .. IS_OPEN]. tables: int64, the last row of each table. first, last: by cell,
+    its places in ``Found.places``; the first is none.
     """
 
     state: np.ndarray  # int64
     regions: np.ndarray  # int64 [region, 2]
     levels: np.ndarray
     tables: np.ndarray
-    counts: np.ndarray  # int32
+    first: np.ndarray  # int64
+    last: np.ndarray  # int64
 
 
 class Found(NamedTuple):
-    """What was found. places: int32 [cell, place, 3], the places of a cell in the order of their
+    """What was found. places: int32 [place, 3], those of a cell together and in the order of their
     rows: the row, where the contents begin, and the bytes of all contents up to the end of these.
-    Each cell's first place is none: row -1 and no bytes. Only rows that have contents have a place.
+    Before them is one that is none: row -1 and no bytes; place 0 is that of all cells without any.
+    Only rows that have contents have a place.
 
     parents: int32 [3, table, row], the row's parent and the record that it belongs to (-1: none);
     the parent's table has the number of the list above it (list << TABLE_BITS | table).
@@ -99,38 +102,6 @@ class Found(NamedTuple):
     places: np.ndarray
     parents: np.ndarray
     records: np.ndarray
-
-
-@inner
-def read_tag(data: np.ndarray, at: Int) -> tuple[Int, Int]:
-    """Tag number * 4 + class, and the place behind it; -1: longer than TAG_BYTES_MAX."""
-    lead = np.int64(data[at])
-    number, behind = lead & LONG_TAG, at + 1
-    if number == LONG_TAG:
-        number, more = np.int64(0), np.int64(TAG_MORE)
-        while more >= TAG_MORE:
-            if behind - at == TAG_BYTES_MAX:
-                return -1, behind
-            more = np.int64(data[behind])
-            number = number << 7 | (more & 0x7F)
-            behind += 1
-    return number << 2 | lead >> 6, behind
-
-
-@inner
-def read_length(data: np.ndarray, at: Int) -> tuple[Int, Int]:
-    """Length, and the place behind it; -1: indefinite, -2: longer than LENGTH_BYTES_MAX."""
-    length = np.int64(data[at])
-    if length < LENGTH_MORE:
-        return length, at + 1
-    count, length = length & 0x7F, np.int64(0)
-    if count == 0:
-        return -1, at + 1
-    if count > LENGTH_BYTES_MAX:
-        return -2, at + 1
-    for i in range(1, count + 1):
-        length = length << 8 | np.int64(data[at + i])
-    return length, at + 1 + count
 
 
 @inner
@@ -158,8 +129,8 @@ def judge(
     return OPEN if is_group else -WRONG_FORM
 
 
-# What is inlined has no branches: with them numba would count references to the arrays, in steps that
-# cost less than such counting.
+# What is inlined takes arrays and has no branches, or the other way round: with both numba would
+# count references to the arrays, which takes longer than the steps themselves.
 @inlined
 def open_row(
     table: Int, row: Int, state: np.ndarray, levels: np.ndarray, tables: np.ndarray,
@@ -209,40 +180,54 @@ def close_record(at: Int, state: np.ndarray, records: np.ndarray) -> None:
 
 
 @inlined
-def last_row(cell: Int, counts: np.ndarray, places: np.ndarray) -> Int:
-    """The last row that has contents in a cell.
-
-    Rows of a table come one after the other, as no list is inside of itself: no row that has some
-    is missed by this.
-    """
-    return places[U(cell), U(counts[U(cell)]), U(PLACE_ROW)]
+def node_of(node: Int, nodes: np.ndarray) -> tuple[Int, Int, Int]:
+    """FIRST, LOW and HIGH of a node."""
+    return nodes[U(node), U(FIRST)], nodes[U(node), U(LOW)], nodes[U(node), U(HIGH)]
 
 
 @inlined
 def keep(
-    cell: Int, row: Int, contents: Int, length: Int, counts: np.ndarray, places: np.ndarray
+    cell: Int, row: Int, contents: Int, length: Int, last: np.ndarray, places: np.ndarray
 ) -> None:
-    """Notes the contents of a cell."""
-    last = np.int64(counts[U(cell)])
-    counts[U(cell)] = last + 1
-    upto = places[U(cell), U(last), U(PLACE_SUM)] + length
-    places[U(cell), U(last + 1), U(PLACE_ROW)] = row
-    places[U(cell), U(last + 1), U(PLACE_BEGIN)] = contents
-    places[U(cell), U(last + 1), U(PLACE_SUM)] = upto
+    """Notes the contents of a cell behind those of the rows before."""
+    place = last[U(cell)]
+    last[U(cell)] = place + 1
+    upto = places[U(place), U(PLACE_SUM)] + length
+    places[U(place + 1), U(PLACE_ROW)] = row
+    places[U(place + 1), U(PLACE_BEGIN)] = contents
+    places[U(place + 1), U(PLACE_SUM)] = upto
 
 
 @inner
-def drop_record(
-    record: Int, grammar: Grammar, tables: np.ndarray, counts: np.ndarray, found: Found
-) -> None:
+def keep_one(
+    cell: Int, row: Int, contents: Int, length: Int, walk: Walk, found: Found
+) -> bool:
+    """Notes contents of any cell; False where the row has some already.
+
+    Rows of a table come one after the other, as no list is inside of itself: the last place tells.
+    """
+    places = found.places
+    if walk.last[cell] == 0:
+        place = 1 + walk.state[SLOTS] * (found.parents.shape[2] + SPARE_PLACES)
+        walk.state[SLOTS] += 1
+        walk.first[cell] = walk.last[cell] = place
+        places[place, PLACE_ROW], places[place, PLACE_SUM] = -1, 0
+    if places[walk.last[cell], PLACE_ROW] == row:
+        return False
+    keep(cell, row, contents, length, walk.last, places)
+    return True
+
+
+@inner
+def drop_record(record: Int, grammar: Grammar, walk: Walk, found: Found) -> None:
     """Takes back the rows of a record and what was noted of them."""
+    tables, last = walk.tables, walk.last
     for table in range(1, len(tables)):
         while tables[table] >= 0 and found.parents[OF_RECORD, table, tables[table]] == record:
             tables[table] -= 1
-    for cell in range(len(counts)):
-        last = tables[grammar.owner[cell]]
-        while found.places[cell, counts[cell], PLACE_ROW] > last:
-            counts[cell] -= 1
+    for cell in range(len(last)):
+        while found.places[last[cell], PLACE_ROW] > tables[grammar.owner[cell]]:
+            last[cell] -= 1
 
 
 @inner
@@ -256,7 +241,7 @@ def give_up(
         state[FAULT], state[FAULT_AT] = fault, at
         return BROKEN
     if fault == TOO_MANY and record > 0:  # in a block of its own it may fit
-        drop_record(record, grammar, walk.tables, walk.counts, found)
+        drop_record(record, grammar, walk, found)
         state[AT], state[DEPTH] = records[RECORD_AT, record], depth - 1
         state[OPEN_RECORD], state[RECORD_DEPTH] = -1, -1
         return FULL
@@ -269,16 +254,16 @@ def give_up(
 def take_one(data: np.ndarray, grammar: Grammar, walk: Walk, found: Found) -> Int:
     """Any one element, or the end of a level, at ``state`` AT; GO_ON, or why the walk ends."""
     nodes, entries, cells, _, _, is_filled = grammar
-    state, regions, levels, tables, counts = walk
-    places, parents, records = found
+    state, regions, levels, tables = walk.state, walk.regions, walk.levels, walk.tables
+    parents, records = found.parents, found.records
     at, depth, room = state[AT], state[DEPTH], parents.shape[2]
     node, end, row = levels[depth, NODE], levels[depth, END], levels[depth, LEVEL_ROW]
     action, entry = CLOSE, np.int64(len(nodes) - 1) << 10
     contents, length, target, stop = at, np.int64(0), np.int64(0), at
     if at < end:
-        key, behind = read_tag(data, at)
-        length, contents = read_length(data, behind)
-        is_group, slot = data[at] & CONSTRUCTED != 0, np.int64(0)
+        key, behind = h.read_tag(data, at)
+        length, contents = h.read_length(data, behind)
+        is_group, slot = data[at] & h.CONSTRUCTED != 0, np.int64(0)
         if key >= nodes[node, LOW] and key <= nodes[node, HIGH]:
             slot = nodes[node, FIRST] + key
             entry = np.int64(entries[slot])
@@ -298,15 +283,13 @@ def take_one(data: np.ndarray, grammar: Grammar, walk: Walk, found: Found) -> In
                 open_row(table, row, state, levels, tables, parents)
             if row < room and kind == RECORD:
                 open_record(row, at, target, table, state, parents, records)
-        if action == KEEP and last_row(target, counts, places) == row:
+        if action == KEEP and not keep_one(target, row, contents, length, walk, found):
             action = -TWICE
-        elif action == KEEP:
-            keep(target, row, contents, length, counts, places)
         if action == OPEN and kind != UNKNOWN and cells[slot] >= 0:
             # One of indefinite length is empty where its end follows at once.
             is_empty = length < 0 and data[contents] | data[contents + 1] == 0
             if length == 0 or is_empty:  # no field will tell that it was there
-                keep(cells[slot], row, contents, 0, counts, places)
+                keep_one(cells[slot], row, contents, 0, walk, found)
         if action == OPEN:
             step_down(target, table, row, contents, length, state, levels)
     elif levels[depth, IS_OPEN] != 0:
@@ -333,23 +316,23 @@ def take_one(data: np.ndarray, grammar: Grammar, walk: Walk, found: Found) -> In
     return GO_ON
 
 
+# Sound elements of known tags are taken here; whatever is unusual is left to ``take_one``.
 @kernel
 def walk_on(data: np.ndarray, grammar: Grammar, walk: Walk, found: Found) -> Int:
     """Goes on until the data ends (DONE), room for rows runs out between two records (FULL), or
     the bytes make no sense outside of a record (BROKEN: state FAULT and FAULT_AT).
 
-    A fault inside a record of definite length costs that record alone. Before each call the caller
-    sets the last rows to -1 (0 for the first table) and ``counts`` to 0. Sound elements of known
-    tags are taken here; whatever is unusual is left to ``take_one``, from its first byte.
+    A fault inside a record of definite length costs that record alone. The caller sets the last
+    rows to -1 (0 for the first table) and ``first``, ``last`` and SLOTS to 0 before each call.
     """
-    nodes, entries = grammar.nodes, grammar.entry
-    state, levels, tables, counts = walk.state, walk.levels, walk.tables, walk.counts
+    nodes, entries, last = grammar.nodes, grammar.entry, walk.last
+    state, levels, tables = walk.state, walk.levels, walk.tables
     places, parents, records = found
     room, why, state[MOST_ROWS] = parents.shape[2], GO_ON, 0
     while why == GO_ON:
         at, depth = state[AT], state[DEPTH]
-        node, end, row = levels[depth, NODE], levels[depth, END], levels[depth, LEVEL_ROW]
-        first, low, high = nodes[node, FIRST], nodes[node, LOW], nodes[node, HIGH]
+        end, row = levels[depth, END], levels[depth, LEVEL_ROW]
+        first, low, high = node_of(levels[depth, NODE], nodes)
         while True:
             if at >= end:
                 if at > end or depth == 0 or levels[U(depth), U(IS_OPEN)] != 0:
@@ -357,43 +340,36 @@ def walk_on(data: np.ndarray, grammar: Grammar, walk: Walk, found: Found) -> Int
                 depth -= 1
                 if depth + 1 == state[RECORD_DEPTH]:
                     close_record(at, state, records)
+                    state[AT], state[DEPTH] = at, depth
                     if 2 * state[MOST_ROWS] > room:
-                        state[AT], state[DEPTH] = at, depth
                         return FULL
-                node, end = levels[U(depth), U(NODE)], levels[U(depth), U(END)]
-                row = levels[U(depth), U(LEVEL_ROW)]
-                first, low = nodes[U(node), U(FIRST)], nodes[U(node), U(LOW)]
-                high = nodes[U(node), U(HIGH)]
+                end, row = levels[U(depth), U(END)], levels[U(depth), U(LEVEL_ROW)]
+                first, low, high = node_of(levels[U(depth), U(NODE)], nodes)
                 continue
-            lead, behind = np.int64(data[U(at)]), at + 1
-            number = lead & LONG_TAG
-            if number == LONG_TAG:
-                number, behind = np.int64(data[U(at + 1)]), at + 2
-                if number >= TAG_MORE:
-                    number, behind = (number & 0x7F) << 7 | np.int64(data[U(at + 2)]), at + 3
-                    if data[U(at + 2)] >= TAG_MORE:
-                        break
-            key, length, contents = number << 2 | lead >> 6, np.int64(data[U(behind)]), behind + 1
-            if length >= LENGTH_MORE:
-                length, contents = read_length(data, behind)
+            lead, two, three = np.int64(data[U(at)]), data[U(at + 1)], data[U(at + 2)]
+            key, size = h.short_tag(lead, np.int64(two), np.int64(three))
+            length, contents = np.int64(data[U(at + size)]), at + size + 1
+            if length >= h.LENGTH_MORE:
+                length, contents = h.read_length(data, at + size)
             if key < low or key > high or length < 0 or contents + length > end:
                 break
-            entry = np.int64(entries[U(first + key)])
-            kind, target, is_group = entry & 7, entry >> 10, lead & CONSTRUCTED
-            if kind == FIELD and is_group == 0:
-                if last_row(target, counts, places) == row:
+            entry, is_group = np.int64(entries[U(first + key)]), lead & h.CONSTRUCTED != 0
+            kind, target = entry & 7, entry >> 10
+            if kind == FIELD and not is_group:
+                place = last[U(target)]
+                if place == 0 or places[U(place), U(PLACE_ROW)] == row:
                     break
-                keep(target, row, contents, length, counts, places)
+                keep(target, row, contents, length, last, places)
                 at = contents + length
                 continue
-            if depth + 1 == DEPTH_MAX or (is_group == 0) != (kind == ROW_FIELD) or length == 0:
+            if depth + 1 == DEPTH_MAX or is_group == (kind == ROW_FIELD) or length == 0:
                 break
             below, table = row, entry >> KIND_BITS & TABLE_MASK
             if kind == GROUP:
                 table = table << TABLE_BITS | levels[U(depth), U(TABLE)]
             elif kind in (ROW, RECORD, ROW_FIELD):
                 below, state[DEPTH] = tables[U(table)] + 1, depth
-                if below >= room:
+                if below >= room or (kind == ROW_FIELD and last[U(target)] == 0):
                     break
                 open_row(table, below, state, levels, tables, parents)
             else:
@@ -401,14 +377,11 @@ def walk_on(data: np.ndarray, grammar: Grammar, walk: Walk, found: Found) -> Int
             if kind == RECORD:
                 open_record(below, at, target, table, state, parents, records)
             if kind == ROW_FIELD:
-                keep(target, below, contents, length, counts, places)
+                keep(target, below, contents, length, last, places)
                 at = contents + length
                 continue
-            row = below
-            depth += 1
-            end, at = contents + length, contents
-            first, low = nodes[U(target), U(FIRST)], nodes[U(target), U(LOW)]
-            high = nodes[U(target), U(HIGH)]
+            depth, row, end, at = depth + 1, below, contents + length, contents
+            first, low, high = node_of(target, nodes)
             levels[U(depth), U(NODE)], levels[U(depth), U(END)] = target, end
             levels[U(depth), U(TABLE)], levels[U(depth), U(LEVEL_ROW)] = table, row
             levels[U(depth), U(IS_OPEN)] = 0

@@ -10,13 +10,14 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from cdr import ber_header_kernels as h
 from cdr import ber_kernels as k
 from cdr.asn_types import CHOICE, LISTS, OPAQUE, UNIVERSAL, Types
 
 # What is wrong, in words.
 FAULTS: Final = {
-    k.TAG_TOO_LONG: f"a tag of more than {k.TAG_BYTES_MAX} bytes",
-    k.LENGTH_TOO_LONG: f"a length of more than {k.LENGTH_BYTES_MAX} bytes",
+    k.TAG_TOO_LONG: f"a tag of more than {h.TAG_BYTES_MAX} bytes",
+    k.LENGTH_TOO_LONG: f"a length of more than {h.LENGTH_BYTES_MAX} bytes",
     k.BEYOND_CONTAINER: "an element that ends behind what holds it",
     k.WRONG_FORM: "an element that cannot stand here, or a value where a group must be",
     k.TOO_DEEP: f"groups within groups, more than {k.DEPTH_MAX} deep",
@@ -109,23 +110,23 @@ def header(data: bytes, at: int, end: int) -> tuple[int, bool, int, int]:
     Raises BrokenBer where they do not end before ``end``.
     """
     padded = data[at : at + k.PAD_BYTES].ljust(k.PAD_BYTES, b"\0")
-    is_group, number, place = bool(padded[0] & k.CONSTRUCTED), padded[0] & k.LONG_TAG, 1
-    if number == k.LONG_TAG:
+    is_group, number, place = bool(padded[0] & h.CONSTRUCTED), padded[0] & h.LONG_TAG, 1
+    if number == h.LONG_TAG:
         number = 0
         while True:
-            if place == k.TAG_BYTES_MAX:
+            if place == h.TAG_BYTES_MAX:
                 raise BrokenBer(k.TAG_TOO_LONG, at)
-            number, more = number << 7 | padded[place] & 0x7F, padded[place] & k.TAG_MORE
+            number, more = number << 7 | padded[place] & 0x7F, padded[place] & h.TAG_MORE
             place += 1
             if not more:
                 break
     key, length = number << 2 | padded[0] >> 6, padded[place]
     place += 1
-    if length == k.LENGTH_MORE:
+    if length == h.LENGTH_MORE:
         length = -1
-    elif length > k.LENGTH_MORE:
+    elif length > h.LENGTH_MORE:
         count = length & 0x7F
-        if count > k.LENGTH_BYTES_MAX:
+        if count > h.LENGTH_BYTES_MAX:
             raise BrokenBer(k.LENGTH_TOO_LONG, at)
         length, place = int.from_bytes(padded[place : place + count]), place + count
     if at + place + max(length, 0) > end:

@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 
+from cdr import ber_header_kernels as h
 from cdr import ber_kernels as k
 from cdr import ber_tree
 from cdr import ber_write_kernels as w
@@ -67,10 +68,10 @@ def of_block(block: Block) -> Source:
     schema, records, rows = block.schema, block.records, block.walk.tables + 1
     if records.fault.any():
         raise ValueError(f"{int((records.fault != 0).sum())} records have a fault")
-    is_seen = (block.walk.counts > 0).astype(np.int8)
+    is_seen = (block.walk.last > block.walk.first).astype(np.int8)
     begin, size = np.empty((2, schema.cells, int(rows.max())), np.int32)
-    for cell in np.flatnonzero(is_seen):
-        begin[cell], size[cell] = block.found_in(int(cell), begin.shape[1])
+    for cell in np.flatnonzero(is_seen).tolist():
+        begin[cell], size[cell] = block.found_in(cell, begin.shape[1])
     for entry in schema.rows[schema.record].values():
         if entry.kind != k.RECORD:
             continue
@@ -80,24 +81,24 @@ def of_block(block: Block) -> Source:
         size[cell, chosen] = 0
         is_seen[cell] = len(chosen) > 0
         if not schema.nodes[entry.target]:  # kept whole, as nothing of it was read
-            for row in chosen:
-                at, end = int(records.at[row]), int(records.at[row] + records.size[row])
+            for one in chosen.tolist():
+                at, end = int(records.at[one]), int(records.at[one] + records.size[one])
                 head = block.data[at : at + k.PAD_BYTES].tobytes()
                 inside = at + ber_tree.header(head, 0, ber_tree.ANY_SIZE)[2]
-                begin[cell, row], size[cell, row] = inside, end - inside
+                begin[cell, one], size[cell, one] = inside, end - inside
     return Source(w.Content(block.data, begin, size, block.found.parents, rows), is_seen)
 
 
 def tag_bytes(key: int, is_group: bool) -> bytes:
     """A tag (number * 4 + class) as it is written (X.690 clause 8.1.2)."""
-    lead = (key & 3) << _CLASS_SHIFT | (k.CONSTRUCTED if is_group else 0)
+    lead = (key & 3) << _CLASS_SHIFT | (h.CONSTRUCTED if is_group else 0)
     number = key >> 2
-    if number < k.LONG_TAG:
+    if number < h.LONG_TAG:
         return bytes([lead | number])
     parts = [number & 0x7F]
     while number := number >> 7:
-        parts.append(number & 0x7F | k.TAG_MORE)
-    return bytes([lead | k.LONG_TAG, *reversed(parts)])
+        parts.append(number & 0x7F | h.TAG_MORE)
+    return bytes([lead | h.LONG_TAG, *reversed(parts)])
 
 
 def element(key: int, is_group: bool, *contents: bytes) -> bytes:
@@ -105,7 +106,7 @@ def element(key: int, is_group: bool, *contents: bytes) -> bytes:
     length = sum(map(len, contents))
     size = length.to_bytes((length.bit_length() + 7) // 8)
     is_short = length <= w.SHORT_LENGTH_MAX
-    head = bytes([length]) if is_short else bytes([k.LENGTH_MORE | len(size)]) + size
+    head = bytes([length]) if is_short else bytes([h.LENGTH_MORE | len(size)]) + size
     return b"".join((tag_bytes(key, is_group), head, *contents))
 
 

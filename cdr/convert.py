@@ -84,9 +84,9 @@ def _part(block: ber.Block, number: int, first: np.ndarray) -> pa.Table:
             "at": pa.array(records.at), "size": pa.array(records.size), "kind": pa.array(kinds),
             "fault": pa.array(faults, pa.string()),
         }  # fmt: skip
-    for field in block.fields():
-        if schema.fields[field].table == number:
-            columns[schema.fields[field].path] = block.column(field)
+    fields = [field for field in block.fields() if schema.fields[field].table == number]
+    for field, column in block.columns(fields).items():
+        columns[schema.fields[field].path] = column
     return pa.table(columns)
 
 

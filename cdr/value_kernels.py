@@ -1,4 +1,4 @@
-"""Contents of BER fields as columns: integers, packed digits, text and bytes, all of a block at once.
+"""Contents of BER fields as columns: integers, packed digits, text, bytes; a block's all at once.
 
 A column has a bit for each row that has a value, then eight bytes a row (integers) or offsets and
 text; all columns of a call lie in one piece of memory. Rows without a value have zero or an empty
@@ -14,14 +14,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cdr import bytes_kernels as b
 from cdr.ber_kernels import PLACE_BEGIN, PLACE_ROW, PLACE_SUM
-from cdr.bytes_kernels import (
-    ALL_ONES, EACH, HIGH_BIT, LOW_NIBBLE, NO_BITS, PAIRS, QUADS, S1, S2, S3, S4, S8, S16, S24,
-    S56, SIXES, ZEROS, U, load8, store8,
-)  # fmt: skip
 from cdr.spec_kernels import Int, Word
 from tollbook.jit import inner, kernel
 
+U = np.uint64
 INTEGER_BYTES_MAX = 8
 COPIED_BYTES = 16  # of each text at once
 DIGIT_ZERO = 48
@@ -34,13 +32,13 @@ ABOVE_NINE = U(0x1010101010101010)
 
 # What a column is made of, as ``asn_values.Form``.
 INTEGER, TEXT, DIGITS_HIGH, DIGITS_LOW, ADDRESS, BYTES = range(6)
-# What is known of a column: its cell, form and rows; where its bits (in bytes), its values or
-# offsets (in units of their own) and its text (in bytes) begin.
-CELL, FORM, ROWS, BITS_AT, VALUES_AT, TEXT_AT = range(6)
+# What is known of a column: its first and last place, its form and rows; where its bits (in bytes),
+# its values or offsets (in units of their own) and its text (in bytes) begin.
+FIRST, LAST, FORM, ROWS, BITS_AT, VALUES_AT, TEXT_AT = range(7)
 
 
 class Columns(NamedTuple):
-    """Columns and their memory. about: int64 [column, CELL .. TEXT_AT]. nulls: int64, by column,
+    """Columns and their memory. about: int64 [column, FIRST .. TEXT_AT]. nulls: int64, by column,
     how many rows have no value. out, offsets, integers: the same memory as uint8, int32, int64."""
 
     about: np.ndarray
@@ -51,15 +49,13 @@ class Columns(NamedTuple):
 
 
 @kernel
-def read_columns(
-    data: np.ndarray, places: np.ndarray, counts: np.ndarray, columns: Columns
-) -> None:
-    """All ``columns``. places, counts: see ``ber_kernels``."""
+def read_columns(data: np.ndarray, places: np.ndarray, columns: Columns) -> None:
+    """All ``columns``. places: see ``ber_kernels.Found``."""
     out, nulls = columns.out, columns.nulls
     for number in range(len(columns.about)):
         about = columns.about[number]
         form, rows, begin = about[FORM], about[ROWS], about[BITS_AT]
-        own = places[about[CELL], : counts[about[CELL]] + 1]
+        own = places[about[FIRST] : about[LAST] + 1]
         nulls[number] = rows + 1 - len(own)
         out[begin : begin + (rows + 7 >> 3)] = 0xFF if nulls[number] == 0 else 0
         if form == INTEGER:
@@ -133,11 +129,11 @@ def copy_texts(
         if is_sparse:
             mark(out, bits, row)
         offsets[U(first + row + 1)] = upto
-        store8(out, to, load8(data, at))
-        store8(out, to + 8, load8(data, at + 8))
+        b.store8(out, to, b.load8(data, at))
+        b.store8(out, to + 8, b.load8(data, at + 8))
         done = COPIED_BYTES
         while to + done < begin + upto:
-            store8(out, to + done, load8(data, at + done))
+            b.store8(out, to + done, b.load8(data, at + done))
             done += 8
     if is_sparse:
         fill_offsets(offsets, first, rows)
@@ -147,14 +143,14 @@ def copy_texts(
 @inner
 def has_high(out: np.ndarray, begin: Int, end: Int) -> bool:
     """Whether a byte is none of ISO 646."""
-    found = NO_BITS
+    found = b.NO_BITS
     at = begin
     while at + 8 <= end:
-        found |= load8(out, at)
+        found |= b.load8(out, at)
         at += 8
     for i in range(at, end):
         found |= U(out[i])
-    return bool(found & HIGH_BIT != NO_BITS)
+    return bool(found & b.HIGH_BIT != b.NO_BITS)
 
 
 @inner
@@ -207,19 +203,21 @@ def unpack(data: np.ndarray, at: Int, end: Int, is_high: bool, out: np.ndarray, 
     while at < end:
         here = U(at)
         word = (
-            U(data[here]) | U(data[here + S1]) << S8 | U(data[here + S2]) << S16
-            | U(data[here + S3]) << S24
+            U(data[here]) | U(data[here + b.S1]) << b.S8 | U(data[here + b.S2]) << b.S16
+            | U(data[here + b.S3]) << b.S24
         )  # fmt: skip
         if is_high:
-            word = (word & HALVES) << S4 | word >> S4 & HALVES
+            word = (word & HALVES) << b.S4 | word >> b.S4 & HALVES
         word = spread(word)
         # A digit behind the last one ends the number as the filler does.
-        others = word + SIXES & ABOVE_NINE
+        others = word + b.SIXES & ABOVE_NINE
         if end - at < CHUNK_BYTES:
-            others |= ABOVE_NINE & ALL_ONES << U(16 * (end - at))
-        lowest = (others & (NO_BITS - others)) >> S4
-        count = np.int64((lowest - S1 & EACH) * EACH >> S56) if others != NO_BITS else CHUNK_DIGITS
-        store8(out, to, word | ZEROS)
+            others |= ABOVE_NINE & b.ALL_ONES << U(16 * (end - at))
+        lowest = (others & (b.NO_BITS - others)) >> b.S4
+        count = np.int64(CHUNK_DIGITS)
+        if others != b.NO_BITS:
+            count = np.int64((lowest - b.S1 & b.EACH) * b.EACH >> b.S56)
+        b.store8(out, to, word | b.ZEROS)
         to += count
         if count < CHUNK_DIGITS and count < 2 * (end - at):
             sign = np.int64(word >> U(8 * count) & U(FILLER))
@@ -233,9 +231,9 @@ def unpack(data: np.ndarray, at: Int, end: Int, is_high: bool, out: np.ndarray, 
 @inner
 def spread(word: Word) -> Word:
     """Eight nibbles, the lowest first, as eight bytes."""
-    word = (word | word << S16) & QUADS
-    word = (word | word << S8) & PAIRS
-    return (word | word << S4) & LOW_NIBBLE
+    word = (word | word << b.S16) & b.QUADS
+    word = (word | word << b.S8) & b.PAIRS
+    return (word | word << b.S4) & b.LOW_NIBBLE
 
 
 @inner

@@ -71,9 +71,12 @@ def inner(function: F) -> F:
 
 
 def inlined(function: F) -> F:
-    """Put a function's text into the kernel that calls it: for the few steps of a loop in which
+    """Put a function's code into the kernel that calls it: for the few steps of a loop in which
     handing over arrays costs more than what is done with them."""
-    compiled: Any = numba.njit(nogil=True, error_model="numpy", inline="always")(function)
+    options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    compiled: Any = numba.njit(nogil=True, error_model="numpy", forceinline=True, **options)(
+        function
+    )
     return cast(F, compiled)
 
 
