@@ -26,6 +26,7 @@ _CALL: Final = codes.FLAG_MERGED | codes.FLAG_PARTIAL
 _MERGED, _AWAITED = reasons.CODE["part_merged"], reasons.CODE["part_awaited"]
 _TOO_LONG, _NO_TIME = reasons.CODE["duration_too_long"], reasons.CODE["duration_zero"]
 _TOO_LARGE, _NO_VOLUME = reasons.CODE["volume_too_large"], reasons.CODE["volume_zero"]
+_NUMBERS: Final = {"imsi": "imsi", "source": "source_index"}  # fields of the key: their columns
 _SEQUENCE_BITS: Final = 32
 
 
@@ -159,8 +160,8 @@ def _keys(parts: pa.RecordBatch, partials: Partials) -> np.ndarray:
         if name in ("served", "other"):
             e164 = ints(parts, f"{name}_e164")
             columns += [e164, np.where(e164 > 0, 0, _text_codes(parts, f"{name}_raw"))]
-        elif name == "imsi":
-            columns.append(ints(parts, name))
+        elif name in _NUMBERS:
+            columns.append(ints(parts, _NUMBERS[name]))
         else:
             columns.append(_text_codes(parts, name))
     order = np.lexsort(columns)

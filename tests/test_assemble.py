@@ -194,11 +194,12 @@ def test_what_is_no_part_is_passed_by() -> None:
 
 @pytest.mark.parametrize("other", [
     {"direction": codes.IN}, {"service": codes.VIDEO}, {"imsi": 7}, {"trunk_in": "T1"},
+    {"source_index": 2},
     {"location": "cell"}, {"other_raw": "1"}, {"other_e164": 8613}, {"call_ref": "r"},
     {"served_raw": "x", "served_e164": 0},
 ], ids=str)  # fmt: skip
 def test_parts_of_one_call_are_equal_in_the_key(other: dict[str, Any]) -> None:
-    key = ("served", "other", "call_ref", "imsi", "location", "trunk_in")
+    key = ("served", "other", "call_ref", "imsi", "source", "location", "trunk_in")
     first, second = {}, {"sequence": 2, "start_utc_s": NOW + 60, "cause": 16}
     assert [row["reason"] for row in done([first, second], rules(key=key))] == [0, MERGED]
     apart = done([first, second | other], rules(key=key))

@@ -13,7 +13,7 @@ from typing import Final
 from tollbook.clock import DAY_S
 from tollbook.text import Reader, did_you_mean
 
-FIELDS: Final = ("served", "other", "call_ref", "imsi", "location", "trunk_in")
+FIELDS: Final = ("served", "other", "call_ref", "imsi", "source", "location", "trunk_in")
 KEY: Final = ("served", "call_ref")
 SECTION: Final = "partials"
 KEYS: Final = ("key", "gap", "hold", "going_on")
