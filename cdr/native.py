@@ -92,6 +92,17 @@ def identify(head: bytes, size_bytes: int) -> Format | None:
     return None
 
 
+def format_of(path: Path) -> Format | None:
+    """The format of a file; None for text and for what is not known."""
+    room = np.empty(LOOKED_AT, np.uint8)
+    with files.open_stored(path) as stream:
+        head = room[: stream.read_into(room)].tobytes()
+        if stream.compression == "plain":
+            return identify(head, path.stat().st_size)
+    # Whether the header of TS 32.297 is right, only the size of the expanded file can tell.
+    return identify(head, len(read(path))) if head else None
+
+
 def is_text(head: bytes) -> bool:
     """Whether no byte occurs that text does not have."""
     return not _CONTROLS.intersection(head[:LOOKED_AT])

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tollbook.cli import cdr_text
+
 if TYPE_CHECKING:
     from cdr.ber_tree import Element
     from cdr.native import Format
@@ -20,26 +22,38 @@ _NAMES = ("tap", "rap", "nrtrde", "ts32297", "ts32298")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--format", "name", type=click.Choice(_NAMES),
               help="Read it as this format, whatever its first bytes say.")
+@cdr_text.layout_options
 @click.option("--limit", type=click.IntRange(1), default=2_000, show_default=True,
-              help="Elements to print.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each element.")
-def command(file: Path, name: str | None, limit: int, as_json: bool) -> None:
+              help="Elements, or records of text, to print.")
+@click.option("--json", "as_json", is_flag=True,
+              help="Print one JSON object for each element or record.")
+def command(
+    file: Path, name: str | None, layout_name: str | None, zone: str, limit: int, as_json: bool
+) -> None:
     """Print a file of records readably, element by element.
 
     Each line has the place in the file (of the expanded bytes), the name and the value. Elements
-    that the format does not know are shown with their tag. Numbers of people are printed whole.
+    that the format does not know are shown with their tag. Text is shown record by record, as a
+    layout reads it, with the reason of every record that it cannot read. Numbers of people are
+    printed whole.
     """  # fmt: skip
+    if layout_name and name:
+        raise click.BadParameter("a layout and a format exclude each other", param_hint="--layout")
     from cdr import native
     from cdr.ber_tree import FAULTS, BrokenBer
     from tollbook.errors import BrokenFile
 
-    data = native.read(file)
-    form = native.FORMATS[name] if name else native.identify(data[: native.LOOKED_AT], len(data))
+    form = native.FORMATS[name] if name else None if layout_name else native.format_of(file)
     if form is None:
+        found = cdr_text.chosen(file, layout_name, zone)
+        if found is not None:
+            cdr_text.dump(file, found, zone, limit, as_json)
+            return
         raise BrokenFile(
-            str(file), "not one of the native formats", f"a file of {', '.join(_NAMES)}",
-            "look at text with a text viewer, or name the format with --format",
+            str(file), cdr_text.MISSING, f"a file of {', '.join(_NAMES)}, or text and its layout",
+            "name the layout with --layout, or the format with --format",
         )  # fmt: skip
+    data = native.read(file)
     show = _as_json if as_json else _as_text
     if not as_json:
         click.echo(f"{form.title} ({form.source}), {len(data):,} bytes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from tollbook.cli.common import count, json_option, print_json
 def command(files: tuple[Path, ...], as_json: bool) -> None:
     """Say what files are, by their bytes.
 
-    Names are never looked at. Files that are text are said to be text: a layout says what its
-    columns mean.
+    Names are never looked at. Of text, those layouts are named that ship and read most records of
+    its beginning.
     """  # fmt: skip
     found = [_about(path) for path in files]
     if as_json:
@@ -27,14 +28,17 @@ def command(files: tuple[Path, ...], as_json: bool) -> None:
     for one in found:
         packed = "" if one["compression"] == "plain" else f", {one['compression']}"
         size = count(one["size_bytes"], "byte")
-        click.echo(f"{one['file']}: {one['title']} ({one['source']}){packed}, {size}"
-                   if one["format"] else f"{one['file']}: {one['title']}{packed}, {size}")
+        source = f" ({one['source']})" if one["format"] else ""
+        click.echo(f"{one['file']}: {one['title']}{source}{packed}, {size}")
+        for fit in one["layouts"]:
+            good = f"{fit['records'] - fit['bad']} of {count(fit['records'], 'record')}"
+            click.echo(f"    layout {fit['layout']} reads {good}")
 
 
 def _about(path: Path) -> dict[str, Any]:
     import numpy as np
 
-    from cdr import native
+    from cdr import by_layout, native
     from cdr.files import open_stored
     from tollbook.errors import printable
 
@@ -47,8 +51,10 @@ def _about(path: Path) -> dict[str, Any]:
     other = "text" if native.is_text(head) else "not known"
     if not head:
         other = "empty"
+    is_text = bool(head) and found is None and other == "text"
     return {
         "file": printable(str(path)), "format": found.name if found else "",
         "title": found.title if found else other, "source": found.source if found else "",
         "compression": compression, "size_bytes": size,
+        "layouts": [asdict(fit) for fit in by_layout.fits(path)] if is_text else [],
     }  # fmt: skip
