@@ -14,7 +14,9 @@ import nights
 import pytest
 from calls import ANN, NOBODY, Call, Lake, audited
 from click.testing import CliRunner
+from native_files import encode
 
+from cdr.native import FORMATS
 from tollbook import codes
 from tollbook.cli import main
 from tollbook.run import retry, session, suspended
@@ -172,6 +174,56 @@ def invoke(name: str, root: Path, *words: str) -> str:
     found = CliRunner().invoke(main.cli, [name, "-C", str(root), *words])
     assert found.exit_code == 0, found.output
     return found.stdout
+
+
+def test_parts_of_a_switch_and_a_gateway(root: Path) -> None:
+    """TS 32.298: two parts of a call in two files, and a session whose second part lay still."""
+    path = root / "operator.yaml"
+    path.write_text(
+        path.read_text()
+        .replace(SECTION, "partials: {going_on: {switch: [1, 2], gateway: [16, 17]}}\n")
+        .replace("\n\nduplicates:", NATIVE + "duplicates:")
+    )
+    number = {"servedMSISDN": f"91 {ANN[1:]}"}
+    call = number | {"recordType": 0, "calledNumber": "a1 13530000007", "callReference": b"\7"}
+    session = number | {"recordType": 85, "chargingID": 9, "duration": 1800}
+    put(root, "switch", "1", {"moCallRecord": call | {
+        "answerTime": clock("10:00:00"), "callDuration": 1790, "sequenceNumber": 1,
+        "causeForTerm": 1}})  # fmt: skip
+    put(root, "switch", "2", {"moCallRecord": call | {
+        "answerTime": clock("10:29:50"), "callDuration": 11, "sequenceNumber": 2,
+        "causeForTerm": 0}})  # fmt: skip
+    put(root, "gateway", "3", *({"pGWRecord": session | {
+        "recordOpeningTime": clock(opened), "recordSequenceNumber": number,
+        "causeForRecClosing": cause,
+        "listOfServiceData": [{"datavolumeFBCUplink": volume, "datavolumeFBCDownlink": 0}]}}
+        for number, opened, cause, volume in (
+            (1, "10:00:00", 16, 1000), (2, "10:30:00", 17, 0), (3, "11:00:00", 0, 24))
+    ))  # fmt: skip
+    assert fates(calls.run(root, FIRST_NIGHT)) == {"rated": 2, "merged": 3}
+    rows = Lake(root).rows("rated", "service, duration_s, up_bytes, cause, flags")
+    assert sorted((*row[:4], row[4] & MADE) for row in rows) == [
+        ("data", 5400, 1024, 0, codes.FLAG_MERGED), ("voice", 1801, 0, 0, codes.FLAG_MERGED),
+    ]  # fmt: skip
+    audited(root)
+
+
+NATIVE = """
+  - {name: switch, layout: ts32298, files: "*", time_zone: UTC}
+  - {name: gateway, layout: ts32298, files: "*", time_zone: UTC}
+
+"""
+
+
+def clock(time: str) -> str:
+    return f"2003-06-10 {time} +08:00"
+
+
+def put(root: Path, source: str, name: str, *records: dict[str, Any]) -> None:
+    path = root / "inbox" / source / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    types = FORMATS["ts32298"].types
+    path.write_bytes(b"".join(encode(types, "CallDataRecord", one) for one in records))
 
 
 # ---- killed on the way
