@@ -12,7 +12,7 @@ from rating.assemble import is_numbered
 from rating.mediation_rules import CompiledRule, Numbers, Texts
 from rating.reference import Reference
 from tollbook import reasons, schemas
-from tollbook.stage import StageResult, ints, with_columns
+from tollbook.stage import StageResult, ints, text_of, with_columns
 
 _POWER: Final = 10 ** np.arange(19, dtype=np.int64)
 
@@ -71,7 +71,7 @@ def _fitting(
     for columns, texts in rule.texts:
         fits = np.zeros(len(rows), np.bool_)
         for column in columns:
-            fits |= _text_fits(batch.column(column).take(pa.array(rows)), texts)
+            fits |= _text_fits(batch.column(column), rows, texts)
         rows = rows[fits]
     for party, numbers in rule.numbers:
         rows = rows[_number_fits(batch, rows, party, numbers)]
@@ -88,17 +88,37 @@ def _number_fits(
         head = value // _POWER[np.maximum(digits - size, 0)]
         fits |= _is_in(pa.array(head), beginnings) & (digits >= size)
     if not fits.all():
-        fits |= _text_fits(batch.column(f"{party}_raw").take(pa.array(rows)), numbers.dialled)
+        fits |= _text_fits(batch.column(f"{party}_raw"), rows, numbers.dialled)
     return fits
 
 
-def _text_fits(column: pa.Array, texts: Texts) -> np.ndarray:
-    fits = _is_in(column, texts.whole)
-    for size, beginnings in texts.beginnings:
-        fits |= _is_in(pc.utf8_slice_codeunits(column, 0, size), beginnings)
+def _text_fits(column: pa.Array, rows: np.ndarray, texts: Texts) -> np.ndarray:
+    fits = np.zeros(len(rows), np.bool_)
+    near = np.flatnonzero(_begins_so(column, rows, texts))
+    if len(near):
+        found = column.take(pa.array(rows[near]))
+        hit = _is_in(found, texts.whole)
+        for size, beginnings in texts.beginnings:
+            hit |= _is_in(pc.utf8_slice_codeunits(found, 0, size), beginnings)
+        fits[near] = hit
     return fits
+
+
+def _begins_so(column: pa.Array, rows: np.ndarray, texts: Texts) -> np.ndarray:
+    """Whether the first bytes are those of one of the texts."""
+    given = text_of(column)
+    begins = given.offsets[rows]
+    long_enough: np.ndarray = given.offsets[rows + 1] - begins >= texts.head_size
+    if not len(given.data) or not len(texts.heads):
+        return long_enough & (len(texts.heads) > 0)
+    head = np.zeros(len(rows), np.int64)
+    for place in range(texts.head_size):
+        head = head << 8 | given.data[np.minimum(begins + place, len(given.data) - 1)]
+    return long_enough & np.isin(head, texts.heads)
 
 
 def _is_in(column: pa.Array, values: pa.Array) -> np.ndarray:
+    if not len(values):
+        return np.zeros(len(column), np.bool_)
     found: np.ndarray = pc.is_in(column, value_set=values).to_numpy(zero_copy_only=False)
     return found

@@ -49,6 +49,17 @@ def root(after_the_night: Path, tmp_path: Path) -> Path:
     return nights.copy(after_the_night, tmp_path)
 
 
+def test_a_rule_of_today_is_asked_in_a_retry(root: Path) -> None:
+    path = root / "operator.yaml"
+    rule = f"{{name: desk, when: {{served: ['{NOBODY}']}}}}"
+    path.write_text(path.read_text() + f"\nmediation: {{discard: [{rule}]}}\n")
+    done = tried(root, "--reason", MISSING)
+    assert done["reasons"] == {"discarded_by_rule": 3, MISSING: 1}
+    assert Lake(root).rows("uncharged", "mediation_rule", where="mediation_rule <> ''") == \
+        [("desk",)] * 3
+    audited(root)
+
+
 def suspense(root: Path, *words: str) -> Result:
     found = CliRunner().invoke(main.cli, ["suspense", words[0], "-C", str(root), *words[1:]])
     assert found.exit_code == 0, found.output

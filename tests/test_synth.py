@@ -20,11 +20,13 @@ from reference_synth import BadLineError, Call, lines_of, read_line
 from synth_operator import subscription_rows, write_operator
 
 from cdr import synth, synth_draw, synth_kernels, synth_plan, synth_population
+from cdr.synth_again import Again
 from cdr.synth_faults import Rates
 from cdr.synth_layouts import LAYOUTS
 from tollbook import clock, codes, workspace
 from tollbook.clock import DAY_S
 from tollbook.errors import NotFound, TollbookError
+from tollbook.mediation import FILTER, Mediation, Rule, When
 from tollbook.reasons import BY_CODE, CODE
 
 LINES = 4000
@@ -256,6 +258,28 @@ def test_files_that_cannot_be_made_are_refused(loaded: Loaded, tmp_path: Path) -
     make(loaded, tmp_path / "again", records=30)
     with pytest.raises(TollbookError, match="is there already"):
         make(loaded, tmp_path / "again", records=30)
+
+
+@pytest.mark.parametrize(("changes", "words"), [
+    ({"rates": Rates(overlapping_ppm=1)}, "duplicates: overlapping"),
+    ({"rates": Rates(ultra_short_ppm=1)}, "duplicates: ultra_short"),
+    ({"rates": Rates(split_ppm=1)}, "partials, with going_on"),
+    ({"again": Again(gaps=11)}, "11 gaps and 0 late files of 12"),
+    ({"again": Again(late=4)}, "late ones have 2 nights behind them"),
+    ({"again": Again(same=9)}, "allowed: at most 8"),
+])  # fmt: skip
+def test_what_nobody_would_recognise_is_refused(
+    loaded: Loaded, tmp_path: Path, changes: dict[str, object], words: str
+) -> None:
+    with pytest.raises(NotFound, match=words):
+        make(loaded, tmp_path, records=300, **changes)
+
+
+def test_a_rule_that_records_do_not_tell_is_refused(loaded: Loaded, tmp_path: Path) -> None:
+    rule = Rule("homesick", FILTER, When(roaming=("national",)), 30)
+    space = replace(loaded[0], mediation=Mediation((rule,)))
+    with pytest.raises(NotFound, match="it cannot be foretold which"):
+        make((space, *loaded[1:]), tmp_path, records=30)
 
 
 def test_the_command_counts_what_it_wrote(loaded: Loaded, tmp_path: Path) -> None:
