@@ -10,8 +10,10 @@ from typing import Final
 
 import numpy as np
 
-from cdr import ber, ber_tree, framing, layout, native, native_reader
-from cdr.ber_cells import BlockCells, FileFacts
+from cdr import ber, ber_tree, ber_values, framing, layout, native, native_reader
+from cdr.asn_values import Form
+from cdr.ber_cells import BlockCells, Cells, FileFacts
+from cdr.ber_kernels import PAD_BYTES
 from cdr.ber_layout import BerLayout
 from cdr.check_codes import SHOWN_MAX, Codes, Reference
 from cdr.check_sums import CHARGE, DISCOUNT, TAX, Sums
@@ -28,19 +30,23 @@ _DEMANDED: Final = ("totalCharge", "totalTaxValue", "totalDiscountValue", "callE
 
 @dataclass(frozen=True)
 class Total:
-    """A total of the file. stated: what it says, None: nothing; found: what the records say."""
+    """A total of the file. stated: what it says, None: nothing; found: what the records say.
+
+    is_time: seconds since 1970 in UTC, 0: no record has one.
+    """
 
     name: str
     stated: int | None
     found: int
     is_demanded: bool = True
+    is_time: bool = False
 
     @property
     def is_right(self) -> bool:
         """A total that need not be there is right where there is nothing to state."""
         if self.stated is None:
-            return not self.is_demanded and self.found == 0
-        return self.stated == self.found
+            return not self.is_demanded and (self.is_time or self.found == 0)
+        return self.stated == self.found or (self.is_time and self.found == 0)
 
 
 @dataclass(frozen=True)
@@ -108,8 +114,24 @@ def check(data: bytes, form: native.Format, where: str) -> Report:
     report.totals += _totals(facts, form, sums, report.records)
     report.reference_count, report.references = codes.undefined()
     report.twice = tuple(sorted(codes.twice))
-    report.reasons = _reasons(data, form, where)
+    report.reasons, earliest, latest = _rows(data, form, where)
+    if form.name == "tap":
+        report.totals += tuple(
+            Total(f"{name}CallTimeStamp", _moment(facts, f"{_AUDIT}{name}CallTimeStamp"), found,
+                  False, True)
+            for name, found in (("earliest", earliest), ("latest", latest)) if found
+        )  # fmt: skip
     return report
+
+
+def _moment(facts: FileFacts, path: str) -> int | None:
+    """A time of the file with its own offset, in UTC; None where it is not there or is none."""
+    names = ("localTimeStamp", "utcTimeOffset")
+    parts = [facts.values.get(f"{path}.{name}", b"") for name in names]
+    cells = [Cells(np.frombuffer(part + bytes(PAD_BYTES), np.uint8), np.zeros(1, np.int32),
+                   np.array([len(part)], np.int32), Form.TEXT) for part in parts]
+    found, _ = ber_values.clocks(cells[0], ber_values.offsets(cells[1]))
+    return int(found.values[0]) if found.reason[0] == 0 else None
 
 
 def _note(report: Report, one: Unreadable) -> None:
@@ -192,17 +214,23 @@ def _totals(
                  for name, value in found.items())
 
 
-def _reasons(data: bytes, form: native.Format, where: str) -> dict[str, int]:
-    """How many rows the night would take, and why it would not take the others."""
+def _rows(data: bytes, form: native.Format, where: str) -> tuple[dict[str, int], int, int]:
+    """How many rows the night would take, and why it would not take the others; the first and the
+    last start among them (0: none has one)."""
     name = native_reader.FAMILY.get(form.name, form.name)
     if name not in layout.SHIPPED:
-        return {}
+        return {}, 0, 0
     shipped = layout.shipped(name)
     assert isinstance(shipped, BerLayout)  # the layouts of these names are
     context = native_reader.prepare(shipped, form, "UTC", "UTC", 0, 1)
     found: Counter[str] = Counter()
+    first, last = 2**62, 0
     for block in native_reader.blocks_of(data, form, where):
-        reason = ints(native_reader.decode(block, context).batch, "reason")
+        batch = native_reader.decode(block, context).batch
+        reason, starts = ints(batch, "reason"), ints(batch, "start_utc_s")
+        starts = starts[starts > 0]
+        if len(starts):
+            first, last = min(first, int(starts.min())), max(last, int(starts.max()))
         for code, times in zip(*np.unique(reason, return_counts=True), strict=True):
             found[reasons.name_of(int(code))] += int(times)
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items())), first if last else 0, last

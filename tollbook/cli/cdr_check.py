@@ -62,6 +62,8 @@ def _as_json(report: Report, file: str) -> dict[str, Any]:
 
 
 def _show(report: Report, file: str) -> None:
+    from tollbook.clock import utc_text
+
     click.echo(f"{file}: {report.format.title} ({report.format.source})")
     for name, value in report.about.items():
         click.echo(f"  {name:<28} {value}")
@@ -73,9 +75,10 @@ def _show(report: Report, file: str) -> None:
     for one in report.totals:
         if one.stated is None and one.is_right:
             continue
-        stated = "not stated" if one.stated is None else f"{one.stated:,}"
+        shown = utc_text if one.is_time else _amount
+        stated = "not stated" if one.stated is None else shown(one.stated)
         verdict = "agrees" if one.is_right else "DIFFERS" if one.stated is not None else "MISSING"
-        click.echo(f"  {one.name:<28} {stated:>20}   found {one.found:>20,}   {verdict}")
+        click.echo(f"  {one.name:<28} {stated:>20}   found {shown(one.found):>20}   {verdict}")
     _show_found("records that cannot be read", report.unreadable_count, [
         f"record {one.record} at byte {one.at} ({count(one.size, 'byte')}): {one.fault}"
         for one in report.unreadable
@@ -88,6 +91,10 @@ def _show(report: Report, file: str) -> None:
         f"{code} {value}" for code, value in report.twice
     ])  # fmt: skip
     click.echo("nothing is wrong" if report.is_clean else "see above for what is wrong")
+
+
+def _amount(value: int) -> str:
+    return f"{value:,}"
 
 
 def _show_found(title: str, number: int, lines: list[str]) -> None:
