@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import Enum
 from functools import cache
 from typing import Final
@@ -45,7 +44,10 @@ _CODES: Final = {
     Form.BYTES: kernels.BYTES,
 }  # fmt: skip
 _PACKED: Final = (kernels.DIGITS_HIGH, kernels.DIGITS_LOW, kernels.ADDRESS)
-_TYPES: Final = {Form.INTEGER: pa.int64(), Form.TIME: pa.binary(), Form.BYTES: pa.binary()}
+_TYPES: Final = {
+    code: {kernels.INTEGER: pa.int64(), kernels.BYTES: pa.binary()}.get(code, pa.string())
+    for code in _CODES.values()
+}
 _TEXT_BYTES_MAX: Final = 2**30 - 1  # of contents: digits are twice as many
 _ALIGNED: Final = 64  # what Arrow wants parts of columns to begin at
 _TIME_BYTES: Final = 9
@@ -63,25 +65,29 @@ def form_of(words: tuple[str, ...]) -> Form:
     return next((FORMS[word] for word in words if word in FORMS), Form.BYTES)
 
 
+def code_of(form: Form) -> int:
+    """A form as the kernels have it."""
+    return _CODES[form]
+
+
 def columns(
     data: np.ndarray, places: np.ndarray, spans: np.ndarray, rows: np.ndarray,
-    forms: Sequence[Form],
+    codes: np.ndarray,
 ) -> list[pa.Array]:  # fmt: skip
     """The values of some cells by row; null where a row has none, or where it is not of its form.
 
-    places: see ``ber_kernels.Found``. spans, rows, forms: of each column its first and last place
-    (int64 [2, column]), the rows of its table and what its contents are: int64 for integers, utf8
-    for text and digits, binary for all else. One of more than 1 GiB has no values, as Arrow's
-    offsets are int32. ``data`` has PAD_BYTES behind the last contents. All columns lie in one piece
-    of memory, which lives as long as any of them.
+    places: see ``ber_kernels.Found``. spans, rows, codes: of each column its first and last place
+    (int64 [2, column]), the rows of its table and how contents are written (``code_of``): int64 for
+    integers, utf8 for text and digits, binary for all else. One of more than 1 GiB has no values,
+    as Arrow's offsets are int32. ``data`` has PAD_BYTES behind the last contents. All columns lie
+    in one piece of memory, which lives as long as any of them.
     """
     about = np.zeros((len(rows), kernels.TEXT_AT + 1), np.int64)
     first, last = spans
     last = np.where(places[last, PLACE_SUM] > _TEXT_BYTES_MAX, first, last)
     about[:, kernels.FIRST], about[:, kernels.LAST], about[:, kernels.ROWS] = first, last, rows
-    about[:, kernels.FORM] = [_CODES[form] for form in forms]
-    is_number = about[:, kernels.FORM] == kernels.INTEGER
-    is_packed = np.isin(about[:, kernels.FORM], _PACKED)
+    about[:, kernels.FORM] = codes
+    is_number, is_packed = codes == kernels.INTEGER, np.isin(codes, _PACKED)
     sums = places[last, PLACE_SUM].astype(np.int64) << is_packed
     sizes = np.zeros((len(rows), 3), np.int64)
     sizes[:, 0] = rows + 7 >> 3
@@ -91,14 +97,14 @@ def columns(
     starts = np.cumsum(room).reshape(room.shape) - room
     about[:, [kernels.BITS_AT, kernels.VALUES_AT, kernels.TEXT_AT]] = starts
     about[:, kernels.VALUES_AT] //= np.where(is_number, 8, 4)
-    out = np.empty(int(room.sum()), np.uint8)
+    memory = pa.allocate_buffer(_ALIGNED + int(room.sum()))  # Arrow keeps what was used before
+    out = np.frombuffer(memory, np.uint8)
     nulls = np.zeros(len(rows), np.int64)
     parts = kernels.Columns(about, nulls, out, out.view(np.int32), out.view(np.int64))
     with np.errstate(over="ignore"):
         kernels.read_columns(data, places, parts)
-    memory = pa.py_buffer(out)
     each = (rows.tolist(), nulls.tolist(), starts.tolist(), sizes.tolist())
-    return [_array(memory, *one) for one in zip(forms, *each, strict=True)]
+    return [_array(memory, *one) for one in zip(codes.tolist(), *each, strict=True)]
 
 
 def column(data: np.ndarray, begin: np.ndarray, size: np.ndarray, form: Form) -> pa.Array:
@@ -106,26 +112,26 @@ def column(data: np.ndarray, begin: np.ndarray, size: np.ndarray, form: Form) ->
     there = np.flatnonzero(size >= 0)
     upto = np.cumsum(size[there], dtype=np.int64)
     if len(there) and upto[-1] > _TEXT_BYTES_MAX:
-        return pa.nulls(len(size), _TYPES.get(form, pa.string()))
+        return pa.nulls(len(size), _TYPES[code_of(form)])
     places = np.zeros((len(there) + 1, 3), np.int32)
     places[0, PLACE_ROW] = -1
     places[1:] = np.stack([there, begin[there], upto], 1)
     spans, data = np.array([[0], [len(there)]]), np.require(data, requirements="W")
-    return columns(data, places, spans, np.array([len(size)]), [form])[0]
+    return columns(data, places, spans, np.array([len(size)]), np.array([code_of(form)]))[0]
 
 
 def _array(
-    memory: pa.Buffer, form: Form, rows: int, nulls: int, starts: list[int], sizes: list[int]
+    memory: pa.Buffer, code: int, rows: int, nulls: int, starts: list[int], sizes: list[int]
 ) -> pa.Array:
     """One column: bits of what is valid (none where all is), values or offsets, text."""
-    parts = [memory.slice(start, size) for start, size in zip(starts, sizes, strict=True)]
-    if nulls == 0:
-        parts[0] = None
-    kind = _TYPES.get(form, pa.string())
-    return pa.Array.from_buffers(kind, rows, parts[: 2 + (form is not Form.INTEGER)], nulls)
+    parts = [memory.slice(starts[0], sizes[0]) if nulls else None,
+             memory.slice(starts[1], sizes[1])]
+    if code != kernels.INTEGER:
+        parts.append(memory.slice(starts[2], sizes[2]))
+    return pa.Array.from_buffers(_TYPES[code], rows, parts, nulls)
 
 
-def in_words(contents: bytes, words: Sequence[str]) -> str:
+def in_words(contents: bytes, words: tuple[str, ...]) -> str:
     """One value for people: ``19902``, ``'EUR'``, ``2026-11-22 04:00:05 +08:00``, ``0x1234``."""
     form = form_of(words)
     raw = np.frombuffer(contents + bytes(PAD_BYTES), np.uint8)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -19,7 +20,7 @@ from cdr import ber_kernels as k
 from cdr.asn_grammar import Schema
 from tollbook.errors import BrokenFile
 
-ROWS: Final = 65_536  # of each table in a block
+ROWS: Final = 32_768  # of each table in a block: small, as columns are read while it is in caches
 FILE_BYTES_MAX: Final = 2**31 - 2**16  # places in a file are int32
 
 
@@ -88,14 +89,21 @@ class Block:
         (None) of all that occur."""
         chosen = np.array(self.fields() if fields is None else fields, np.int64)
         rows = self.walk.tables[self.schema.grammar.owner[chosen]] + 1
-        forms = [asn_values.form_of(self.schema.fields[field].words) for field in chosen]
         spans = np.stack([self.walk.first[chosen], self.walk.last[chosen]])
-        read = asn_values.columns(self.data, self.found.places, spans, rows, forms)
+        codes = _codes(self.schema)[chosen]
+        read = asn_values.columns(self.data, self.found.places, spans, rows, codes)
         return dict(zip(chosen.tolist(), read, strict=True))
 
     def column(self, field: int) -> pa.Array:
         """The values of one field."""
         return self.columns((field,))[field]
+
+
+@cache
+def _codes(schema: Schema) -> np.ndarray:
+    """How the contents of each field are written (``asn_values.code_of``)."""
+    forms = (asn_values.form_of(field.words) for field in schema.fields)
+    return np.array([asn_values.code_of(form) for form in forms], np.int64)
 
 
 def blocks(

@@ -17,7 +17,7 @@ import numpy as np
 from cdr import bytes_kernels as b
 from cdr.ber_kernels import PLACE_BEGIN, PLACE_ROW, PLACE_SUM
 from cdr.spec_kernels import Int, Word
-from tollbook.jit import inner, kernel
+from tollbook.jit import inlined, inner, kernel
 
 U = np.uint64
 INTEGER_BYTES_MAX = 8
@@ -180,7 +180,8 @@ def copy_ascii(
 def unpack_all(
     data: np.ndarray, own: np.ndarray, about: np.ndarray, offsets: np.ndarray, out: np.ndarray
 ) -> None:
-    """Two digits a byte up to the filler; of an address without its first byte."""
+    """Two digits a byte up to the filler, eight digits at a time; of an address without its first
+    byte."""
     rows, bits, first, begin = about[ROWS], about[BITS_AT], about[VALUES_AT], about[TEXT_AT]
     is_sparse, is_high = len(own) <= rows, about[FORM] == DIGITS_HIGH
     skip = np.int64(about[FORM] == ADDRESS)
@@ -189,51 +190,41 @@ def unpack_all(
     for place in range(1, len(own)):
         row, at = np.int64(own[U(place), U(PLACE_ROW)]), np.int64(own[U(place), U(PLACE_BEGIN)])
         end, upto = at + own[U(place), U(PLACE_SUM)] - upto, np.int64(own[U(place), U(PLACE_SUM)])
+        at += skip
         if is_sparse:
             mark(out, bits, row)
-        to = unpack(data, at + skip, end, is_high, out, to)
+        while at < end:
+            word, count, is_odd = unpack(b.load8(data, at), end - at, is_high)
+            if is_odd:
+                to = unpack_signs(data, at, end, is_high, out, to)
+                break
+            b.store8(out, to, word)
+            to += count
+            at = at + CHUNK_BYTES if count == CHUNK_DIGITS else end
         offsets[U(first + row + 1)] = to - begin
     if is_sparse:
         fill_offsets(offsets, first, rows)
 
 
-@inner
-def unpack(data: np.ndarray, at: Int, end: Int, is_high: bool, out: np.ndarray, to: Int) -> Int:
-    """The digits of contents, eight at a time; the place behind the last one written."""
-    while at < end:
-        here = U(at)
-        word = (
-            U(data[here]) | U(data[here + b.S1]) << b.S8 | U(data[here + b.S2]) << b.S16
-            | U(data[here + b.S3]) << b.S24
-        )  # fmt: skip
-        if is_high:
-            word = (word & HALVES) << b.S4 | word >> b.S4 & HALVES
-        word = spread(word)
-        # A digit behind the last one ends the number as the filler does.
-        others = word + b.SIXES & ABOVE_NINE
-        if end - at < CHUNK_BYTES:
-            others |= ABOVE_NINE & b.ALL_ONES << U(16 * (end - at))
-        lowest = (others & (b.NO_BITS - others)) >> b.S4
-        count = np.int64(CHUNK_DIGITS)
-        if others != b.NO_BITS:
-            count = np.int64((lowest - b.S1 & b.EACH) * b.EACH >> b.S56)
-        b.store8(out, to, word | b.ZEROS)
-        to += count
-        if count < CHUNK_DIGITS and count < 2 * (end - at):
-            sign = np.int64(word >> U(8 * count) & U(FILLER))
-            if sign == FILLER:
-                return to
-            return unpack_signs(data, at, end, is_high, out, to - count)
-        at += CHUNK_BYTES
-    return to
-
-
-@inner
-def spread(word: Word) -> Word:
-    """Eight nibbles, the lowest first, as eight bytes."""
+@inlined
+def unpack(word: Word, left: Int, is_high: bool) -> tuple[Word, Int, bool]:
+    """Up to eight digits of four bytes, of which ``left`` are there, as text; how many they are;
+    and whether another sign than the filler ends them."""
+    word &= b.HALF
+    if is_high:
+        word = (word & HALVES) << b.S4 | word >> b.S4 & HALVES
     word = (word | word << b.S16) & b.QUADS
     word = (word | word << b.S8) & b.PAIRS
-    return (word | word << b.S4) & b.LOW_NIBBLE
+    word = (word | word << b.S4) & b.LOW_NIBBLE
+    others, count, is_odd = word + b.SIXES & ABOVE_NINE, np.int64(CHUNK_DIGITS), False
+    if left < CHUNK_BYTES:  # what is behind them ends the number as the filler does
+        others |= ABOVE_NINE & b.ALL_ONES << U(16 * left)
+    if others != b.NO_BITS:
+        lowest = (others & (b.NO_BITS - others)) >> b.S4
+        count = np.int64((lowest - b.S1 & b.EACH) * b.EACH >> b.S56)
+        sign = word >> U(8 * count) & U(FILLER)
+        is_odd = count < 2 * left and sign != U(FILLER)
+    return word | b.ZEROS, count, is_odd
 
 
 @inner

@@ -72,7 +72,8 @@ def test_columns_of_one_call_keep_out_of_each_other(
     found = asn_values.columns(
         everything[0].copy(), np.array(places, np.int32),
         np.array(spans, np.int64).reshape(-1, 2).T,
-        np.array([len(rows) for _, rows in columns], np.int64), [form for form, _ in columns],
+        np.array([len(rows) for _, rows in columns], np.int64),
+        np.array([asn_values.code_of(form) for form, _ in columns], np.int64),
     )  # fmt: skip
     for column, (form, rows) in zip(found, columns, strict=True):
         column.validate(full=True)
