@@ -11,6 +11,7 @@ import csv
 import json
 import shutil
 from collections import Counter
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -66,7 +67,7 @@ class Month:
         assert "duplicates:" in text
         at = text.index("\n", text.index("  key: [served, start")) + 1
         settings.write_text(text[:at] + SECTIONS.lstrip("\n") + text[at:] + MORE)
-        spec = synth.SynthSpec(
+        self.spec = spec = synth.SynthSpec(
             RECORDS, FIRST_DAY, NIGHTS, SEED, files_per_night=2, gzip_every=5, rates=RATES,
             again=AGAIN,
         )  # fmt: skip
@@ -134,6 +135,19 @@ class Month:
 @pytest.fixture(scope="module")
 def month(tmp_path_factory: pytest.TempPathFactory) -> Month:
     return Month(tmp_path_factory.mktemp("month"))
+
+
+def test_a_seed_gives_the_same_month_whatever_the_threads(month: Month, tmp_path: Path) -> None:
+    loaded, spec = workspace.load_all(month.root), replace(month.spec, threads=1)
+    synth.write_month(*loaded, tmp_path / "delivery", spec, tmp_path / "truth.csv")
+    one, other = (
+        {str(path.relative_to(root)): path.read_bytes()
+         for name in ("delivery", "truth.csv", "truth.json")
+         for path in sorted([root / name, *(root / name).rglob("*")]) if path.is_file()}
+        for root in (month.root, tmp_path)
+    )  # fmt: skip
+    assert one == other
+    assert len(one) == len(month.made.files) + 2
 
 
 def test_every_row_has_the_fate_that_the_truth_tells(month: Month) -> None:

@@ -46,7 +46,7 @@ def day(ctx: click.Context, option: click.Parameter, text: str) -> date:
 
 def share_option(name: str, default: str | None, help_text: str) -> Callable[[F], F]:
     """An option that takes a share of all rows; None: it depends on the workspace."""
-    shown = default or "0.05% where operator.yaml has the section"
+    shown = default is not None or "0.05% where operator.yaml has the section"
     return click.option(name, callback=share_ppm, metavar="PERCENT", default=default,
                         show_default=shown, help=help_text)  # fmt: skip
 
