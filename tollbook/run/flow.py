@@ -40,7 +40,7 @@ from tollbook.stage import StageResult, ints
 
 BUCKETS: Final = 256
 PARTITIONS: Final = 64
-MEMORY_BYTES: Final = 1700 * 2**20  # rows held between the phases; what is beyond goes to disk
+MEMORY_BYTES: Final = 1360 * 2**20  # rows held between the phases; what is beyond goes to disk
 ROWS_A_TASK: Final = 131_072
 TASKS_A_PART: Final = 4
 KEYS_A_GROUP: Final = 262_144
