@@ -1,9 +1,9 @@
 """Types of ASN.1 modules as tables: tags, kinds and members, read from ``cdr/asn1/*.csv``.
 
 A row is one type: its name, its tag (``A129`` application, ``C3`` context; empty: that of its
-kind), its kind (a kind of ASN.1 or another type) and, for groups, its members ``name:Type`` in
-their order; ``name@C3:Type`` gives a member a tag of its own (blanks of kinds are underscores).
-Facts of the standards as data, none of their text.
+kind), its kind (a kind of ASN.1 or another type), the document and clause that define it and, for
+groups, its members ``name:Type`` in their order; ``name@C3:Type`` gives a member a tag of its own
+(blanks of kinds are underscores). Facts of the standards as data, none of their text.
 """
 
 from __future__ import annotations
@@ -39,13 +39,15 @@ class Member:
 
 @dataclass(frozen=True)
 class Type:
-    """kind: a kind of ASN.1, or the type that this one is. element: of a list."""
+    """kind: a kind of ASN.1, or the type that this one is. element: of a list. clause: the document
+    that defines it, with the clause where the document is public."""
 
     name: str
     key: int
     kind: str
     members: tuple[Member, ...] = ()
     element: str = ""
+    clause: str = ""
 
 
 class Types(Mapping[str, Type]):
@@ -107,7 +109,7 @@ def _type(row: Mapping[str, str]) -> Type:
         members, element = "", members
     return Type(
         row["type"], _key(row["tag"]), row["kind"],
-        tuple(_member(text) for text in members.split()), element,
+        tuple(_member(text) for text in members.split()), element, row["clause"],
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from cdr import ber_kernels as k
 from cdr.asn_grammar import Schema
 from tollbook.errors import BrokenFile
 
-ROWS: Final = 32_768  # of each table in a block: small, as columns are read while it is in caches
+ROWS: Final = 65_536  # of each table in a block
 FILE_BYTES_MAX: Final = 2**31 - 2**16  # places in a file are int32
 
 

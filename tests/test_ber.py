@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cdr import ber, ber_tree, framing, native
+from cdr.asn_types import load
 from cdr.native import FORMATS, Format
 from tollbook.errors import BrokenFile
 
@@ -173,6 +174,14 @@ def test_child_rows_point_to_their_record() -> None:
     )  # fmt: skip
     assert block.column(charge).to_pylist() == [17838, 0, 2064, 0, 0]  # their sum is 19902
     assert block.parents(table)[ber.k.OF_RECORD].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_each_type_says_which_document_defines_it() -> None:
+    documents = {"tap": "TD.57", "rap": "TD.32", "nrtrde": "TD.35", "ts32298": "TS 32.298 5.2"}
+    for name, document in documents.items():
+        own = [one for one in load(name).values() if one.kind != one.name]
+        assert len(own) >= 30
+        assert all(one.clause.startswith(document) for one in own)
 
 
 def test_what_is_no_file_of_a_format_is_not_taken_for_one() -> None:
