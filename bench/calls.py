@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from bench import peers_rating
 from bench.data import AS_OF, DAY, TARIFFS_ONE, Data
-from cdr import delimited, layout
+from cdr import delimited
 from rating import guide, normalise, reference, validate
 from rating.reference import Reference
 from tariffs import book, compiler
@@ -84,7 +84,7 @@ def _books(data: Data, found: run_data.Data) -> dict[int, tuple[Book, CompiledBo
 
 def _stages(data: Data, facts: Reference) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
     """Rows before and behind guiding, block by block, those that are to be rated."""
-    form = layout.shipped("tollbook")
+    form = data.layout()
     rows = 0
     for number, file in enumerate(data.files, start=1):
         context = delimited.prepare(form, delimited.identify(file, form), ZONE, ZONE, 0, number)

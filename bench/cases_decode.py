@@ -15,10 +15,10 @@ from bench.data import Data
 from bench.measure import Figure, in_turns, speed
 from bench.options import Options
 from bench.peers import Sums
-from cdr import delimited, layout
+from cdr import delimited
 from cdr.delimited import Block, DecodeContext
 from tollbook import reasons
-from tollbook.run.flow import in_order
+from tollbook.run.pool import in_order
 from tollbook.stage import StageResult, ints
 
 ZONE: Final = "Asia/Shanghai"
@@ -67,7 +67,7 @@ def decode(data: Data, threads: int) -> int:
 
 
 def _work(data: Data) -> Iterator[Work]:
-    form = layout.shipped("tollbook")
+    form = data.layout()
     for number, file in enumerate(data.files, start=1):
         context = delimited.prepare(form, delimited.identify(file, form), ZONE, ZONE, 0, number)
         for block in delimited.blocks(file, form):

@@ -22,7 +22,8 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from bench import book
-from cdr import synth
+from cdr import layout, synth
+from cdr.layout_types import Layout
 from cdr.synth import SynthSpec
 from tollbook import sample, workspace
 
@@ -49,6 +50,12 @@ class Data:
     subscribers: int
     truth: dict[str, Any]
     truth_csv: Path
+
+    def layout(self) -> Layout:
+        """The layout of all files."""
+        found = layout.shipped("tollbook")
+        assert isinstance(found, Layout)
+        return found
 
 
 def subscribers_for(records: int) -> int:
