@@ -44,8 +44,9 @@ MEMORY_BYTES: Final = 2 * 2**30  # that an input may take beside what the reader
 SECONDS_MAX: Final = 5  # of processor time for one input
 CUT_SHARE: Final = 0.06  # of the inputs are read a second time, cut into other blocks
 SILENCE_S: Final = 120  # of the child, after which it is taken for hung
+WARM_UP_S: Final = 900  # before its first word: all kernels may have to be compiled
 MEMORY: Final = Path("/dev/shm")  # where inputs are written, if there is such a place
-TOLD, BATCH = 500, 400_000  # inputs after which the child says where it is, and those of one child
+TOLD, BATCH = 500, 200_000  # inputs after which the child says where it is, and those of one child
 
 
 def targets(folder: Path, seed: int) -> list[Target]:
@@ -264,6 +265,7 @@ def child(seed: int, first: int, behind: int) -> None:
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as name:
         fuzzer = Fuzzer(Path(name), seed)
         fuzzer.warm_up()
+        tell("done", first)
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         most = pages * resource.getpagesize() + MEMORY_BYTES
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
@@ -287,8 +289,9 @@ def tell(*words: object) -> None:
 def told(worker: subprocess.Popen[bytes]) -> Iterator[list[Any]]:
     """What a child tells, until it ends or is silent for too long."""
     assert worker.stdout is not None
-    while select.select([worker.stdout], [], [], SILENCE_S)[0]:
-        line = worker.stdout.readline()
+    patience_s = WARM_UP_S
+    while select.select([worker.stdout], [], [], patience_s)[0]:
+        line, patience_s = worker.stdout.readline(), SILENCE_S
         if not line:
             return
         yield json.loads(line)

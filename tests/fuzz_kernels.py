@@ -32,6 +32,7 @@ for _reason in reasons.REASONS:
 MOST_BYTES: Final = 100_000  # of an input
 MEMORY: Final[dict[tuple[str, bool], tuple[k.Output, k.Scratch]]] = {}
 FIELDS: Final = 8  # of a block are looked at
+READ: Final = 4  # of so many native files one has its values read
 
 
 class Finding(Exception):
@@ -109,7 +110,7 @@ def decode(target: Target, found: Layout, data: bytes) -> str:
 
 
 def walk(form: native.Format, data: bytes) -> str:
-    """A native file, as far as to the places of its fields."""
+    """A native file, as far as to the places of its fields, and to their values now and then."""
     regions = [
         (begin, end) for begin, end, code in native.regions(data, form, "input")
         if code & framing.FORMAT_BITS == framing.BER
@@ -127,4 +128,7 @@ def walk(form: native.Format, data: bytes) -> str:
             there = size >= 0
             check(bool((begin[there] + size[there] <= len(data)).all()), "a value beyond the file")
             check(bool((begin[there] >= 0).all()), "a value before the file")
+        if len(data) % READ == 0:
+            for column in block.columns().values():
+                column.validate(full=True)
     return "suspense" if is_bad else "rows"

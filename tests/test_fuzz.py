@@ -112,6 +112,6 @@ def test_a_child_that_dies_or_hangs_is_a_finding(
 ) -> None:
     (tmp_path / "child.py").write_text(does)
     monkeypatch.setattr(fuzz, "__file__", str(tmp_path / "child.py"))
-    monkeypatch.setattr(fuzz, "SILENCE_S", 0.5)
+    monkeypatch.setattr(fuzz, "WARM_UP_S", 0.5)
     *_, result = fuzz.main(fuzz.TOLD, 1)
     assert [finding[0] for finding in result["findings"]] == [0]
