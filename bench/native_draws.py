@@ -74,6 +74,13 @@ def random_bytes(draws: Draws, size: int) -> pa.Array:
     return _text(drawn, np.full(draws.count, size))
 
 
+def random_bits(draws: Draws, size: int) -> pa.Array:
+    """BIT STRINGs of so many bytes: the first says that no bit of the last is unused."""
+    drawn = draws.rng.integers(0, 256, (draws.count, size), dtype=np.uint8)
+    drawn[:, 0] = 0
+    return _text(drawn, np.full(draws.count, size))
+
+
 def _parts(seconds: np.ndarray) -> tuple[np.ndarray, ...]:
     moment = seconds.astype("datetime64[s]")
     months, days = moment.astype("datetime64[M]"), moment.astype("datetime64[D]")

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from bench.native_draws import Draws, random_bytes, time_stamps
+from bench.native_draws import Draws, random_bits, random_bytes, time_stamps
 from bench.native_tap import only
 from cdr.asn_grammar import Schema
 from cdr.ber_draft import Draft
@@ -106,7 +106,7 @@ def _services(
         "ratingGroup": draws.integers(1, 400), "localSequenceNumber": draws.integers(1, 9),
         "timeOfFirstUsage": time_stamps(start_s + 1),
         "timeOfLastUsage": time_stamps(start_s + duration_s), "timeUsage": duration_s,
-        "serviceConditionChange": random_bytes(draws, 6), "datavolumeFBCUplink": up,
+        "serviceConditionChange": random_bits(draws, 6), "datavolumeFBCUplink": up,
         "datavolumeFBCDownlink": down, "timeOfReport": time_stamps(start_s + duration_s),
     }  # fmt: skip
     everywhere = np.ones(draws.count, np.bool_)
