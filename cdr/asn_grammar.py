@@ -10,7 +10,7 @@ no field can tell.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -229,12 +229,47 @@ def schema(modules: tuple[str, ...], root: str, record: str, is_repeated: bool =
 
     is_repeated: the file is records one after the other, with filler between them.
     """
-    build = _Builder(load(*modules), record)
+    return of_types(load(*modules), root, record, is_repeated)
+
+
+def of_types(types: Types, root: str, record: str, is_repeated: bool = False) -> Schema:
+    """The same of types that are at hand.
+
+    Raises ValueError for what the kernels have no room for, and for lists that can be inside of
+    themselves: the walk relies on the rows of a table coming one after the other.
+    """
+    build = _Builder(types, record)
     top = build.outermost(root, is_repeated)
     grammar = build.grammar(is_filled=is_repeated)
     if max(len(build.tables), *build.places) > k.TABLE_MASK:
         raise ValueError(f"{root} has more than {k.TABLE_MASK} tables, or lists in one of them")
+    if endless := _inside_themselves(build.rows, build.nodes):
+        names = ", ".join(build.tables[table] for table in sorted(endless))
+        raise ValueError(f"{root} has lists that can be inside of themselves: {names}")
     return Schema(
         build.types, tuple(build.tables), tuple(build.fields), tuple(build.groups),
         tuple(build.rows), tuple(build.nodes), build.alternatives, top, grammar,
     )  # fmt: skip
+
+
+def _inside_themselves(
+    rows: Sequence[Mapping[int, Entry]], nodes: Sequence[Mapping[int, Entry]]
+) -> set[int]:
+    """Tables whose rows can hold rows of the same table, and those that hold such ones."""
+
+    def held(entries: Mapping[int, Entry]) -> Iterator[int]:
+        for entry in entries.values():
+            if entry.kind in (k.ROW, k.RECORD, k.ROW_FIELD, k.ROW_OPAQUE):
+                yield entry.table
+            elif entry.kind == k.GROUP:
+                yield from held(nodes[entry.target])
+
+    groups = (k.GROUP, k.ROW, k.RECORD)
+    inner = [
+        {table for one in row.values() if one.kind in groups for table in held(nodes[one.target])}
+        for row in rows
+    ]
+    left = set(range(len(rows)))
+    while ready := {table for table in left if not inner[table] & left}:
+        left -= ready
+    return left

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from cdr import ber, ber_tree, framing, native
-from cdr.asn_types import load
+from cdr.asn_grammar import of_types
+from cdr.asn_types import Member, Type, Types, load
 from cdr.native import FORMATS, Format
 from tollbook.errors import BrokenFile
 
@@ -182,6 +183,16 @@ def test_each_type_says_which_document_defines_it() -> None:
         own = [one for one in load(name).values() if one.kind != one.name]
         assert len(own) >= 30
         assert all(one.clause.startswith(document) for one in own)
+
+
+def test_lists_that_can_be_inside_of_themselves_are_refused() -> None:
+    """A folder of folders: its rows would not come one after the other."""
+    types = Types({
+        "Folder": Type("Folder", 5, "SEQUENCE", (Member("inner", "Folders"),)),
+        "Folders": Type("Folders", 9, "SEQUENCE OF", element="Folder"),
+    })
+    with pytest.raises(ValueError, match="inside of themselves: file, Folder"):
+        of_types(types, "Folders", "Folder")
 
 
 def test_what_is_no_file_of_a_format_is_not_taken_for_one() -> None:
