@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from tollbook.run import crash, lake
 from tollbook.run.catalogue import Catalogue, LakeFile
-from tollbook.run.snapshots import sync_folder
+from tollbook.run.disk import sync
 
 
 def commit(
@@ -38,7 +38,7 @@ def commit(
         folders.add(lake.pending_path(root / file.path).parent)
     for folder in sorted(folders | {parent for f in folders for parent in f.parents
                                     if parent != root and root in parent.parents}):  # fmt: skip
-        sync_folder(folder)
+        sync(folder)
     crash.point("before_transaction")
     with catalogue.transaction() as link:
         catalogue.add_lake_files(link, files)
@@ -68,7 +68,7 @@ def publish(catalogue: Catalogue, root: Path, run_number: int) -> None:
             crash.point("first_file_shown")
     crash.point("all_files_shown")
     for folder in sorted(touched):
-        sync_folder(folder)
+        sync(folder)
     with catalogue.transaction() as link:
         catalogue.set_state(link, run_number, "published")
     crash.point("published")

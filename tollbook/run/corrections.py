@@ -24,7 +24,7 @@ from sqlalchemy import Connection
 
 from tollbook import clock, codes, reasons
 from tollbook.errors import printable
-from tollbook.run import commit, data, moves, snapshots, suspended, suspense_log
+from tollbook.run import commit, data, disk, moves, snapshots, suspended, suspense_log
 from tollbook.run.catalogue import LakeFile, Run
 from tollbook.run.correctable import FIELDS, RAW_RECORD, escaped
 from tollbook.run.data import Data
@@ -270,8 +270,7 @@ def _store(session: Session, changes: Sequence[Change]) -> str:
     path = _path(session, digest)
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        snapshots.write_once(path, text.encode())
-        snapshots.sync_folder(path.parent)
+        disk.write_once(path, text.encode())
     return digest
 
 

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from tollbook import clock
 from tollbook.errors import TollbookError
+from tollbook.run import disk
 from tollbook.run.catalogue import LakeFile
 
 AMOUNT: Final = pa.decimal64(18, 6)
@@ -76,7 +77,7 @@ def write_output(
     pending = pending_path(root / path)
     pending.parent.mkdir(parents=True, exist_ok=True)
     write(pending)
-    sync(pending)
+    disk.sync(pending)
     with pending.open("rb") as handle:
         digest = hashlib.file_digest(handle, "sha256").hexdigest()
     return LakeFile(path, run_number, "out", period, 0, pending.stat().st_size, digest)
@@ -206,12 +207,3 @@ def period_folder(dataset: str, period: int) -> str:
     if dataset == "duplicates":
         return clock.utc_text(period * clock.DAY_S)[:10]
     return clock.period_text(period)
-
-
-def sync(path: Path) -> None:
-    """Force a file's bytes to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -18,6 +18,7 @@ from typing import Final
 
 from cdr.files import sha256
 from tollbook.errors import Refused
+from tollbook.run import disk, pool
 
 TOP_FILES: Final = ("operator.yaml",)
 FOLDERS: Final = ("tariffs", "network", "customers", "layouts", "templates")
@@ -43,25 +44,34 @@ def _sources(root: Path) -> list[Path]:
     return found
 
 
-def take(root: Path, lake: Path) -> Snapshot:
-    """Copy the workspace's reference files into the lake; same content, same digest."""
+def _take(root: Path, lake: Path) -> tuple[Snapshot, list[Path]]:
+    """Copy the workspace's reference files into the lake; same content, same digest.
+
+    Gives the snapshot, which can be read, and its new files, which have yet to be settled.
+    """
     store = lake / "snapshots"
     objects = store / "objects"
     objects.mkdir(parents=True, exist_ok=True)
     listed: list[tuple[Path, str]] = []
+    fresh: list[Path] = []
     size = 0
     for path in _sources(root):
         data = (root / path).read_bytes()
         name = hashlib.sha256(data).hexdigest()
-        if not (objects / name).exists():
-            write_once(objects / name, data)
+        if objects / name not in fresh and not (objects / name).exists():
+            disk.building(objects / name).write_bytes(data)
+            fresh.append(objects / name)
         listed.append((path, name))
         size += len(data)
     digest = _digest_of_list(listed)
     folder = store / digest
-    if not folder.exists():
-        _materialise(objects, folder, listed)
-    return Snapshot(digest, folder, len(listed), size)
+    # A folder whose files never settled is what a crash has left, and may hold anything.
+    if fresh or not folder.exists():
+        _materialise(folder, [
+            (path, disk.building(objects / name) if objects / name in fresh else objects / name)
+            for path, name in listed
+        ])  # fmt: skip
+    return Snapshot(digest, folder, len(listed), size), fresh
 
 
 def _digest_of_list(listed: Sequence[tuple[Path, str]]) -> str:
@@ -76,14 +86,25 @@ def digest_of(folder: Path) -> str:
 
 
 def take_checked(root: Path, lake: Path, check: Callable[[Snapshot], object]) -> Snapshot:
-    """``take``; if ``check`` refuses what was taken, it leaves nothing behind in the lake."""
+    """A snapshot of the workspace that passes ``check``, on the disk.
+
+    The disk is waited for while ``check`` works. If it refuses what was taken, nothing is left
+    behind in the lake.
+    """
     before = stored(lake)
-    snapshot = take(root, lake)
-    try:
-        check(snapshot)
-    except Refused:
+    snapshot, fresh = _take(root, lake)
+
+    def checked() -> Refused | None:
+        try:
+            check(snapshot)
+        except Refused as refused:
+            return refused
+        return None
+
+    _, refused = pool.beside(lambda: disk.settle(fresh), checked)
+    if refused is not None:
         forget(snapshot, lake, before)
-        raise
+        raise refused
     return snapshot
 
 
@@ -107,31 +128,14 @@ def folder_of(lake: Path, digest: str) -> Path:
     return lake / "snapshots" / digest
 
 
-def _materialise(objects: Path, folder: Path, listed: list[tuple[Path, str]]) -> None:
-    building = folder.with_name(f".{folder.name}.building")
-    shutil.rmtree(building, ignore_errors=True)
+def _materialise(folder: Path, files: Sequence[tuple[Path, Path]]) -> None:
+    """The folder of a snapshot, made of links. files: names in it, and what they are links to."""
+    building = disk.building(folder)
+    for left in (building, folder):
+        shutil.rmtree(left, ignore_errors=True)
     building.mkdir()
-    for path, name in listed:
+    for path, file in files:
         (building / path).parent.mkdir(parents=True, exist_ok=True)
-        os.link(objects / name, building / path)
+        os.link(file, building / path)
     building.rename(folder)
-    sync_folder(folder.parent)
-
-
-def write_once(path: Path, data: bytes) -> None:
-    """A file under a name that its content decides, on the disk whole or not at all."""
-    building = path.with_name(f".{path.name}.building")
-    with building.open("wb") as handle:
-        handle.write(data)
-        handle.flush()
-        os.fsync(handle.fileno())
-    building.rename(path)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames and new names in a folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    disk.sync(folder.parent)
