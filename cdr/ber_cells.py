@@ -21,6 +21,8 @@ from cdr.ber_layout import LAST, Place
 from cdr.ber_refunds import Refunds
 
 LANE_BITS: Final = 32
+# Table, path, take, where and among: what a cell was asked for with.
+_Key = tuple[str, str, str, tuple[str, str], tuple[str, ...]]
 
 
 class Cells(NamedTuple):
@@ -75,7 +77,7 @@ class BlockCells:
     def __init__(self, block: ber.Block, facts: FileFacts) -> None:
         self.block, self.facts, self.schema = block, facts, block.schema
         self.count = block.rows(self.schema.record)
-        self._known: dict[tuple[str, str, str, tuple[str, str]], Cells] = {}
+        self._known: dict[_Key, Cells] = {}
 
     @cached_property
     def fields(self) -> Mapping[tuple[str, str], int]:
@@ -94,17 +96,23 @@ class BlockCells:
         own = place.table or self.schema.tables[self.schema.record]
         return forms(self.schema)[own, place.path]
 
-    def cells(self, place: Place, rows: np.ndarray, take: str, where: tuple[str, str]) -> Cells:
-        """One cell for each of the records ``rows``."""
-        key = (place.table, place.path, take, where)
+    def cells(
+        self, place: Place, rows: np.ndarray, take: str, where: tuple[str, str],
+        among: tuple[str, ...] = (),
+    ) -> Cells:  # fmt: skip
+        """One cell for each of the records ``rows``. among: of a repeated group, only values with
+        one of these texts (empty: any)."""
+        key = (place.table, place.path, take, where, among)
         if key not in self._known:
-            self._known[key] = self._find(place, take, where)
+            self._known[key] = self._find(place, take, where, among)
         found = self._known[key]
         if len(rows) == self.count:
             return found
         return Cells(found.data, found.begin[rows], found.size[rows], found.form)
 
-    def _find(self, place: Place, take: str, where: tuple[str, str]) -> Cells:
+    def _find(
+        self, place: Place, take: str, where: tuple[str, str], among: tuple[str, ...]
+    ) -> Cells:
         form = self.form(place)
         if place.table == FILE:
             contents = self.facts.values.get(place.path)
@@ -124,6 +132,11 @@ class BlockCells:
             return Cells(self.block.data, np.where(size >= 0, begin, np.int32(0)), size, form)
         of_rows, of_sizes = self.block.places(field_number)
         used, owner = self._rows(place.table, of_sizes, where)
+        if among:
+            column = texts_of(Cells(self.block.data, of_rows[used], of_sizes[used], form))
+            is_meant = pc.fill_null(pc.is_in(column, pa.array(among)), False)
+            chosen = is_meant.to_numpy(zero_copy_only=False)
+            used, owner = used[chosen], owner[chosen]
         # Rows of a group lie in the order of their records.
         is_one = np.ones(len(used), bool)
         if take == LAST:

@@ -19,7 +19,7 @@ from tollbook.text import Node, Problems, Reader, did_you_mean
 
 KEYS: Final = ("layout", "kind", "format", "records")
 FORMATS: Final = ("tap", "nrtrde", "ts32298")
-FIRST, LAST, SUM = "first", "last", "sum"
+FIRST, LAST, SUM, ANY = "first", "last", "sum", "any"
 INTERNATIONAL, SMS_ADDRESS, ABROAD = "international", "sms_address", "abroad"
 # Parts of a time that is a group: the clock, and which offset it has (TD.57: DateTime).
 CLOCK_PART, CODE_PART = ".localTimeStamp", ".utcTimeOffsetCode"
@@ -51,10 +51,12 @@ class Rule:
     """One way to a value; the rules of a field are tried in their order.
 
     places: alternatives, or (is_joined) parts of one text. value: a constant, where there are no
-    places. take: which value of a repeated group, where: only rows of it with that text in a path
-    beside it. words: values with their codes; otherwise: the code of others, -1: they are unknown.
+    places. take: which value of a repeated group (ANY: the first that is in words), where: only
+    rows of it with that text in a path beside it. words: values with their codes; otherwise: the
+    code of others, -1: they are unknown.
     offset: where the offset of a time lies. form: INTERNATIONAL, SMS_ADDRESS, ABROAD or "".
-    is_lenient: a value that is not of its form counts as none. unless: of a condition.
+    is_lenient: a value that is not of its form counts as none. unless: of a condition, places that
+    must have no value, or (with a text) not that one.
     """
 
     places: tuple[Place, ...] = ()
@@ -68,7 +70,7 @@ class Rule:
     nulls: tuple[str, ...] = ()
     is_joined: bool = False
     is_lenient: bool = False
-    unless: bool = False
+    unless: tuple[tuple[Place, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -198,13 +200,22 @@ class _Kind:
         return Rule(places=(self._place(keys, name, text, kind),))
 
     def _condition(self, keys: Reader) -> Rule:
-        key = "unless" if "unless" in keys else "of"
-        places = tuple(self._place(keys, key, text, CONDITION) for text in keys.texts(key))
-        if not places:
+        places = tuple(self._place(keys, "of", text, CONDITION) for text in keys.texts("of"))
+        wanted = keys.keys["unless"].value if "unless" in keys else ()
+        if isinstance(wanted, dict):  # path: the text that must not be there
+            inner = Reader(keys.keys["unless"], self.problems, f"{keys.name}, unless", wanted)
+            pairs = [(path, inner.text(path)) for path in inner.keys]
+        else:
+            pairs = [(path, "") for path in keys.texts("unless")]
+        unless = tuple((self._place(keys, "unless", path, CONDITION), text)
+                       for path, text in pairs)
+        if not places and not unless:
             keys.missing("of", "the path of a value that must be there (unless: must not)")
-        return Rule(places=places, unless=key == "unless")
+        return Rule(places=places, unless=unless)
 
     def _takes(self, name: str) -> tuple[str, ...]:
+        if FIELDS[name].types[0] == WORD:
+            return FIRST, LAST, ANY
         is_number = FIELDS[name].units is not None or FIELDS[name].types[0] == INTEGER
         return (FIRST, LAST, SUM) if is_number else (FIRST, LAST)
 

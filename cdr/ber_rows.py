@@ -12,7 +12,18 @@ import pyarrow.compute as pc
 from cdr import ber_values, layout_fields
 from cdr.asn_values import Form
 from cdr.ber_cells import BlockCells, Cells, texts_of
-from cdr.ber_layout import ABROAD, CLOCK_PART, CODE_PART, SUM, BerLayout, FieldRules, Place, Rule
+from cdr.ber_layout import (
+    ABROAD,
+    ANY,
+    CLOCK_PART,
+    CODE_PART,
+    FIRST,
+    SUM,
+    BerLayout,
+    FieldRules,
+    Place,
+    Rule,
+)
 from cdr.ber_values import NO_OFFSET, Values
 from cdr.layout_fields import CONDITION_REASON, FIELDS
 from tollbook import codes, reasons, schemas, stage
@@ -195,12 +206,34 @@ class _Kind:
                 self.out.put("utc_offset_s", self.rows, self.offset_s)
 
     def _condition(self, one: FieldRules) -> None:
+        """Notes the rows for which no rule of a condition holds; but those that are damaged, as
+        what it asks for may lie within a value that swallowed it, for their damage."""
+        holds = np.zeros(len(self.rows), bool)
         for rule in one.rules:
-            there = np.zeros(len(self.rows), bool)
+            there = np.full(len(self.rows), not rule.places)
             for place in rule.places:
-                there |= self._cells(place, rule).size >= 0
-            reason = np.where(there == rule.unless, _CODE[CONDITION_REASON[one.field]], 0)
-            self.out.note(self.rows, reason.astype(np.int16), -1, None)
+                there |= ber_values.counts(self._cells(place, rule))
+            for place, text in rule.unless:
+                there &= ~ber_values.counts_as(self._cells(place, rule), text)
+            holds |= there
+        if holds.all():
+            return
+        self._damage(~holds)
+        reason = np.where(holds, 0, _CODE[CONDITION_REASON[one.field]])
+        self.out.note(self.rows, reason.astype(np.int16), -1, None)
+
+    def _damage(self, among: np.ndarray) -> None:
+        """Notes the rows of ``among`` with a number, IMSI or IMEI that is too long to be one."""
+        for one in self.fields:
+            kind = FIELDS[one.field].types[0]
+            if kind not in (layout_fields.NUMBER, layout_fields.IMSI, layout_fields.IMEI):
+                continue
+            for rule in one.rules:
+                for place in rule.places:
+                    cells = self._cells(place, rule)
+                    is_bad = among & ber_values.too_long(cells, kind)
+                    reason = np.where(is_bad, np.int16(_CODE[f"{kind}_malformed"]), np.int16(0))
+                    self.out.note(self.rows, reason, _POSITION[FIELDS[one.field].column], cells)
 
     def _merged(self, one: FieldRules) -> Values:
         """For each row the first rule, and of it the first place, that has a value."""
@@ -245,7 +278,7 @@ class _Kind:
         if kind == layout_fields.NUMBER:
             return ber_values.numbers(cells, rule)
         if kind == layout_fields.WORD:
-            return ber_values.words(cells, rule, f"{field}_unknown")
+            return self._words(f"{field}_unknown", rule, place)
         if kind in (layout_fields.IMSI, layout_fields.IMEI):
             if kind == layout_fields.IMSI:
                 self.imsi = texts_of(cells)
@@ -257,6 +290,15 @@ class _Kind:
         if rule.form == ABROAD:
             return ber_values.abroad(cells, self.imsi)
         return ber_values.texts(cells, rule.nulls)
+
+    def _words(self, unknown: str, rule: Rule, place: Place) -> Values:
+        """Words; of ANY in a repeated group the first that the rule knows, before all others."""
+        found = ber_values.words(self._cells(place, rule), rule, unknown)
+        if rule.take != ANY:
+            return found
+        known = tuple(word for word, _ in rule.words)
+        meant = self.cells.cells(place, self.rows, FIRST, rule.where, known)
+        return _either(ber_values.words(meant, rule, unknown), found)
 
     def _sum(self, field: str, rule: Rule, place: Place) -> Values:
         sums = self.cells.sums(place, rule.where, with_refunds=field != "charge")

@@ -25,6 +25,9 @@ BYTES_MAX: Final = 255  # of a text or a number, as in delimited files
 _CODE: Final = reasons.CODE
 # Forms in which no sign can stand that a number may not have.
 _PACKED: Final = (Form.DIGITS, Form.SWAPPED, Form.ADDRESS, Form.INTEGER)
+# TS 24.008, 10.5.4.7: no number in packed digits is longer; those of an IMSI or IMEI are 16.
+_PACKED_NUMBER_MAX: Final = 41
+_PACKED_IDENTITY_MAX, _IDENTITY_MAX = 8, 16
 _NUMBER_BYTES: Final = np.isin(
     np.arange(256), [*NUMBER_SIGNS, *(c for c in range(128) if chr(c).isalnum())]
 )
@@ -53,6 +56,34 @@ def _reason(is_bad: np.ndarray, name: str) -> np.ndarray:
 def _mask(column: pa.Array) -> np.ndarray:
     """Which rows of a column are null."""
     found: np.ndarray = column.is_null().to_numpy(zero_copy_only=False)
+    return found
+
+
+def counts(cells: Cells) -> np.ndarray:
+    """Which rows have what a condition asks for: any value, and of a number not 0."""
+    there: np.ndarray = cells.size >= 0
+    if cells.form is Form.INTEGER and there.any():
+        there = there & (cells.column().fill_null(1).to_numpy() != 0)
+    return there
+
+
+def counts_as(cells: Cells, text: str) -> np.ndarray:
+    """Which rows have a value, and (``text`` is not empty) which have that one."""
+    found: np.ndarray = cells.size >= 0
+    if text and found.any():
+        is_that = pc.fill_null(pc.equal(texts_of(cells), text), False)
+        found = found & is_that.to_numpy(zero_copy_only=False)
+    return found
+
+
+def too_long(cells: Cells, kind: str) -> np.ndarray:
+    """Which rows have a value that is too long to be a number (``kind``: NUMBER) or an identity."""
+    is_packed = cells.form in _PACKED
+    if kind == layout_fields.NUMBER:
+        most = _PACKED_NUMBER_MAX if is_packed else BYTES_MAX
+    else:
+        most = _PACKED_IDENTITY_MAX if is_packed else _IDENTITY_MAX
+    found: np.ndarray = cells.size > most
     return found
 
 
@@ -124,6 +155,7 @@ def numbers(cells: Cells, rule: Rule) -> Values:
     is_bad = _mask(column)
     if cells.form is Form.TEXT:
         is_bad |= _has_byte(column, ~_NUMBER_BYTES)
+    is_bad |= too_long(cells, layout_fields.NUMBER)
     reason = _reason(is_bad | (cells.form not in (*_PACKED, Form.TEXT)), "number_malformed")
     is_whole = np.zeros(len(cells.size), bool)
     if cells.form is Form.ADDRESS:

@@ -7,7 +7,8 @@ from typing import Any
 
 import native_files
 import pytest
-from test_native_reader import made, rows_of, switch, utc
+import tap_events
+from test_native_reader import call, made, rows_of, switch, utc
 
 STAMP, NOON = "2026-11-22 12:00:00 +08:00", utc("2026-11-22T12:00:00+08:00")
 OWN, OTHER = "91 8613800000001", "91 85291234567"
@@ -80,6 +81,8 @@ SHARED = {**START, **KNOWN, "duration_s": 61, "cause": 2, "network": "HKGSP", "l
     ({"moc": {"connectedNumber": "8613900000002", "dialledDigits": "013900000002",
               "serviceCode": {"teleServiceCode": "11"}, "callReference": 3}},
      {"service": 1, "direction": 1, "other_raw": "+8613900000002", "call_ref": "3"}),
+    ({"moc": {"dialledDigits": "1", "serviceCode": {"bearerServiceCode": "37"}}},
+     {"service": 2, "direction": 1, "other_raw": "1"}),
     ({"moc": {"dialledDigits": "*100#", "serviceCode": {"teleServiceCode": "22"}}},
      {"service": 3, "direction": 1, "other_raw": "*100#", "event_count": 1}),
     ({"moc": {"connectedNumber": "8613900000002", "supplementaryServiceCode": "2B",
@@ -88,6 +91,7 @@ SHARED = {**START, **KNOWN, "duration_s": 61, "cause": 2, "network": "HKGSP", "l
       "forward_reason": 4}),
     ({"mtc": {"callingNumber": "85291234567", "serviceCode": {"teleServiceCode": "21"}}},
      {"service": 3, "direction": 2, "other_raw": "+85291234567", "event_count": 1}),
+    ({"mtc": {"serviceCode": {"bearerServiceCode": "26"}}}, {"service": 1, "direction": 2}),
     ({"gprs": {"dataVolumeIncoming": 2**33, "dataVolumeOutgoing": 1, "chargingId": 8}},
      {"service": 5, "direction": 1, "down_bytes": 2**33, "up_bytes": 1, "call_ref": "8"}),
 ])  # fmt: skip
@@ -97,3 +101,34 @@ def test_every_kind_of_event_of_nrtrde(
     [(kind, values)] = event.items()
     rows = made(tmp_path, "nrtrde", {"sender": "HKGSP", "callEvents": [{kind: COMMON | values}]})
     assert rows == [SHARED | wanted]
+
+
+def test_a_forwarded_leg_of_a_switch_has_who_called(tmp_path: Path) -> None:
+    """The calling number of any other call is the customer's own: no third party."""
+    path = tmp_path / "file"
+    calling = {"callingNumber": "91 85291234567"}
+    path.write_bytes(switch(
+        call(**calling),
+        call(**calling, supplServicesUsed=[{"ssCode": b"\x12"}]),
+        call(**calling, supplServicesUsed=[{"ssCode": b"\x29", "ssTime": STAMP}]),
+        call(**calling, supplServicesUsed=[{"ssCode": b"\x11"}, {"ssTime": STAMP},
+                                           {"ssCode": b"\x2a"}, {"ssCode": b"\x12"}]),
+        call(supplServicesUsed=[{"ssCode": b"\x11"}, {"ssCode": b"\x12"}]),
+        call(**calling, supplServicesUsed=[{"ssCode": b"\x28"}, {"ssCode": b"\x21"}]),
+    ))  # fmt: skip
+    rows, _ = rows_of(path, "ts32298")
+    found = [(row["direction"], row.get("third_raw"), row.get("forward_reason")) for row in rows]
+    who = "+85291234567"
+    assert found == [(1, None, None), (1, None, None), (3, who, 2), (3, who, 3), (1, None, None),
+                     (3, who, 1)]  # fmt: skip
+
+
+def test_bearer_services_of_partners_are_calls(tmp_path: Path) -> None:
+    """Services of TAP that have no teleservice: 37 is a video call, 26 counts as voice."""
+    moc, mtc = tap_events.events()[:2]
+    for [event], code in ((moc.values(), "37"), (mtc.values(), "26")):
+        service = event["basicServiceUsedList"][0]["basicService"]
+        service["serviceCode"] = {"bearerServiceCode": code}
+    rows = made(tmp_path, "tap", tap_events.batch([moc, mtc]))
+    assert [(row["service"], row["direction"], "reason" in row) for row in rows] == [
+        (2, 3, False), (1, 2, False)]  # fmt: skip

@@ -249,7 +249,28 @@ def session(*volumes: tuple[int, int], **values: Any) -> dict[str, Any]:
 
 TRIED: dict[str, tuple[dict[str, Any], str]] = {
     "in order": (call(), "ok"),
-    "unanswered": (call(answerTime=None), "not_answered"),
+    "unanswered": (call(answerTime=None, callDuration=0), "not_answered"),
+    "an attempt that held its line": (call(answerTime=None, causeForTerm=3), "not_answered"),
+    "an attempt with an IMSI of 30 bytes": (
+        call(answerTime=None, causeForTerm=3, servedIMSI=b"\x64" * 30), "imsi_malformed imsi"),
+    "a call without its answer": (call(answerTime=None), "field_missing start_utc_s"),
+    "a call that was released, without its answer": (
+        call(answerTime=None, seizureTime=STAMP, causeForTerm=0), "field_missing start_utc_s"),
+    "no answer, nine bytes": (call(answerTime=None, callDuration=bytes(9)),
+                              "field_missing start_utc_s"),
+    "an IMSI that swallowed the answer": (
+        call(servedIMSI=b"\x64" * 9, answerTime=None, callDuration=None), "imsi_malformed imsi"),
+    "an IMEI that swallowed the answer": (
+        call(servedIMEI=b"\x12" * 9, answerTime=None, callDuration=None), "imei_malformed imei"),
+    "a number that swallowed the answer": (
+        call(calledNumber=b"\x91" + b"\x11" * 41, answerTime=None, callDuration=None),
+        "number_malformed other_raw"),
+    "a number of 42 bytes": (call(calledNumber=b"\x91" + b"\x11" * 41),
+                             "number_malformed other_raw"),
+    "a number of 41 bytes": (call(calledNumber=b"\x91" + b"\x11" * 40), "ok"),
+    "a message that failed, with an IMSI of nine bytes": ({"moSMSRecord": {
+        "servedIMSI": bytes(9), "originationTime": STAMP, "smsResult": b""}},
+        "imsi_malformed imsi"),
     "an attempt with other faults": (call(answerTime=None, callDuration=None), "not_answered"),
     "without a duration": (call(callDuration=None), "field_missing duration_s"),
     "a duration of no bytes": (call(callDuration=b""), "integer_malformed duration_s"),
@@ -332,20 +353,6 @@ def test_numbers_times_and_networks_of_a_switch(tmp_path: Path) -> None:
         utc("2026-11-22T04:00:05-03:30"), -12600)  # fmt: skip
     assert [row.get("network") for row in rows[3:6]] == [None, "20801", "310410"]
     assert rows[6]["reason"] == ("integer_malformed", "network")
-
-
-def test_a_forwarded_leg_of_a_switch_has_who_called(tmp_path: Path) -> None:
-    """The calling number of any other call is the customer's own: no third party."""
-    path = tmp_path / "file"
-    calling = {"callingNumber": "91 85291234567"}
-    path.write_bytes(switch(
-        call(**calling),
-        call(**calling, supplServicesUsed=[{"ssCode": b"\x12"}]),
-        call(**calling, supplServicesUsed=[{"ssCode": b"\x29", "ssTime": STAMP}]),
-    ))  # fmt: skip
-    rows, _ = rows_of(path, "ts32298")
-    found = [(row["direction"], row.get("third_raw"), row.get("forward_reason")) for row in rows]
-    assert found == [(1, None, None), (1, None, None), (3, "+85291234567", 2)]
 
 
 def test_the_layout_of_the_guide_is_one(tmp_path: Path) -> None:
