@@ -37,6 +37,7 @@ _IN_EVENTS: Final = np.array([code for code, unit in codes.QUANTITY_UNIT.items()
                               if unit == codes.EVENTS])
 _KINDS: Final = {field.name: np.dtype(field.type.to_pandas_dtype()) for field in schemas.CDR
                  if not pa.types.is_string(field.type)}  # fmt: skip
+_TIME_MALFORMED: Final = _CODE["time_malformed"]
 _MICRO_DIGITS: Final = 6
 NO_PLACE: Final = Place("", "")
 
@@ -188,6 +189,7 @@ class _Kind:
         self.imsi: pa.Array = pa.nulls(len(rows), pa.string())
         self.offset_s = np.zeros(len(rows), np.int64)
         self.is_timed = np.zeros(len(rows), bool)
+        self.undefined: dict[int, bytes] = {}  # times without an offset, by their place in rows
 
     def fill(self) -> None:
         """Writes the values and faults of all fields."""
@@ -204,6 +206,7 @@ class _Kind:
             self.out.put(column, self.rows, merged.values)
             if one.field == "start":
                 self.out.put("utc_offset_s", self.rows, self.offset_s)
+                self._name_codes(_POSITION[column])
 
     def _condition(self, one: FieldRules) -> None:
         """Notes the rows for which no rule of a condition holds; but those that are damaged, as
@@ -326,7 +329,10 @@ class _Kind:
         if self.cells.has(Place(place.table, place.path + CLOCK_PART)):
             cells = self._cells(Place(place.table, place.path + CLOCK_PART), rule)
             code = self._cells(Place(place.table, place.path + CODE_PART), rule)
-            found, offset_s = ber_values.clocks(cells, self._of_code(code))
+            offsets = self._of_code(code)
+            if (offsets[cells.there] == NO_OFFSET).any():
+                self._without_offset(cells, code, offsets)
+            found, offset_s = ber_values.clocks(cells, offsets)
         elif rule.offset is not None:
             cells = self._cells(place, rule)
             of_record = ber_values.offsets(self._cells(rule.offset, rule))
@@ -336,6 +342,23 @@ class _Kind:
         self.offset_s = np.where(found.there & ~self.is_timed, offset_s, self.offset_s)
         self.is_timed |= found.there
         return found
+
+    def _name_codes(self, field: int) -> None:
+        """What is found at fault in a time without an offset: the code that means none."""
+        for at, text in self.undefined.items():
+            row = int(self.rows[at])
+            if (self.out.reason[row], self.out.reason_field[row]) == (_TIME_MALFORMED, field):
+                self.out.fault_bytes[row] = text
+
+    def _without_offset(self, clock: Cells, code: Cells, offsets: np.ndarray) -> None:
+        """Remembers the rows whose clock is a time, and whose code of an offset is not defined."""
+        is_time = ber_values.clocks(clock, np.zeros_like(offsets))[0].reason == 0
+        is_meant = clock.there & ~self.is_timed & is_time & (offsets == NO_OFFSET)
+        values = code.column().to_pylist()
+        for at in np.flatnonzero(is_meant).tolist():
+            why = (" without a utcTimeOffsetCode" if values[at] is None else
+                   f" with utcTimeOffsetCode {values[at]}, which the file does not define")
+            self.undefined[at] = clock.at(at) + why.encode()
 
     def _of_code(self, codes_of: Cells) -> np.ndarray:
         """The offsets of the file's codes; NO_OFFSET for one that it does not define."""

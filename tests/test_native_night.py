@@ -10,8 +10,13 @@ import calls
 import native_files
 import pytest
 from calls import ANN, BOB, FRIEND, Lake, audited
+from suspense_workspace import refused, said, told
 
 from cdr.native import FORMATS
+from tollbook.cli.explain_screen import screen as screen_of
+from tollbook.run.explaining import Explainer
+from tollbook.run.records import parse_record
+from tollbook.run.session import open_session
 
 SOURCES = """
   - {name: msc, layout: ts32298, files: "*", time_zone: UTC}
@@ -175,3 +180,35 @@ def test_bad_records_wait_and_a_broken_file_is_refused(tmp_path: Path) -> None:
     kept = [raw for (raw,) in Lake(root).rows("suspense", "raw_record")]
     assert kept[:2] == [bytes(bad), b"text"]
     audited(root)
+
+
+def test_what_is_shown_of_bad_records(tmp_path: Path) -> None:
+    """Records 2 (empty) and 3 (no BER) of the switch cannot be corrected, only discarded; the first
+    has an IMSI that is none. The partner's call has a code of an offset that its file lacks."""
+    root = made(tmp_path / "harbour")
+    call = {"recordType": 0, "servedMSISDN": address(ANN), "callDuration": 61,
+            "servedIMSI": b"\x64\xa0\x10\x32", "answerTime": stamp("10:00:00")}  # fmt: skip
+    bad = native_files.encode(TYPES, "CallDataRecord", {"moCallRecord": call})
+    put(root, "msc", "a", native_files.framed([bad, b"", b"text"]))
+    data = of_partner("tap")
+    defined = data.index(bytes.fromhex("5f816801") + b"\0")  # the code where it is defined
+    put(root, "partners", "b", data[: defined + 4] + b"\x05" + data[defined + 5 :])
+    assert calls.run(root).dispositions["suspended"] == 4
+    found = {one["record"]: one for one in told(root, "show", "--masked")}
+    assert [found[name]["raw_record"] for name in ("F1-1", "F1-2", "F1-3")] == [
+        f"({len(bad)} bytes, masked)", "", "(4 bytes, masked)"]  # fmt: skip
+    assert found["F1-1"]["raw_value"] == "(4 bytes, masked)"
+    assert "suspense correct F1-1 --set imsi=" in found["F1-1"]["cure"]
+    for name in ("F1-2", "F1-3"):
+        assert found[name]["cure"].endswith(f"or discard it: `tollbook suspense discard {name} "
+                                            "--note WHY`")  # fmt: skip
+    assert found["F2-1"]["raw_value"] == (
+        "20030610140000 with utcTimeOffsetCode 0, which the file does not define")
+    screen = said(root, "show", "--file", "F2")
+    assert "found   '20030610140000 with utcTimeOffsetCode 0" in screen
+    assert "partners/b, record 1, byte " in screen
+    assert told(root, "show", "F1-1")[0]["raw_record"].startswith("\\xa0")
+    says = refused(root, "correct", "F1-2", "--set", "raw_record=x", "--note", "x")
+    assert "not read apart from its file" in says
+    explained = Explainer(open_session(root)).explain(parse_record("F1-1"))
+    assert "msc/a, record 1, byte " in screen_of(explained)

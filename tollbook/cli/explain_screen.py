@@ -21,6 +21,7 @@ from tollbook.cli.steps_screen import (
 )
 from tollbook.columns import OPEN_FROM, OPEN_TO
 from tollbook.numbering import masked
+from tollbook.run.data import is_native
 from tollbook.run.explaining import Explanation, Leg
 from tollbook.run.records import record_text
 
@@ -69,10 +70,15 @@ def _fate(one: Explanation) -> str:
 # ---- what the record says
 
 
+def _unit(one: Explanation) -> str:
+    """What a record's number in its file counts."""
+    return "record" if is_native(one.data.workspace, one.file.source) else "line"
+
+
 def _what(one: Explanation, number: Callable[[Any], str]) -> Iterator[Line]:
     row = one.row
     line = one.record_id & 0xFFFFFFFF
-    yield "record", (f"{one.file.source}/{one.file.name}, line {line}, "
+    yield "record", (f"{one.file.source}/{one.file.name}, {_unit(one)} {line}, "
                      f"byte {row['byte_offset']:,} (+{row['byte_length']})")  # fmt: skip
     if one.file.request_number:
         yield "", f"of a file that was asked for again (request {one.file.request_number})"
@@ -146,7 +152,8 @@ def _why(one: Explanation, number: Callable[[Any], str], is_masked: bool) -> Ite
         charged = f": {_micro(first.row['charge_micro'])} {currency}" if first.trace else ""
         heading = "call" if reason.name == "part_merged" else "first"
         yield heading, f"{record_text(first.record_id)}, {_fate(first)}{charged}"
-        yield "", f"{first.file.source}/{first.file.name}, line {first.record_id & 0xFFFFFFFF}"
+        yield "", (f"{first.file.source}/{first.file.name}, {_unit(first)} "
+                   f"{first.record_id & 0xFFFFFFFF}")  # fmt: skip
     if "tries" in row:
         waits = clock.utc_text(row["suspended_utc_s"])
         yield "waits", f"since {waits}, tried again {count(row['tries'], 'time')}"

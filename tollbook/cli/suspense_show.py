@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _NUMBERS: Final = ("served_raw", "other_raw", "third_raw", "routing_raw", "imsi", "imei")
 _LONG_DIGITS: Final = re.compile(r"\d{6,}")
+_CLOCK: Final = re.compile(r"(19|20)\d{12}")  # YYYYMMDDhhmmss, though there be no such time
 _HEADED: Final = ("service", "direction", "served_raw", "other_raw", "start_utc_s", "duration_s")
 _masking = click.option(
     "--masked/--numbers", "is_masked", default=None,
@@ -43,16 +44,17 @@ def show(
     from tollbook.run.session import open_session
 
     work = open_session(folder)
-    number = _number_of(not as_json if is_masked is None else is_masked)
+    is_hidden = not as_json if is_masked is None else is_masked
+    number = _number_of(is_hidden)
     cures = Cures(work, number)
     rows: list[dict[str, Any]] = []
     for _, table in suspended.tables(work):
         rows += table.filter(choice.mask(table)).slice(0, limit - len(rows)).to_pylist()
     if as_json:
-        print_json([_plain(row, cures, number) for row in rows])
+        print_json([_plain(row, cures, number, is_hidden) for row in rows])
         return
     for row in rows:
-        click.echo("\n".join(_screen(row, cures, number, work.catalogue)))
+        click.echo("\n".join(_screen(row, cures, number, work.catalogue, is_hidden)))
     if not rows:
         click.echo("no such record in suspense")
 
@@ -63,30 +65,54 @@ def _number_of(is_masked: bool) -> Callable[[Any], Any]:
     return masked if is_masked else lambda value: value
 
 
-def _hidden(text: str, number: Callable[[Any], Any]) -> str:
-    """A text with every long run of digits shown as a number is."""
-    return _LONG_DIGITS.sub(lambda match: str(number(match[0])), text)
+def _hidden(text: str, number: Callable[[Any], Any], with_clocks: bool) -> str:
+    """A text with every long run of digits shown as a number is; but with_clocks, times."""
+    def shown(match: re.Match[str]) -> str:
+        is_clock = with_clocks and _CLOCK.fullmatch(match[0]) is not None
+        return match[0] if is_clock else str(number(match[0]))
+
+    return _LONG_DIGITS.sub(shown, text)
 
 
-def _plain(row: Mapping[str, Any], cures: Cures, number: Callable[[Any], Any]) -> dict[str, Any]:
-    from tollbook.run.correctable import escaped
+def _bytes(
+    row: Mapping[str, Any], column: str, cures: Cures, number: Callable[[Any], Any],
+    is_masked: bool,
+) -> str:  # fmt: skip
+    """A column of bytes as text. Masked, packed numbers of native records are not shown at all."""
+    from tollbook.run.correctable import RAW_RECORD, escaped
+
+    value: bytes = row[column]
+    text = escaped(value)
+    if is_masked and value and cures.is_native(row):
+        if column == RAW_RECORD or row["field"] in _NUMBERS:
+            return f"({len(value)} bytes, masked)"
+        if "\\x" in text:
+            return f"0x{value.hex()}"
+    is_time = row["field"] == "start_utc_s" and column != RAW_RECORD
+    return _hidden(text, number, with_clocks=is_time)
+
+
+def _plain(
+    row: Mapping[str, Any], cures: Cures, number: Callable[[Any], Any], is_masked: bool
+) -> dict[str, Any]:
     from tollbook.run.records import record_text
 
     found: dict[str, Any] = {"record": record_text(row["record_id"])}
     for name, value in row.items():
         if isinstance(value, bytes):
-            found[name] = _hidden(escaped(value), number)
+            found[name] = _bytes(row, name, cures, number, is_masked)
         else:
             found[name] = number(value) if name in _NUMBERS and value else value
     return found | {"cure": cures.of(row)}
 
 
 def _screen(
-    row: Mapping[str, Any], cures: Cures, number: Callable[[Any], Any], catalogue: Catalogue
-) -> Iterator[str]:
+    row: Mapping[str, Any], cures: Cures, number: Callable[[Any], Any], catalogue: Catalogue,
+    is_masked: bool,
+) -> Iterator[str]:  # fmt: skip
     from tollbook.clock import utc_text
     from tollbook.errors import printable
-    from tollbook.run.correctable import FIELDS, RAW_RECORD, escaped
+    from tollbook.run.correctable import FIELDS, RAW_RECORD
     from tollbook.run.records import record_text
     from tollbook.run.suspended import TRIES_MAX
 
@@ -94,7 +120,8 @@ def _screen(
     # 0: the row was rejected before its time was read, or because of it.
     start = utc_text(row["start_utc_s"]) if row["start_utc_s"] else "time unknown"
     yield f"{record}  {row['reason']}" + (f" in {row['field']}" if row["field"] else "")
-    yield (f"  where   {printable(f'{file.source}/{file.name}')}, line "
+    unit = "record" if cures.is_native(row) else "line"
+    yield (f"  where   {printable(f'{file.source}/{file.name}')}, {unit} "
            f"{row['record_id'] & 0xFFFFFFFF}, byte {row['byte_offset']:,} "
            f"(+{row['byte_length']})")  # fmt: skip
     yield (f"  what    {row['service']} {row['direction']}, {number(row['served_raw']) or '?'} -> "
@@ -106,9 +133,9 @@ def _screen(
     if shown:
         yield f"  more    {', '.join(shown)}"
     if row["raw_value"]:
-        yield f"  found   '{_hidden(escaped(row['raw_value']), number)}'"
+        yield f"  found   '{_bytes(row, 'raw_value', cures, number, is_masked)}'"
     if row[RAW_RECORD]:
-        yield f"  row     '{_hidden(escaped(row[RAW_RECORD])[:300], number)}'"
+        yield f"  row     '{_bytes(row, RAW_RECORD, cures, number, is_masked)[:300]}'"
     given_up = " (no retry takes it any more: correct or discard it)"
     yield f"  tries   {row['tries']}" + given_up * (row["tries"] >= TRIES_MAX)
     yield f"  do      {cures.of(row)}"

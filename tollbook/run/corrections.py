@@ -238,7 +238,7 @@ def _decoded(
     """All columns that a correction gives: of a record that was never decoded, the whole record."""
     raw = given.pop(RAW_RECORD, None)
     record = record_text(change.record_id)
-    if raw is not None and not row[RAW_RECORD]:
+    if raw is not None and not row[RAW_RECORD] and not _unread(row):
         problems.add(change.at, f"{record} was decoded: it has no raw_record", "its fields",
                      "correct the field that is wrong")
     elif raw is not None or _unread(row):

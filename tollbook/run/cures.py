@@ -31,6 +31,7 @@ class Cures:
 
     def __init__(self, session: Session, number: Callable[[str], str]) -> None:
         self._session, self._number = session, number
+        self._natives: dict[str, bool | None] = {}
 
     def of(self, row: Mapping[str, Any]) -> str:
         """What to do about a row of suspense, as one sentence."""
@@ -39,13 +40,22 @@ class Cures:
             return f"it is corrected: `tollbook suspense retry {record_text(row['record_id'])}`"
         if reason.stage == "decode":
             field = RAW_RECORD if reason.name in _WHOLE_RECORD else row["field"] or RAW_RECORD
-            is_text = "\\x" not in escaped(row[RAW_RECORD])
-            if field == RAW_RECORD and not is_text:  # a native record: nobody writes its bytes
-                return f"{reason.advice}, or discard it"
+            if field == RAW_RECORD and self.is_native(row):  # nobody writes its bytes
+                return (f"{reason.advice}, or discard it: `tollbook suspense discard "
+                        f"{record_text(row['record_id'])} --note WHY`")  # fmt: skip
             return (f"{reason.advice}: `tollbook suspense correct {record_text(row['record_id'])} "
                     f"--set {field}=VALUE --note WHY`")  # fmt: skip
         make = _SENTENCES.get(reason.name)
         return (make(self, row) if make else "") or reason.advice
+
+    def is_native(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row of suspense came in a native file. A source that is no more: its bytes."""
+        source, space = row["source"], self._session.workspace
+        if source not in self._natives:
+            is_known = any(one.name == source for one in space.sources)
+            self._natives[source] = data.is_native(space, source) if is_known else None
+        found = self._natives[source]
+        return "\\x" in escaped(row[RAW_RECORD]) if found is None else found
 
     @cached_property
     def _data(self) -> Data | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cdr import layout
+from cdr.ber_layout import BerLayout
 from cdr.layout import AnyLayout
 from tariffs import agreements, book
 from tariffs.agreements import Agreement
@@ -81,6 +82,14 @@ def _layouts(space: Workspace, problems: Problems) -> dict[str, AnyLayout]:
     """The layouts that sources name; each is read once, however many sources have it."""
     found = {name: _layout(space, name, problems) for name in {s.layout: 0 for s in space.sources}}
     return {name: one for name, one in found.items() if one is not None}
+
+
+def is_native(space: Workspace, source: str) -> bool:
+    """Whether a source delivers native files: its records have numbers in them, and no lines."""
+    name = next((one.layout for one in space.sources if one.name == source), "")
+    if name not in layout.SHIPPED and space.layout_path(name) is None:
+        return False
+    return isinstance(_layout(space, name, Problems()), BerLayout)
 
 
 def _layout(space: Workspace, name: str, problems: Problems) -> AnyLayout | None:
