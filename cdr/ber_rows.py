@@ -219,8 +219,8 @@ class _Kind:
             for place, text in rule.unless:
                 there &= ~ber_values.counts_as(self._cells(place, rule), text)
             holds |= there
-        if holds.all():
-            return
+            if holds.all():
+                return
         self._damage(~holds)
         reason = np.where(holds, 0, _CODE[CONDITION_REASON[one.field]])
         self.out.note(self.rows, reason.astype(np.int16), -1, None)

@@ -9,6 +9,8 @@ import pytest
 from calls import ANN, BOB, CAT, FRIEND, audited
 from suspense_workspace import AS_OF, correct, refused, retry, row, told
 
+from cdr import layout_fields
+from tollbook.run import correctable
 from tollbook.run.decode_again import Fault, taken_as_it_is
 
 # Source -> its layout and file: one record whose duration is none. Each duration in another unit.
@@ -118,6 +120,11 @@ def test_each_kind_is_decoded_again(root: Path) -> None:
         "objects": (ANN, 1, "", "0.600000"), "quoted": (ANN, 59, 'A; "B"', "0.600000"),
     }  # fmt: skip
     audited(root)
+
+
+def test_every_field_that_a_layout_reads_can_be_corrected() -> None:
+    columns = {field.column for field in layout_fields.FIELDS.values() if field.column}
+    assert {correctable.name_of(column) for column in columns} <= set(correctable.FIELDS)
 
 
 def test_a_native_record_must_be_whole_once_it_is_corrected() -> None:

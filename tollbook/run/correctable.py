@@ -42,6 +42,11 @@ class Field:
     allowed: str
 
 
+def name_of(field: str) -> str:
+    """The name under which a field at fault is corrected."""
+    return _NAMED.get(field, field)
+
+
 def escaped(data: bytes) -> str:
     """Bytes as one line of text; ``unescaped`` gives them back."""
     parts = []
@@ -156,6 +161,8 @@ def _read_raw(text: str) -> Values | None:
     return {RAW_RECORD: data} if data and len(data) <= RAW_BYTES_MAX else None
 
 
+# The field at fault, as suspense tells it -> what is corrected, where the two have other names.
+_NAMED: Final = {"forward_reason": "forward", "upstream_charge_micro": "upstream_charge"}
 _NUMBER_RULE: Final = "a telephone number as the source dials it: digits, + * #, a SIP address"
 _TEXT_RULE: Final = f"text of at most {TEXT_BYTES_MAX} bytes without control characters"
 # Name (the lake's column) -> how it is written, in the order of exports.

@@ -26,7 +26,7 @@ from tollbook import clock, codes, reasons
 from tollbook.errors import printable
 from tollbook.run import commit, data, disk, moves, snapshots, suspended, suspense_log
 from tollbook.run.catalogue import LakeFile, Run
-from tollbook.run.correctable import FIELDS, RAW_RECORD, escaped
+from tollbook.run.correctable import FIELDS, RAW_RECORD, escaped, name_of
 from tollbook.run.data import Data
 from tollbook.run.decode_again import Decoder, Fault
 from tollbook.run.records import record_text
@@ -213,7 +213,7 @@ def _edited_row(
                          f"{printable(text[:100])}'",
                          field.allowed, "write the value so")
             continue
-        was_unread = _unread(row) and name == row["field"]  # what stands there is no value
+        was_unread = _unread(row) and name == name_of(row["field"])  # what stands there is no value
         if was_unread or any(row[column] != value for column, value in values.items()):
             given |= values
             old = escaped(row["raw_value"]) if was_unread else field.show(row)

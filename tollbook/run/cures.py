@@ -17,7 +17,7 @@ from rating.guide_trace import Ends, Guidance
 from tollbook import clock, codes, numbering, reasons
 from tollbook.errors import Refused
 from tollbook.run import data
-from tollbook.run.correctable import RAW_RECORD, escaped
+from tollbook.run.correctable import RAW_RECORD, escaped, name_of
 from tollbook.run.data import Data
 from tollbook.run.records import record_text
 from tollbook.run.session import Session
@@ -39,7 +39,8 @@ class Cures:
         if row["flags"] & codes.FLAG_CORRECTED and not row["tries"]:
             return f"it is corrected: `tollbook suspense retry {record_text(row['record_id'])}`"
         if reason.stage == "decode":
-            field = RAW_RECORD if reason.name in _WHOLE_RECORD else row["field"] or RAW_RECORD
+            is_whole = reason.name in _WHOLE_RECORD or not row["field"]
+            field = RAW_RECORD if is_whole else name_of(row["field"])
             if field == RAW_RECORD and self.is_native(row):  # nobody writes its bytes
                 return (f"{reason.advice}, or discard it: `tollbook suspense discard "
                         f"{record_text(row['record_id'])} --note WHY`")  # fmt: skip
