@@ -244,7 +244,8 @@ class _Kind:
         for rule in one.rules:
             for found in self._candidates(one.field, rule):
                 if rule.is_lenient:
-                    found = found._replace(there=found.there & (found.reason == 0))
+                    is_damage = found.cells.size > ber_values.LENIENT_MAX
+                    found = found._replace(there=found.there & ((found.reason == 0) | is_damage))
                 total = found if total is None else _either(total, found)
         assert total is not None  # a field has a rule, and a rule a place or a value
         reason = np.where(total.there, total.reason, np.int16(0))

@@ -28,6 +28,7 @@ _PACKED: Final = (Form.DIGITS, Form.SWAPPED, Form.ADDRESS, Form.INTEGER)
 # TS 24.008, 10.5.4.7: no number in packed digits is longer; those of an IMSI or IMEI are 16.
 _PACKED_NUMBER_MAX: Final = 41
 _PACKED_IDENTITY_MAX, _IDENTITY_MAX = 8, 16
+LENIENT_MAX: Final = 16  # bytes: what is longer is no value of a wrong form but damage
 _NUMBER_BYTES: Final = np.isin(
     np.arange(256), [*NUMBER_SIGNS, *(c for c in range(128) if chr(c).isalnum())]
 )
@@ -135,6 +136,7 @@ def identities(cells: Cells, field: str) -> Values:
     """An IMSI or IMEI as a number."""
     least, most = (6, 15) if field == layout_fields.IMSI else (14, 16)
     values, is_bad = _digits(texts_of(cells), least, most)
+    is_bad |= too_long(cells, field)  # digits end at their filler, whatever a damaged length says
     return Values(values, cells.there, _reason(is_bad, f"{field}_malformed"), cells)
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import native_files
 import pytest
 import tap_events
-from test_native_reader import call, made, rows_of, switch, utc
+from test_native_reader import call, made, rows_of, session, switch, utc
+
+from cdr import layout, native_reader
+from cdr.ber_layout import BerLayout
+from tollbook import reasons
+from tollbook.text import Problems
 
 STAMP, NOON = "2026-11-22 12:00:00 +08:00", utc("2026-11-22T12:00:00+08:00")
 OWN, OTHER = "91 8613800000001", "91 85291234567"
@@ -132,3 +138,22 @@ def test_bearer_services_of_partners_are_calls(tmp_path: Path) -> None:
     rows = made(tmp_path, "tap", tap_events.batch([moc, mtc]))
     assert [(row["service"], row["direction"], "reason" in row) for row in rows] == [
         (2, 3, False), (1, 2, False)]  # fmt: skip
+
+
+def test_the_layout_of_the_guide_is_one(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[1] / "docs" / "native-formats.md").read_text("utf-8")
+    [text] = re.findall(r"^```yaml\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    path = tmp_path / "switch.yaml"
+    path.write_text(text)
+    problems = Problems()
+    form = layout.load(path, problems)
+    assert isinstance(form, BerLayout), problems.found
+    file = tmp_path / "file"
+    file.write_bytes(switch(call(connectedNumber="91 85291234567", calledNumber="a1 0"),
+                            session((1, 2), (3, 4)), {"mtCallRecord": {}}))
+    context = native_reader.prepare(form, native_reader.identify(file, form), "UTC", "UTC", 0, 1)
+    rows = [row for block in native_reader.blocks(file, form)
+            for row in native_reader.decode(block, context).batch.to_pylist()]
+    assert [reasons.name_of(row["reason"]) for row in rows] == ["ok", "ok", "not_billable"]
+    assert rows[0]["other_raw"] == "+85291234567"
+    assert (rows[1]["up_bytes"], rows[1]["down_bytes"]) == (4, 6)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from cdr.ber_layout import BerLayout
 from cdr.native import FORMATS
 from tollbook import reasons, schemas
 from tollbook.errors import BrokenFile
-from tollbook.text import Problems
 
 DATA = Path(__file__).parent / "data" / "native"
 FILES_EACH = 100
@@ -303,6 +301,10 @@ TRIED: dict[str, tuple[dict[str, Any], str]] = {
         "not_billable"),
     "a kind that is not read": ({"ssActionRecord": b""}, "not_billable"),
     "a session": (session((1, 2), (3, 4)), "ok"),
+    "a session in its IMSI": (session(servedIMSI=b"\x64\x00\x10\x32\xf4" + bytes(9)),
+                              "imsi_malformed imsi"),
+    "a session in its IMEI": (session(servedIMEI=b"\x53" * 7 + b"\xf1" + bytes(9)),
+                              "imei_malformed imei"),
     "a volume below zero": (session((5, 2), (-3, 4)), "integer_out_of_range up_bytes"),
     "volumes beyond any": (session((2**62, 0), (2**62, 0)), "integer_out_of_range up_bytes"),
     "a volume of nine bytes": (session((1, 2), (3, bytes(9))),  # type: ignore[arg-type]
@@ -353,25 +355,6 @@ def test_numbers_times_and_networks_of_a_switch(tmp_path: Path) -> None:
         utc("2026-11-22T04:00:05-03:30"), -12600)  # fmt: skip
     assert [row.get("network") for row in rows[3:6]] == [None, "20801", "310410"]
     assert rows[6]["reason"] == ("integer_malformed", "network")
-
-
-def test_the_layout_of_the_guide_is_one(tmp_path: Path) -> None:
-    guide = (Path(__file__).parents[1] / "docs" / "native-formats.md").read_text("utf-8")
-    [text] = re.findall(r"^```yaml\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
-    path = tmp_path / "switch.yaml"
-    path.write_text(text)
-    problems = Problems()
-    form = layout.load(path, problems)
-    assert isinstance(form, BerLayout), problems.found
-    file = tmp_path / "file"
-    file.write_bytes(switch(call(connectedNumber="91 85291234567", calledNumber="a1 0"),
-                            session((1, 2), (3, 4)), {"mtCallRecord": {}}))
-    context = native_reader.prepare(form, native_reader.identify(file, form), "UTC", "UTC", 0, 1)
-    rows = [row for block in native_reader.blocks(file, form)
-            for row in native_reader.decode(block, context).batch.to_pylist()]
-    assert [reasons.name_of(row["reason"]) for row in rows] == ["ok", "ok", "not_billable"]
-    assert rows[0]["other_raw"] == "+85291234567"
-    assert (rows[1]["up_bytes"], rows[1]["down_bytes"]) == (4, 6)
 
 
 @pytest.mark.parametrize("name", ["tap", "nrtrde", "ts32298"])
