@@ -14,8 +14,11 @@ from calls import BOB, NOBODY, Call, Lake, audited
 from click.testing import CliRunner, Result
 
 from tollbook.cli import main
+from tollbook.cli.explain_screen import screen
 from tollbook.run import bills, retry, session, suspended
 from tollbook.run.explaining import Explainer
+from tollbook.run.records import parse_record
+from tollbook.run.standing import TRIES_MAX
 
 STRANGER = "+8613010000098"  # another own number that no customer has
 SATELLITE = "+881612345678"  # a prefix that number_ranges.csv lacks
@@ -98,10 +101,13 @@ def test_the_list_counts_what_waits_and_says_what_cures_it(root: Path) -> None:
         MISSING: (4, True), UNREACHED: (1, True), "integer_malformed": (1, False)}  # fmt: skip
     lines = suspense(root, "list").stdout.splitlines()
     assert [line.split()[:4] for line in lines[1:-1]] == [
-        [MISSING, "4", "4", "2003-06-10"], ["integer_malformed", "1", "0", "2003-06-10"],
-        [UNREACHED, "1", "1", "2003-06-10"],
+        [MISSING, "4", "0", "2003-06-10"], ["integer_malformed", "1", "0", "2003-06-10"],
+        [UNREACHED, "1", "0", "2003-06-10"],
     ]  # fmt: skip
     assert "customers/subscriptions.csv" in lines[1]
+    assert "6 records waiting, 0 ready for a retry, 5 unchanged since the last try" in lines[-1]
+    add_customer(root)
+    assert "6 records waiting, 5 ready for a retry, 0 unchanged" in suspense(root, "list").stdout
     empty = calls.make(root.parent / "new")
     assert suspense(empty, "list").stdout == "suspense is empty\n"
 
@@ -181,28 +187,90 @@ def test_only_what_is_chosen_is_tried(root: Path, words: list[str], gone: set[st
     audited(root)
 
 
+def change_something(root: Path, count: int) -> None:
+    """Other data that decide nothing about these records."""
+    path = root / "network" / "holidays.csv"
+    path.write_text(f"date,name\n2004-01-{count:02},a day\n")
+
+
+def explained(root: Path, record: str) -> Any:
+    work = session.open_session(root)
+    found = Explainer(work).explain(parse_record(record))
+    work.catalogue.engine.dispose()
+    return found
+
+
+def test_without_a_change_no_try_is_used_up(root: Path) -> None:
+    assert suspense(root, "retry").stdout == (
+        "nothing to retry: 5 records for which nothing that decides has changed since the last "
+        "try, 1 record that only a correction can cure\n"
+    )
+    assert waiting(root) == AT_FIRST
+    change_something(root, 1)
+    assert tried(root, "F1-3", "F2-2")["records"] == 2
+    # Those are not tried again; the others are, though their file was written anew.
+    assert "nothing that decides has changed" in suspense(root, "show", "F1-3").stdout
+    done = tried(root)
+    assert (done["records"], done["left_out"]) == (
+        3, {"unchanged": 2, "tried_out": 0, "needs_correction": 1})  # fmt: skip
+    assert tried(root)["records"] == 0
+    assert {tries for _, tries in waiting(root).values()} == {0, 1}
+    audited(root)
+
+
+def test_a_person_gives_a_record_nine_more_tries(root: Path) -> None:
+    for count in range(1, TRIES_MAX + 1):
+        change_something(root, count)
+        tried(root, "F1-3", "F1-4")
+    add_customer(root)
+    assert tried(root, "F1-3", "F1-4")["records"] == 0
+    words = ("F1-3", "--note", "the customer is entered", "--by", "ann", "--as-of", RETRY_AT)
+    assert suspense(root, "correct", *words).stdout == (
+        "run 11: F1-3 may be tried nine more times; `tollbook suspense retry F1-3` tries it\n")
+    assert waiting(root)["F1-3"] == (MISSING, 0)
+    assert waiting(root)["F1-4"] == (MISSING, TRIES_MAX)
+    audited(root)
+    assert tried(root, "F1-3", "F1-4")["dispositions"]["rated"] == 1
+    lines = suspense(root, "history", "F1-3").stdout.splitlines()
+    assert lines[-2].endswith("corrected by ann, tries '9' -> '0': the customer is entered")
+    found = CliRunner().invoke(
+        main.cli, ["suspense", "correct", "-C", str(root), "F2-3", "--note", "again"])
+    assert found.exit_code == 1
+    assert "F2-3 is integer_malformed: no number of tries cures it" in found.stderr
+    audited(root)
+
+
 def test_what_fails_again_is_counted_and_at_last_left_alone(root: Path) -> None:
     at_first = Lake(root).rows("suspense", "* exclude (tries)")
     before = {key: value for key, value in nights.tree(root).items() if "/rated/" in key}
-    for count in range(1, suspended.TRIES_MAX + 1):
+    for count in range(1, TRIES_MAX + 1):
+        change_something(root, count)
         done = tried(root)
         assert (done["records"], done["dispositions"]["rated"], done["charge_micro"]) == (5, 0, 0)
         assert {tries for why, tries in waiting(root).values() if why != "integer_malformed"} == {
             count}  # fmt: skip
     assert Lake(root).rows("suspense", "* exclude (tries)") == at_first  # since the first night
     runs = nights.books(root)["runs"]
-    assert [run["kind"] for run in runs] == ["night"] + ["retry"] * suspended.TRIES_MAX
+    assert [run["kind"] for run in runs] == ["night"] + ["retry"] * TRIES_MAX
     add_customer(root)
-    assert suspense(root, "retry").stdout == "nothing to retry: no suspended record fits\n"
+    assert "do      give +8613010000099 a row" in suspense(root, "show", "F1-3", "--numbers").stdout
+    for said in (suspense(root, "show", "F1-3").stdout, screen(explained(root, "F1-3"))):
+        assert "`tollbook suspense correct F1-3 --note WHY`: it was tried 9 times" in said
+    assert "0 ready for a retry, 0 unchanged since the last try, 5 tried too often" in suspense(
+        root, "list").stdout  # fmt: skip
+    assert suspense(root, "retry").stdout == (
+        "nothing to retry: 5 records tried too often (`tollbook suspense correct RECORD --note "
+        "WHY` gives nine more), 1 record that only a correction can cure\n"
+    )
     assert nights.books(root)["runs"] == runs
     assert before == {key: value for key, value in nights.tree(root).items() if "/rated/" in key}
     assert [total for total in nights.books(root)["totals"] if total["run_number"] > 1] == []
     audited(root)
 
 
-@pytest.mark.parametrize("words", [["F1-2"], ["F2-3"], ["F2-5"], ["--reason", "no_rate"]])
+@pytest.mark.parametrize("words", [["F1-2"], ["F2-5"], ["--reason", "no_rate"]])
 def test_a_retry_of_nothing_is_no_run(root: Path, words: list[str]) -> None:
-    """A rated record, one that no retry helps, a duplicate, a reason that nobody has."""
+    """A rated record, a duplicate, a reason that nobody has."""
     before = nights.tree(root), nights.books(root)
     assert suspense(root, "retry", *words).stdout == "nothing to retry: no suspended record fits\n"
     assert (nights.tree(root), nights.books(root)) == before

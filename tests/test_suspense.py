@@ -59,19 +59,20 @@ def test_the_list_counts_estimates_and_tells_the_age(after_the_night: Path) -> N
         "number_range_missing": 600_000, "duration_too_long": 400_000_000,
         "served_number_malformed": 610_000,
     }  # fmt: skip
-    assert {name for name, one in found.items() if not one["ready"]} == {
+    assert {name for name, one in found.items() if one["needs_correction"]} == {
         "integer_malformed", "columns_too_few", "time_malformed"}  # fmt: skip
+    assert {name for name, one in found.items() if one["ready"]} == {"start_in_future"}
     assert {one["age_days"] for one in found.values()} == {9}
     [by_file] = told(after_the_night, "list", "--by", "file").items()
-    assert (by_file[0], by_file[1]["records"], by_file[1]["ready"]) == ("F1", 9, 6)
+    assert (by_file[0], by_file[1]["records"], by_file[1]["unchanged"]) == ("F1", 9, 5)
     assert told(after_the_night, "list", "--by", "source").keys() == {"msc-east"}
     days = told(after_the_night, "list", "--by", "day")
     assert {day: one["records"] for day, one in days.items()} == {
         "2003-01-02": 1, "2003-06-09": 1, "2003-06-10": 4, "2003-06-12": 1, "unknown": 2,
     }  # fmt: skip
     assert said(after_the_night, "list").splitlines()[-1] == (
-        "9 records waiting, 6 ready for a retry; 6 of them worth about 403.01 CNY, estimated from "
-        "1 rated record"
+        "9 records waiting, 1 ready for a retry, 5 unchanged since the last try, 0 tried too "
+        "often; 6 worth about 403.01 CNY, estimated from 1 rated record"
     )
 
 
@@ -181,12 +182,12 @@ def test_a_corrected_record_may_still_fail_or_be_a_duplicate(root: Path) -> None
     assert row(root, "suspense", 8, "reason, field, tries, duration_s") == (
         "duration_too_long", "duration_s", 1, 40_000)  # fmt: skip
     assert row(root, "uncharged", 5, "disposition, first_record_id")[1] == (1 << 32) + 2
-    assert retry(root, "F1-8")["reasons"] == {"duration_too_long": 1}
+    assert retry(root, "F1-8")["records"] == 0  # nothing has changed since
     correct(root, 8, "duration_s=61")
     assert row(root, "suspense", 8, "tries") == (0,)  # another record, another nine tries
     assert retry(root, "F1-8")["dispositions"]["rated"] == 1
     actions = [entry["action"] for entry in told(root, "history", "F1-8")["entries"]]
-    assert actions == ["corrected", "corrected", "retried", "retried", "corrected", "retried"]
+    assert actions == ["corrected", "corrected", "retried", "corrected", "retried"]
     audited(root)
 
 
@@ -249,7 +250,7 @@ def test_values_that_are_none_are_refused_all_at_once(root: Path) -> None:
 
 def test_time_and_limits_cure_too(root: Path) -> None:
     """A start in the future passes; what was too old or too long, by a limit that is raised."""
-    assert retry(root, as_of="2003-06-11T09:00:00+08:00")["dispositions"]["rated"] == 0
+    assert retry(root, as_of="2003-06-11T09:00:00+08:00")["records"] == 0
     done = retry(root, "--reason", "start_in_future", as_of="2003-06-12T12:00:00+08:00")
     assert done["dispositions"]["rated"] == 1
     path = root / "operator.yaml"

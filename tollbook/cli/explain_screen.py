@@ -24,6 +24,7 @@ from tollbook.numbering import masked
 from tollbook.run.data import is_native
 from tollbook.run.explaining import Explanation, Leg
 from tollbook.run.records import record_text
+from tollbook.run.standing import TRIES_MAX
 
 _NO_FORWARD: Final = codes.FORWARDS[0]
 _AT: Final = {"home": "at home", "national": "roaming in the country",
@@ -161,7 +162,11 @@ def _why(one: Explanation, number: Callable[[Any], str], is_masked: bool) -> Ite
         yield "waits", f"at most until {clock.utc_text(row['due_utc_s'])}"
     yield "do", reason.advice
     if reason.retryable:
-        yield "", f"`tollbook suspense retry {record_text(one.record_id)}`"
+        record = record_text(one.record_id)
+        if row.get("tries", 0) >= TRIES_MAX:
+            yield "", (f"`tollbook suspense correct {record} --note WHY`: it was tried {TRIES_MAX} "
+                       "times, and gets as many once more")  # fmt: skip
+        yield "", f"`tollbook suspense retry {record}`"
 
 
 def _history(one: Explanation, is_masked: bool) -> Iterator[Line]:

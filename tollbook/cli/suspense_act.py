@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
 def retry(folder: Path, as_json: bool, as_of: str | None, who: str, choice: Choice) -> None:
     """Rate suspended records again, with today's limits, network, customers and tariffs.
 
-    Takes those of the chosen records that were corrected, or whose reason may have gone away; what
-    fails once more stays in suspense, counted. After nine tries only a correction or a discard
-    helps.
+    Takes those of the chosen records that were corrected, or whose reason may have gone away since
+    they were tried last; what fails once more stays in suspense, counted. After nine tries `correct
+    RECORD --note WHY` gives a record nine more.
     """
     from tollbook.cli.run import as_dict, screen
     from tollbook.run import progress, session
@@ -40,15 +41,32 @@ def retry(folder: Path, as_json: bool, as_of: str | None, who: str, choice: Choi
 
     with progress.shown(quiet=as_json) as shown:
         work = session.open_session(folder, shown)
-        outcome = retries.run(work, choice, parse_as_of(as_of), who)
+        moment = parse_as_of(as_of)
+        standings = retries.standings(work, choice, moment)
+        outcome = retries.run(work, choice, moment, who)
+    left_out = {name: rows for name, rows in standings.items() if name != "ready"}
     if as_json:
-        print_json(as_dict(outcome))
+        print_json(as_dict(outcome) | {"left_out": left_out})
     elif outcome.run_number == 0:
-        click.echo("nothing to retry: no suspended record fits")
+        click.echo(f"nothing to retry: {_left_out(left_out) or 'no suspended record fits'}")
     else:
         click.echo(screen(outcome))
         left = outcome.dispositions["suspended"]
         click.echo(f"{count(outcome.rows, 'record')} tried again, {left:,} still in suspense")
+        if any(left_out.values()):
+            click.echo(f"not tried: {_left_out(left_out)}")
+
+
+_WHY: Final = {
+    "unchanged": "for which nothing that decides has changed since the last try",
+    "tried_out": "tried too often (`tollbook suspense correct RECORD --note WHY` gives nine more)",
+    "needs_correction": "that only a correction can cure",
+}
+
+
+def _left_out(left_out: Mapping[str, int]) -> str:
+    return ", ".join(f"{count(rows, 'record')} {_WHY[name]}" for name, rows in left_out.items()
+                     if rows)  # fmt: skip
 
 
 @click.command()
@@ -56,8 +74,9 @@ def retry(folder: Path, as_json: bool, as_of: str | None, who: str, choice: Choi
 @json_option
 @click.option("--as-of", help=AS_OF_HELP)
 @who_option
-@click.option("--set", "values", multiple=True, required=True, metavar="FIELD=VALUE",
-              help="A field and its new value; may be given several times.")  # fmt: skip
+@click.option("--set", "values", multiple=True, metavar="FIELD=VALUE",
+              help="A field and its new value; may be given several times. Without it the record "
+              "stays as it is and may be tried nine more times.")  # fmt: skip
 @click.option("--note", required=True, help=NOTE_HELP)
 @click.argument("record")
 def correct(
@@ -80,6 +99,9 @@ def correct(
         print_json({"run": done.run_number, "records": done.records, "fields": done.fields})
     elif done.run_number == 0:
         click.echo("nothing to correct: every field has that value already")
+    elif not values:
+        click.echo(f"run {done.run_number}: {record} may be tried nine more times; "
+                   f"`tollbook suspense retry {record}` tries it")
     else:
         click.echo(f"run {done.run_number}: {count(done.fields, 'field')} of {record} corrected; "
                    f"`tollbook suspense retry {record}` rates it")

@@ -41,7 +41,7 @@ def list_(folder: Path, by: str, as_of: str | None, as_json: bool) -> None:
     work = open_session(folder)
     moment = parse_as_of(as_of)
     now = int(time.time()) if moment is None else moment
-    groups, rated = suspense_summary.summary(work, by)
+    groups, rated = suspense_summary.summary(work, now, by)
     if as_json:
         found: dict[str, Any] = suspense_summary.as_dict(groups, now)
         if by == "reason":
@@ -60,13 +60,14 @@ def _screen(groups: list[Group], by: str, rated: int, now: int, currency: str) -
     from tollbook.clock import utc_text
     from tollbook.errors import printable
     from tollbook.money import format_micro, round_micro
+    from tollbook.run.standing import READY, TRIED_OUT, UNCHANGED
     from tollbook.run.suspense_summary import age_days
 
     header = [by, "records", "ready", "since", "days", f"about {currency}"]
     rows = []
     for one in groups:
         worth = format_micro(round_micro(one.estimate_micro, 2, 4)) if one.estimated else "?"
-        row = [printable(one.name), f"{one.records:,}", f"{one.ready:,}",
+        row = [printable(one.name), f"{one.records:,}", f"{one.standings[READY]:,}",
                utc_text(one.oldest_utc_s)[:10], f"{age_days(one, now):,}", worth]  # fmt: skip
         if by == "reason":
             row.append(reasons.BY_CODE[reasons.CODE[one.name]].advice)
@@ -75,7 +76,9 @@ def _screen(groups: list[Group], by: str, rated: int, now: int, currency: str) -
         header.append("what would cure it")
     records, estimated = sum(one.records for one in groups), sum(one.estimated for one in groups)
     total = format_micro(round_micro(sum(one.estimate_micro for one in groups), 2, 4))
+    standings = [sum(of) for of in zip(*(one.standings for one in groups), strict=True)]
     return (f"{table(header, rows, '1245')}\n"
-            f"{count(records, 'record')} waiting, {sum(one.ready for one in groups):,} ready for a "
-            f"retry; {estimated:,} of them worth about {total} {currency}, estimated from "
+            f"{count(records, 'record')} waiting, {standings[READY]:,} ready for a retry, "
+            f"{standings[UNCHANGED]:,} unchanged since the last try, {standings[TRIED_OUT]:,} "
+            f"tried too often; {estimated:,} worth about {total} {currency}, estimated from "
             f"{count(rated, 'rated record')}")  # fmt: skip

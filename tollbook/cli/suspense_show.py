@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +23,11 @@ _NUMBERS: Final = ("served_raw", "other_raw", "third_raw", "routing_raw", "imsi"
 _LONG_DIGITS: Final = re.compile(r"\d{6,}")
 _CLOCK: Final = re.compile(r"(19|20)\d{12}")  # YYYYMMDDhhmmss, though there be no such time
 _HEADED: Final = ("service", "direction", "served_raw", "other_raw", "start_utc_s", "duration_s")
+_STANDS: Final = {
+    "ready": "", "needs_correction": "",
+    "unchanged": " (no retry takes it: nothing that decides has changed since it was tried last)",
+    "tried_out": " (no retry takes it: it was tried too often)",
+}  # fmt: skip
 _masking = click.option(
     "--masked/--numbers", "is_masked", default=None,
     help="Hide the middle of telephone numbers, or show them whole; on a screen they are hidden "
@@ -42,14 +48,14 @@ def show(
     from tollbook.run import suspended
     from tollbook.run.cures import Cures
     from tollbook.run.session import open_session
+    from tollbook.run.standing import Today
 
     work = open_session(folder)
     is_hidden = not as_json if is_masked is None else is_masked
     number = _number_of(is_hidden)
     cures = Cures(work, number)
-    rows: list[dict[str, Any]] = []
-    for _, table in suspended.tables(work):
-        rows += table.filter(choice.mask(table)).slice(0, limit - len(rows)).to_pylist()
+    today = Today(work, int(time.time()))
+    rows = suspended.in_order(work, choice, today).slice(0, limit).to_pylist()
     if as_json:
         print_json([_plain(row, cures, number, is_hidden) for row in rows])
         return
@@ -114,7 +120,6 @@ def _screen(
     from tollbook.errors import printable
     from tollbook.run.correctable import FIELDS, RAW_RECORD
     from tollbook.run.records import record_text
-    from tollbook.run.suspended import TRIES_MAX
 
     file, record = catalogue.file(row["record_id"] >> 32), record_text(row["record_id"])
     # 0: the row was rejected before its time was read, or because of it.
@@ -136,8 +141,7 @@ def _screen(
         yield f"  found   '{_bytes(row, 'raw_value', cures, number, is_masked)}'"
     if row[RAW_RECORD]:
         yield f"  row     '{_bytes(row, RAW_RECORD, cures, number, is_masked)[:300]}'"
-    given_up = " (no retry takes it any more: correct or discard it)"
-    yield f"  tries   {row['tries']}" + given_up * (row["tries"] >= TRIES_MAX)
+    yield f"  tries   {row['tries']}{_STANDS[row['retry']]}"
     yield f"  do      {cures.of(row)}"
 
 

@@ -2,7 +2,8 @@
 
 A correction is a run of the kind ``correct``. It changes no fate: the record goes on waiting, with
 ``FLAG_CORRECTED`` and its tries counted anew, until a retry takes it through all checks. What was
-there before stands in the log of suspense, and in the superseded files.
+there before stands in the log of suspense, and in the superseded files. A change without values
+counts the tries anew, and no more.
 """
 
 from __future__ import annotations
@@ -108,7 +109,10 @@ def _commit(session: Session, planned: Run, edited: Sequence[_Edited]) -> Correc
     before = [one.table.filter(pa.array(one.mask)) for one in edited]
     after = [_replaced(one) for one in edited]
     chosen = [table.filter(pa.array(one.mask)) for one, table in zip(edited, after, strict=True)]
-    files = moves.rewrite(session, planned.run_number, after)
+    files = moves.rewrite(session, planned.run_number, [
+        part for one, table, rows in zip(edited, after, chosen, strict=True)
+        for part in ((0, rows), (moves.judge_of(one.file), table.filter(pa.array(~one.mask))))
+    ])  # fmt: skip
     held, kept = sum(one.file.rows for one in edited), sum(one.rows for one in files)
     if held != kept:
         raise not_closed([f"{held} records waited in the files, {kept} were written again"])
@@ -201,6 +205,8 @@ def _edited_row(
     """The columns that get another value, and the log's (field, old, new, note)."""
     given: dict[str, Any] = {}
     logged = []
+    if not change.values:
+        return _tries_anew(row, change, problems)
     for name, text in change.values.items():
         if name not in FIELDS:
             problems.add(change.at, f"'{printable(name)}' is no field that can be corrected",
@@ -220,15 +226,31 @@ def _edited_row(
             logged.append((name, old, field.show(row | dict(values)), change.note))
     if not logged:
         return {}, []
-    if not suspense_log.is_note(change.note):
-        problems.add(change.at, f"{record_text(change.record_id)}: the note is "
-                     f"'{printable(change.note)}'", suspense_log.NOTE_RULE, "write a note")
+    _check_note(change, problems)
     columns = _decoded(row, given, change, decoder, problems)
     columns |= {"flags": columns.get("flags", row["flags"]) | codes.FLAG_CORRECTED, "tries": 0}
     start = columns.get("start_utc_s", row["start_utc_s"])
     if start != row["start_utc_s"]:
         columns["usage_period"] = _month(start, decoder.data.workspace.operator.time_zone)
     return columns, logged
+
+
+def _tries_anew(
+    row: dict[str, Any], change: Change, problems: Problems
+) -> tuple[dict[str, Any], list[tuple[str, str, str, str]]]:
+    """A change without values: the record as it is may be tried again, as often as a new one."""
+    record, is_corrected = record_text(change.record_id), row["flags"] & codes.FLAG_CORRECTED
+    if not (reasons.BY_CODE[reasons.CODE[row["reason"]]].retryable or is_corrected):
+        problems.add(change.at, f"{record} is {row['reason']}: no number of tries cures it",
+                     "a field with its right value", "name it with --set FIELD=VALUE")  # fmt: skip
+    _check_note(change, problems)
+    return {"tries": 0}, [("tries", str(row["tries"]), "0", change.note)]
+
+
+def _check_note(change: Change, problems: Problems) -> None:
+    if not suspense_log.is_note(change.note):
+        problems.add(change.at, f"{record_text(change.record_id)}: the note is "
+                     f"'{printable(change.note)}'", suspense_log.NOTE_RULE, "write a note")
 
 
 def _decoded(

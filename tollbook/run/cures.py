@@ -21,6 +21,7 @@ from tollbook.run.correctable import RAW_RECORD, escaped, name_of
 from tollbook.run.data import Data
 from tollbook.run.records import record_text
 from tollbook.run.session import Session
+from tollbook.run.standing import TRIES_MAX
 
 _WHOLE_RECORD: Final = ("columns_too_few", "columns_too_many", "quote_unclosed", "row_too_long",
                         "record_unreadable")  # fmt: skip
@@ -35,6 +36,11 @@ class Cures:
 
     def of(self, row: Mapping[str, Any]) -> str:
         """What to do about a row of suspense, as one sentence."""
+        again = f"`tollbook suspense correct {record_text(row['record_id'])} --note WHY`"
+        tail = f"; first {again}: it was tried {TRIES_MAX} times, and gets as many once more"
+        return self._cure(row) + (tail if row["tries"] >= TRIES_MAX else "")
+
+    def _cure(self, row: Mapping[str, Any]) -> str:
         reason = reasons.BY_CODE[reasons.CODE[row["reason"]]]
         if row["flags"] & codes.FLAG_CORRECTED and not row["tries"]:
             return f"it is corrected: `tollbook suspense retry {record_text(row['record_id'])}`"

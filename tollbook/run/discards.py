@@ -61,7 +61,9 @@ def execute(session: Session, planned: Run) -> Discarded:
     if files[0].rows != sum(by_file.values()):
         raise not_closed([f"{sum(by_file.values())} records are discarded, {files[0].rows} rows "
                           "are in the lake"])  # fmt: skip
-    files += moves.rewrite(session, planned.run_number, (one.staying for one in taken))
+    files += moves.rewrite(
+        session, planned.run_number, ((moves.judge_of(one.file), one.staying) for one in taken)
+    )
     files += suspense_log.write(session, planned.run_number, [
         suspense_log.entries(table, planned, suspense_log.DISCARDED) for table in rows
     ])  # fmt: skip

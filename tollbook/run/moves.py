@@ -21,6 +21,7 @@ from tollbook.run.session import Session
 from tollbook.run.totals import disposition_of
 
 DATASET = "suspense"
+STAYING = "staying-"
 
 
 @dataclass(frozen=True)
@@ -37,19 +38,31 @@ def take(file: LakeFile, table: pa.Table, mask: np.ndarray) -> Taken:
     return Taken(file, table.filter(pa.array(mask)), table.filter(pa.array(~mask)))
 
 
-def rewrite(session: Session, run_number: int, tables: Iterable[pa.Table]) -> list[LakeFile]:
-    """The rows that stay in suspense, in a file of this run (none, if there are none)."""
-    writer: lake.Writer | None = None
-    for table in tables:
+def judge_of(file: LakeFile) -> int:
+    """The run that last tried to rate a suspense file's rows; 0: none since a person acted."""
+    name = file.path.rpartition("/")[2].removesuffix(lake.SUFFIX)
+    if not name.startswith(STAYING):
+        return file.run_number
+    judge = name.removeprefix(STAYING)
+    return int(judge) if judge.isdecimal() else 0  # files of older versions do not tell
+
+
+def rewrite(
+    session: Session, run_number: int, tables: Iterable[tuple[int, pa.Table]]
+) -> list[LakeFile]:
+    """The rows that stay in suspense, each with its ``judge_of``, in files of this run: one for
+    each judge, none without rows."""
+    writers: dict[int, lake.Writer] = {}
+    for judge, table in tables:
         if not table.num_rows:
             continue
-        if writer is None:
-            path = lake.relative_path(DATASET, "", run_number, "staying")
-            writer = lake.Writer(
+        if judge not in writers:
+            path = lake.relative_path(DATASET, "", run_number, f"{STAYING}{judge:05d}")
+            writers[judge] = lake.Writer(
                 session.root, f"{session.lake_prefix}/{path}", run_number, DATASET, 0
             )
-        writer.write(lake.micro_to_amounts(table))
-    return [] if writer is None else [writer.close()]
+        writers[judge].write(lake.micro_to_amounts(table))
+    return [writers[judge].close() for judge in sorted(writers)]
 
 
 def rows_by_file(tables: Iterable[pa.Table]) -> dict[int, int]:

@@ -19,6 +19,7 @@ from tollbook.run.moves import Taken
 from tollbook.run.nightly import Outcome, outcome_of
 from tollbook.run.pipeline import BY_NAME
 from tollbook.run.session import Session, commit_plan, writing
+from tollbook.run.standing import READY, STANDINGS, Today
 from tollbook.run.suspended import Choice
 from tollbook.stage import StageResult
 
@@ -26,14 +27,15 @@ from tollbook.stage import StageResult
 def run(
     session: Session, choice: Choice, as_of_utc_s: int | None = None, who: str = ""
 ) -> Outcome:
-    """Try the chosen records again; those that fail once more stay in suspense, counted."""
+    """Try the chosen records again for which anything changed since they were tried last; those
+    that fail once more stay in suspense, counted."""
     with writing(session):
-        if not any(True for _ in _take(session, choice)):
+        now = int(time.time()) if as_of_utc_s is None else as_of_utc_s
+        if not any(True for _ in _take(session, choice, Today(session, now))):
             return Outcome()
         snapshot = snapshots.take_checked(
             session.root, session.lake, lambda taken: work.compiled(session, taken.digest)
         )
-        now = int(time.time()) if as_of_utc_s is None else as_of_utc_s
         arguments = choice.arguments() | {"who": who}
         planned = commit_plan(session, "retry", snapshot, now, arguments=arguments)
         return execute(session, planned)
@@ -42,7 +44,8 @@ def run(
 def execute(session: Session, planned: Run) -> Outcome:
     """Follow a retry's plan."""
     began = time.monotonic()
-    taken = list(_take(session, Choice.of(planned.arguments)))
+    today = Today(session, planned.as_of_utc_s, planned.snapshot)
+    taken = list(_take(session, Choice.of(planned.arguments), today))
     rows = [one.rows for one in taken]
     with work.prepared(session, planned) as (found, going):
         session.progress.start("retry", sum(table.num_rows for table in rows))
@@ -50,8 +53,9 @@ def execute(session: Session, planned: Run) -> Outcome:
         going.decoded_rows = moves.rows_by_file(rows)
         done = work.finish(session, going)
         files = done.files + moves.rewrite(
-            session, planned.run_number, (one.staying for one in taken)
-        )
+            session, planned.run_number,
+            ((moves.judge_of(one.file), one.staying) for one in taken),
+        )  # fmt: skip
         decoded = dict(going.decoded_rows)
     logged = [suspense_log.entries(table, planned, suspense_log.RETRIED) for table in rows]
     files += suspense_log.write(session, planned.run_number, logged)
@@ -71,9 +75,19 @@ def execute(session: Session, planned: Run) -> Outcome:
     )  # fmt: skip
 
 
-def _take(session: Session, choice: Choice) -> Iterator[Taken]:
+def standings(session: Session, choice: Choice, as_of_utc_s: int | None) -> dict[str, int]:
+    """How many of the chosen records are in each of ``standing.STANDINGS``."""
+    now = int(time.time()) if as_of_utc_s is None else as_of_utc_s
+    today, found = Today(session, now), np.zeros(len(STANDINGS), np.int64)
     for file, table in suspended.tables(session):
-        mask = choice.mask(table) & suspended.retryable(table)
+        codes_of = today.standing(file, table)[choice.mask(table)]
+        found += np.bincount(codes_of, minlength=len(STANDINGS))
+    return dict(zip(STANDINGS, found.tolist(), strict=True))
+
+
+def _take(session: Session, choice: Choice, today: Today) -> Iterator[Taken]:
+    for file, table in suspended.tables(session):
+        mask = choice.mask(table) & (today.standing(file, table) == READY)
         if mask.any():
             yield moves.take(file, table, mask)
 

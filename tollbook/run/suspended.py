@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tollbook import codes, reasons, schemas
+from tollbook import codes, schemas
 from tollbook.errors import TollbookError
 from tollbook.run import lake
 from tollbook.run.catalogue import LakeFile
 from tollbook.run.session import Session
+from tollbook.run.standing import STANDINGS, Today
 
-TRIES_MAX = 9
 _WORDS = {
     "service": codes.SERVICES, "direction": codes.DIRECTIONS, "forward_reason": codes.FORWARDS,
 }  # fmt: skip
@@ -72,14 +72,17 @@ def tables(
         yield file, lake.read(session.root, file, columns)
 
 
-def retryable(table: pa.Table) -> np.ndarray:
-    """Rows that another try may cure, and that were not tried too often: those that a person
-    corrected, and those whose reason may go away by itself (``Reason.retryable``)."""
-    names = pa.array([reason.name for reason in reasons.REASONS if reason.retryable])
-    cured = pc.is_in(table.column("reason"), value_set=names).to_numpy()
-    cured = cured | (table.column("flags").to_numpy() & codes.FLAG_CORRECTED != 0)
-    few: np.ndarray = (table.column("tries").to_numpy() < TRIES_MAX) & cured
-    return few
+def in_order(session: Session, choice: Choice, today: Today | None = None) -> pa.Table:
+    """The chosen rows by record id. today: with a column ``retry``, of ``standing.STANDINGS``."""
+    found = []
+    for file, table in tables(session):
+        if today:
+            words = pa.array(STANDINGS).take(pa.array(today.standing(file, table)))
+            table = table.append_column("retry", words)
+        found.append(table.filter(pa.array(choice.mask(table))))
+    if not found:
+        return pa.table({})
+    return pa.concat_tables(found, promote_options="default").sort_by("record_id")
 
 
 def cdr_batch(table: pa.Table, sources: Sequence[str]) -> pa.RecordBatch:

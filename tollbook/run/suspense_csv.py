@@ -24,6 +24,7 @@ from tollbook.run.suspended import Choice
 from tollbook.text import FILE_LIMIT_BYTES, Problems, Row, load_csv
 
 RECORD, CHECK, NOTE = "record", "check", "note"
+ROWS_AT_ONCE: Final = 10_000  # that are Python objects while a file is written
 LINES_MAX: Final = 100_000  # of a file that is imported: its rows, and its problems, take memory
 TOLD: Final = ("reason", "field", "found")  # for the reader; nobody changes them
 _OURS: Final = (RECORD, CHECK, "reason", "field")  # words that no record brought along
@@ -39,8 +40,8 @@ def write(session: Session, choice: Choice, path: Path) -> int:
 
 
 def _rows(session: Session, choice: Choice) -> Iterator[list[str]]:
-    for _, table in suspended.tables(session):
-        for row in table.filter(choice.mask(table)).to_pylist():
+    for batch in suspended.in_order(session, choice).to_batches(ROWS_AT_ONCE):
+        for row in batch.to_pylist():
             cells = _cells(row)
             yield [cells[name] if name in _OURS else outputs.protected(cells[name])
                    for name in HEADER]  # fmt: skip

@@ -18,6 +18,7 @@ from tollbook import clock, codes
 from tollbook.money import ROUND_HALF_EVEN, exact_sum, round_div
 from tollbook.run import lake, suspended
 from tollbook.run.session import Session
+from tollbook.run.standing import STANDINGS, Today
 
 BY: Final = ("reason", "file", "source", "day")
 SAMPLE_ROWS: Final = 1_000_000  # of rated records, the newest first, that means are made of
@@ -32,14 +33,15 @@ _DIRECTIONS: Final = len(codes.DIRECTIONS)
 class Group:
     """Records that wait together.
 
-    ready: how many a retry would take. corrected: how many a person has corrected. oldest_utc_s:
-    since when the first of them waits. estimated: how many have an estimate; together they have
-    ``estimate_micro``. used: their quantities by service and direction.
+    standings: how many are in each of ``standing.STANDINGS``. corrected: how many a person has
+    corrected. oldest_utc_s: since when the first of them waits. estimated: how many have an
+    estimate; together they have ``estimate_micro``. used: their quantities by service and
+    direction.
     """
 
     name: str
     records: int = 0
-    ready: int = 0
+    standings: list[int] = field(default_factory=lambda: [0] * len(STANDINGS))
     corrected: int = 0
     oldest_utc_s: int = 2**62
     estimated: int = 0
@@ -56,11 +58,12 @@ class Used:
     charge_micro: int = 0
 
 
-def summary(session: Session, by: str = "reason") -> tuple[list[Group], int]:
+def summary(session: Session, as_of_utc_s: int, by: str = "reason") -> tuple[list[Group], int]:
     """The groups, largest first, and how many rated records their estimates are made of."""
     groups: dict[str, Group] = {}
-    for _, table in suspended.tables(session, _WAITING):
-        _count(table, by, groups)
+    today = Today(session, as_of_utc_s)
+    for file, table in suspended.tables(session, _WAITING):
+        _count(table, today.standing(file, table), by, groups)
     means = means_of(session) if groups else {}
     for group in groups.values():
         for kind, used in group.used.items():
@@ -89,18 +92,19 @@ def means_of(session: Session) -> dict[int, Used]:
     return found
 
 
-def _count(table: pa.Table, by: str, groups: dict[str, Group]) -> None:
-    """Add the rows of a suspense file to their groups."""
+def _count(table: pa.Table, standing: np.ndarray, by: str, groups: dict[str, Group]) -> None:
+    """Add the rows of a suspense file to their groups. standing: see ``Today.standing``."""
     names = pa.concat_arrays(_names(table, by).chunks).dictionary_encode()
     code = names.indices.to_numpy()
-    ready, since = suspended.retryable(table), table.column("suspended_utc_s").to_numpy()
+    since = table.column("suspended_utc_s").to_numpy()
     corrected = table.column("flags").to_numpy() & codes.FLAG_CORRECTED != 0
     kind, quantity = _kinds(table)
     for place, name in enumerate(names.dictionary.to_pylist()):
         rows = np.flatnonzero(code == place)
         group = groups.setdefault(name, Group(name))
         group.records += len(rows)
-        group.ready += int(np.count_nonzero(ready[rows]))
+        counts = np.bincount(standing[rows], minlength=len(STANDINGS)).tolist()
+        group.standings = [a + b for a, b in zip(group.standings, counts, strict=True)]
         group.corrected += int(np.count_nonzero(corrected[rows]))
         group.oldest_utc_s = min(group.oldest_utc_s, int(since[rows].min()))
         rows = rows[quantity[rows] > 0]
@@ -154,7 +158,8 @@ def as_dict(groups: list[Group], now_utc_s: int) -> dict[str, Mapping[str, int]]
     """The groups for programs, by name."""
     return {
         one.name: {
-            "records": one.records, "ready": one.ready, "corrected": one.corrected,
+            "records": one.records, "corrected": one.corrected,
+            **dict(zip(STANDINGS, one.standings, strict=True)),
             "oldest_utc_s": one.oldest_utc_s, "age_days": age_days(one, now_utc_s),
             "estimated": one.estimated, "estimate_micro": one.estimate_micro,
         } for one in groups
