@@ -183,5 +183,9 @@ def test_a_file_with_too_many_errors_is_held_back(root: Path, case: Held) -> Non
     held, _, released = shown(root, "log")["files"]
     assert (held["status"], held["released"]) == ("refused", "kim: new numbers")
     assert (released["status"], released["records"]) == ("read", 200)
+    said = CliRunner().invoke(main.cli, ["suspense", "history", "-C", str(root), "F1-11"])
+    assert said.exit_code == 1
+    assert "and read as F3 once it was released" in said.stderr
+    assert "do: name F3-11" in said.stderr
     assert calls.run(root, "2003-06-11T05:00:00").run_number == 0
     audited(root)

@@ -200,3 +200,25 @@ def test_every_field_reads_what_it_shows() -> None:
         values = field.read(field.show(record))
         assert values, name
         assert {column: record[column] for column in values} == values, name
+
+
+@pytest.mark.parametrize(("separator", "name"), [(";", "semicolon"), ("\t", "tab")])
+def test_another_separator_is_named(root: Path, separator: str, name: str) -> None:
+    path = root.parent / "fixed.csv"
+    told(root, "export", str(path))
+    path.write_text(path.read_text().replace(",", separator))
+    says = refused(root, "import", str(path), "--note", "x")
+    assert f"fixed.csv:1: the separator is a {name}" in says
+    assert "1 error" in says
+
+
+def test_records_are_shown_and_exported_in_their_order(root: Path) -> None:
+    """Though a correction has put line 8 into a file of its own."""
+    correct(root, 8, f"served_raw={CAT}")
+    lines = [f"F1-{line}" for line in sorted(WAITING)]
+    assert [one["record"] for one in told(root, "show")] == lines
+    assert [one["record"] for one in told(root, "show", "--limit", "3")] == lines[:3]
+    path = root.parent / "all.csv"
+    told(root, "export", str(path))
+    with path.open(newline="") as handle:
+        assert [row["record"] for row in csv.DictReader(handle)] == lines

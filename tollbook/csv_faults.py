@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from typing import Final
 
 # A quote that no later one closes.
@@ -10,6 +11,7 @@ OPEN_QUOTE: Final = (
     "a quote opens here and never closes", "quotes in pairs around a cell",
     "close the quote, or remove it",
 )  # fmt: skip
+_SEPARATORS: Final = {";": "semicolon", "\t": "tab"}
 OTHER_LINE: Final = (
     "a quote opens here and closes on another line", "one row a line",
     "close the quote on its own line",
@@ -25,6 +27,15 @@ def width(cells: int, wanted: int) -> tuple[str, str, str]:
     elif missing > 1:
         do = f"{missing} cells are missing; write empty ones: ,,"
     return _cells(cells), f"{_cells(wanted)} as the header names", do
+
+
+def separator(header: Sequence[str]) -> tuple[str, str, str] | None:
+    """Of a header that is one cell, because something else than commas is between its names."""
+    name = _SEPARATORS.get(next((one for one in header[0] if one in _SEPARATORS), ""), "")
+    if len(header) > 1 or not name:
+        return None
+    return (f"the separator is a {name}", "cells with commas between them",
+            "save the file as CSV with commas")  # fmt: skip
 
 
 def _cells(count: int) -> str:

@@ -369,15 +369,15 @@ def _rows(
 
 
 def check_header(
-    at: tuple[str, int],
-    header: Sequence[str],
-    required: Sequence[str],
-    optional: Sequence[str],
+    at: tuple[str, int], header: Sequence[str], required: Sequence[str], optional: Sequence[str],
     problems: Problems,
-) -> bool:
+) -> bool:  # fmt: skip
     """Notes missing, unknown and repeated column names; True if there were none."""
     known = [*required, *optional]
     before = len(problems.found)
+    if wrong := csv_faults.separator(header):
+        problems.add(at, *wrong)
+        return False
     for name in dict.fromkeys(header):
         if name not in known:
             problems.add(at, f"unknown column '{printable(name)}'", ", ".join(known),

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 def list_(folder: Path, by: str, as_of: str | None, as_json: bool) -> None:
     """Count what waits, with its age, what it may be worth, and what would cure it.
 
-    The worth is an estimate: quantities at the mean charge per second, byte or event of rated
-    records of the same service and direction.
+    The worth is an estimate: quantities, each up to its limit of operator.yaml, at the mean charge
+    per second, byte or event of rated records of the same service and direction.
     """
     from tollbook import reasons
     from tollbook.run import suspense_summary

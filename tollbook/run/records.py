@@ -58,6 +58,15 @@ def find(session: Session, record_id: int) -> Found:
             if one.run_number >= file.run_number:
                 for row in rows_in(session.root / one.path, record_id):
                     return Found(dataset, row, one.run_number)
+    again = next((one.file_number for one in reversed(session.catalogue.files())
+                  if one.release_of == file.file_number), 0)  # fmt: skip
+    if again:
+        instead = record_text((again << 32) + (record_id & 0xFFFFFFFF))
+        raise NotFound(
+            f"{record_text(record_id)}: F{file.file_number} ({file.source}/{file.name}) was held "
+            f"back, and read as F{again} once it was released\n"
+            f"    allowed: records of F{again}\n    do: name {instead}"
+        )
     raise NotFound(
         f"{record_text(record_id)}: {file.source}/{file.name} has no record on that line\n"
         f"    allowed: the lines of its {file.rows} records\n"

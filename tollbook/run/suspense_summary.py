@@ -1,7 +1,8 @@
 """What waits, counted: by reason, file, source or day, with its age and what it may be worth.
 
 The worth is an estimate, and said to be one: the record's quantity at the mean charge per second,
-byte or event of rated records of the same service and direction. No float has a part in it.
+byte or event of rated records of the same service and direction, up to the limits of
+operator.yaml. No float has a part in it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from tollbook.money import ROUND_HALF_EVEN, exact_sum, round_div
 from tollbook.run import lake, suspended
 from tollbook.run.session import Session
 from tollbook.run.standing import STANDINGS, Today
+from tollbook.workspace import Limits
 
 BY: Final = ("reason", "file", "source", "day")
 SAMPLE_ROWS: Final = 1_000_000  # of rated records, the newest first, that means are made of
@@ -63,7 +65,7 @@ def summary(session: Session, as_of_utc_s: int, by: str = "reason") -> tuple[lis
     groups: dict[str, Group] = {}
     today = Today(session, as_of_utc_s)
     for file, table in suspended.tables(session, _WAITING):
-        _count(table, today.standing(file, table), by, groups)
+        _count(session, table, today.standing(file, table), by, groups)
     means = means_of(session) if groups else {}
     for group in groups.values():
         for kind, used in group.used.items():
@@ -92,13 +94,15 @@ def means_of(session: Session) -> dict[int, Used]:
     return found
 
 
-def _count(table: pa.Table, standing: np.ndarray, by: str, groups: dict[str, Group]) -> None:
+def _count(
+    session: Session, table: pa.Table, standing: np.ndarray, by: str, groups: dict[str, Group]
+) -> None:
     """Add the rows of a suspense file to their groups. standing: see ``Today.standing``."""
     names = pa.concat_arrays(_names(table, by).chunks).dictionary_encode()
     code = names.indices.to_numpy()
     since = table.column("suspended_utc_s").to_numpy()
     corrected = table.column("flags").to_numpy() & codes.FLAG_CORRECTED != 0
-    kind, quantity = _kinds(table)
+    kind, quantity = _kinds(table, session.workspace.limits)
     for place, name in enumerate(names.dictionary.to_pylist()):
         rows = np.flatnonzero(code == place)
         group = groups.setdefault(name, Group(name))
@@ -125,8 +129,11 @@ def _names(table: pa.Table, by: str) -> pa.ChunkedArray:
     return table.column(by).cast(pa.string())
 
 
-def _kinds(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
-    """Of each row: service and direction as one number, and how much was used (int64)."""
+def _kinds(table: pa.Table, limits: Limits | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Of each row: service and direction as one number, and how much was used (int64).
+
+    limits: no row counts for more, for one absurd duration would hide what all others are worth.
+    """
     service, direction = (
         pc.index_in(table.column(name), value_set=pa.array(words)).to_numpy().astype(np.int64)
         for name, words in (("service", codes.SERVICES), ("direction", codes.DIRECTIONS))
@@ -140,6 +147,10 @@ def _kinds(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
         [of_row == codes.SECONDS, of_row == codes.BYTES, of_row == codes.EVENTS],
         [seconds, up + down, events], np.int64(0),
     )  # fmt: skip
+    if limits:
+        for counted, most in ((codes.SECONDS, limits.duration_s),
+                              (codes.BYTES, limits.volume_bytes)):  # fmt: skip
+            quantity = np.where(of_row == counted, np.minimum(quantity, most), quantity)
     return service * _DIRECTIONS + direction, quantity
 
 
