@@ -31,8 +31,10 @@ def width(cells: int, wanted: int) -> tuple[str, str, str]:
 
 def separator(header: Sequence[str]) -> tuple[str, str, str] | None:
     """Of a header that is one cell, because something else than commas is between its names."""
+    if len(header) != 1:
+        return None
     name = _SEPARATORS.get(next((one for one in header[0] if one in _SEPARATORS), ""), "")
-    if len(header) > 1 or not name:
+    if not name:
         return None
     return (f"the separator is a {name}", "cells with commas between them",
             "save the file as CSV with commas")  # fmt: skip
