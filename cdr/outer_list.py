@@ -13,7 +13,7 @@ from cdr import ber_kernels as k
 from cdr import ber_tree
 
 OUTER: Final = (16 << 2, 17 << 2)  # SEQUENCE and SET
-_HEADER, _LIST, _FIRST = 0 << 2 | 2, 1 << 2 | 2, 0 << 2 | 2
+_HEADER, _LIST, _TRAILER, _FIRST = 0 << 2 | 2, 1 << 2 | 2, 2 << 2 | 2, 0 << 2 | 2
 _TYPE_BYTES: Final = 1
 _FILLER: Final = b"\0\xff"
 _STEP_BYTES: Final = 2**16
@@ -36,9 +36,10 @@ def is_outer(head: bytes) -> bool:
 def records(data: bytes) -> tuple[int, int]:
     """Begin and end of the part of a file that holds its records: all of it where there is no outer
     list. Raises BrokenBer where the list cannot be found."""
-    start = _behind_filler(data)
+    start = _behind_filler(data, 0)
     if not is_outer(data[start : start + 64]):
         return 0, len(data)
+    _refuse_more(data, _behind(data, start, len(data)), len(data))
     begin, end = _inside(data, start, len(data))
     at = begin
     key, _, contents, _ = ber_tree.header(data, at, end)
@@ -48,11 +49,24 @@ def records(data: bytes) -> tuple[int, int]:
     at = _behind(data, at, end)
     if ber_tree.header(data, at, end)[0] != _LIST:
         raise ber_tree.BrokenBer(k.WRONG_FORM, at)
+    behind = _behind(data, at, end)
+    if behind < end and data[behind] not in _FILLER:
+        if ber_tree.header(data, behind, end)[0] != _TRAILER:
+            raise ber_tree.BrokenBer(k.WRONG_FORM, behind)
+        behind = _behind(data, behind, end)
+    _refuse_more(data, behind, end)
     return _inside(data, at, end)
 
 
-def _behind_filler(data: bytes) -> int:
-    for start in range(0, len(data), _STEP_BYTES):
+def _refuse_more(data: bytes, at: int, end: int) -> None:
+    """One file, one list: records behind it would be passed over, so the file is refused."""
+    rest = _behind_filler(data, at)
+    if rest < end:
+        raise ber_tree.BrokenBer(k.WRONG_FORM, rest)
+
+
+def _behind_filler(data: bytes, at: int) -> int:
+    for start in range(at, len(data), _STEP_BYTES):
         part = data[start : start + _STEP_BYTES]
         left = len(part.lstrip(_FILLER))
         if left:

@@ -206,7 +206,9 @@ def _candidates(
         found = np.concatenate((ints(new, name)[mine], ints(history, name)[theirs]))
         return found.astype(np.int64, copy=False)
 
-    start, groups = both("start_utc_s"), [both(name) for name in ("served_key", *search.same)]
+    # Two records of one call have one direction: an incoming leg never repeats a forwarded one.
+    start, equal = both("start_utc_s"), ("served_key", "direction", *search.same)
+    groups = [both(name) for name in equal]
     order, group = _in_groups(groups, start)
     place = start[order]
     place += (group << GROUP_SHIFT) - (start.min() if len(start) else 0)

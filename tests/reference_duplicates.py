@@ -9,7 +9,7 @@ from tollbook.duplicate_rules import DuplicateRules, Overlapping, UltraShort
 Row = Mapping[str, int]
 VOICE, VIDEO, DATA = 1, 2, 5
 CODES = {"voice": VOICE, "video": VIDEO, "data": DATA}
-COLUMNS = {"other": "other_key", "direction": "direction", "service": "service"}
+COLUMNS = {"other": "other_key", "service": "service"}
 WHOLE, SHORT = 0, 2
 
 
@@ -25,7 +25,8 @@ def takes_part(
 
 
 def grouped(one: Row, other: Row, same: Iterable[str]) -> bool:
-    return all(one[name] == other[name] for name in ["served_key", *(COLUMNS[s] for s in same)])
+    return all(one[name] == other[name]
+               for name in ["served_key", "direction", *(COLUMNS[s] for s in same)])
 
 
 def end(row: Row) -> int:

@@ -159,6 +159,17 @@ def test_native_files_are_rated_as_their_text_is(tmp_path: Path, how: str) -> No
     audited(native)
 
 
+def test_records_behind_the_outer_list_are_not_passed_over(tmp_path: Path) -> None:
+    """A file with two lists, or with records behind its list, is refused whole."""
+    root, records = made(tmp_path / "harbour"), of_switch()
+    whole = native_files.data_file(records)
+    for name, data in (("a", whole + whole), ("b", whole + records[0]), ("c", whole + b"GARBAGE")):
+        put(root, "msc", name, data)
+    done = calls.run(root)
+    assert (done.rows, len(done.refused)) == (0, 3)
+    assert all("one list that holds all records" in why for _, why in done.refused)
+
+
 def test_bad_records_wait_and_a_broken_file_is_refused(tmp_path: Path) -> None:
     """The second record ends beyond itself, the third frame is no BER, the fourth has no number."""
     root = made(tmp_path / "harbour")

@@ -21,6 +21,7 @@ from rating import duplicates, overlaps
 from rating.duplicate_kernels import PART, SHORT, WHOLE
 from rating.reference import Reference
 from tollbook import reasons, schemas
+from tollbook.codes import FORWARD, IN
 from tollbook.duplicate_rules import DuplicateRules, Overlapping, UltraShort
 from tollbook.stage import ints
 
@@ -151,10 +152,19 @@ def test_records_of_nobody_take_no_part() -> None:
 
 
 def test_the_fields_that_must_be_equal_are_those_of_the_rule() -> None:
-    new = call(1, 0, 60), call(2, 30, 20, other_key=9), call(3, 40, 10, other_key=9, direction=2)
-    assert lost(*new) == {3: 2}
-    assert lost(*new, overlapping=replace(LONG, same=())) == {2: 1, 3: 1}
-    assert lost(*new, overlapping=replace(LONG, same=("other", "direction"))) == {}
+    new = call(1, 0, 60), call(2, 30, 20, other_key=9), call(3, 40, 10, other_key=9, service=2)
+    both = {**vars(LONG), "services": ("voice", "video")}
+    assert lost(*new, overlapping=replace(LONG, **both)) == {3: 2}
+    assert lost(*new, overlapping=replace(LONG, **both | {"same": ()})) == {2: 1, 3: 1}
+    assert lost(*new, overlapping=replace(LONG, **both | {"same": ("other", "service")})) == {}
+
+
+def test_the_legs_of_a_forwarded_call_are_no_duplicates_of_each_other() -> None:
+    """The incoming leg covers the forwarded one, and both may be very short."""
+    legs = call(1, 0, 60, direction=IN), call(2, 5, 55, direction=FORWARD)
+    assert lost(*legs, overlapping=replace(LONG, same=())) == {}
+    assert lost(legs[1], history=legs[:1], overlapping=replace(LONG, same=())) == {}
+    assert lost(call(1, 0, 2, direction=IN), call(2, 5, 2, direction=FORWARD)) == {}
 
 
 def test_groups_of_one_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:

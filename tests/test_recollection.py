@@ -117,6 +117,26 @@ def test_a_file_that_comes_unchanged_answers_its_request(root: Path) -> None:
     assert calls.run(root, "2003-06-10T14:00:00").refused == ()
 
 
+def test_a_copy_of_another_file_answers_no_request(root: Path) -> None:
+    """The bytes of file 1 under the name of file 2 are a copy, and file 2 has still not come."""
+    configure(root, "sequence_wrap: 1000")
+    path = deliver(root, 1, "2003-06-10 10:00")
+    deliver(root, 3, "2003-06-10 10:00")
+    calls.run(root, "2003-06-10T12:00:00")
+    shown(root, "request", SOURCE, "--gap", "all")
+    deliver(root, 2, "2003-06-10 10:00").write_bytes(path.read_bytes())
+    [(_, why)] = calls.run(root, "2003-06-10T13:00:00").refused
+    assert "the same bytes were already processed as F1" in why
+    assert [(one["missing"], one["state"]) for one in shown(root, "request")] == [("2", "open")]
+
+
+def test_a_source_is_expected_to_count_on_below_its_wrap(root: Path) -> None:
+    configure(root, "sequence_wrap: 1000")
+    refused = cli(root, "expect", SOURCE, "1000")
+    assert (refused.exit_code, "below 1000" in refused.output) == (1, True)
+    assert cli(root, "expect", SOURCE, "999").exit_code == 0
+
+
 def test_files_of_a_span_of_time_are_asked_for_until_a_person_has_enough(root: Path) -> None:
     shown(root, "request", SOURCE, "--since", "2003-06-10T10:00:00+08:00",
           "--until", "2003-06-10T11:00:00+08:00")  # fmt: skip

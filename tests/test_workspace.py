@@ -135,11 +135,11 @@ def test_kinds_of_duplicates_are_what_is_written(tmp_path: Path) -> None:
     assert found.ultra_short == UltraShort(("voice",), (), 2 * day, 2, 180)
     path.write_text(text.replace("window: 90d}", """window: 90d,
       overlapping: {services: [voice, data], same: [], window: 7d},
-      ultra_short: {services: [video], same: [other, direction], window: 1d, duration: 3s, gap: 1m}
+      ultra_short: {services: [video], same: [other, service], window: 1d, duration: 3s, gap: 1m}
     }"""))
     found = workspace.load(root).duplicates
     assert found.overlapping == Overlapping(("voice", "data"), (), 7 * day)
-    assert found.ultra_short == UltraShort(("video",), ("other", "direction"), day, 3, 60)
+    assert found.ultra_short == UltraShort(("video",), ("other", "service"), day, 3, 60)
 
 
 def test_secrets_come_from_the_environment_and_are_not_shown(

@@ -17,7 +17,7 @@ FIELDS: Final = (
 )  # fmt: skip
 KEY: Final = ("served", "start", "duration", "other", "direction")
 KEYS: Final = ("key", "window", "overlapping", "ultra_short")
-SAME: Final = ("other", "direction", "service")
+SAME: Final = ("other", "service")
 TIMED: Final = ("voice", "video", "data")  # services whose records last
 SHORT_MAX_S: Final = 60
 GAP_MAX_S: Final = 3600
@@ -27,8 +27,8 @@ GAP_MAX_S: Final = 3600
 class Overlapping:
     """Of records of one number whose times overlap, the longest stays.
 
-    services: words of TIMED. same: fields that must be equal besides the served number, words of
-    SAME. window_s: how long after its start a record is compared.
+    services: words of TIMED. same: fields that must be equal besides served number and direction,
+    words of SAME. window_s: how long after its start a record is compared.
     """
 
     services: tuple[str, ...]

@@ -88,6 +88,8 @@ def collect(
         twin = known.by_hash.get(file.sha256)
         if twin is not None:
             where = f"F{twin.file_number} ({twin.source}/{twin.name})"
+            if (twin.source, twin.sequence) != (file.source, file.sequence):
+                file = replace(file, request_number=0)  # what was asked for is another file
             found.refused.append((file, f"the same bytes were already processed as {where}"))
             continue
         twin = planned.get(file.sha256)

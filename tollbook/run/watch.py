@@ -147,6 +147,12 @@ def release(session: Session, file_number: int, by: str, note: str) -> InputFile
 
 def expect(session: Session, source: str, number: int) -> None:
     """The source counts on from this number, whatever it was before."""
+    wrap = next(one for one in session.workspace.sources if one.name == source).sequence_wrap
+    if wrap and number >= wrap:
+        raise TollbookError(
+            f"{source}: {number} is expected\n    allowed: a number below {wrap}, where the source "
+            "begins anew\n    do: correct the number, or sequence_wrap in operator.yaml"
+        )
     with session.catalogue.writer(), session.catalogue.transaction() as link:
         marked = update(MARKS).where(MARKS.c.source == source).values(due=number)
         if link.execute(marked).rowcount == 0:
