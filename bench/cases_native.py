@@ -23,7 +23,6 @@ from cdr.native import FORMATS
 
 RECORDS: Final = 500_000
 SAMPLE: Final = 2_000
-BLOCK_ROWS: Final = 16_384  # the columns of a block are read while its bytes are in caches
 SEED: Final = 20261122
 # Fields of each table whose values are added up, by what they are in ``Made.truth``; paths end so.
 SUMMED: Final = {
@@ -34,7 +33,7 @@ SUMMED: Final = {
                 "datavolumeFBCUplink": "volume_bytes", "datavolumeFBCDownlink": "volume_bytes"},
 }  # fmt: skip
 # Members of pycrate's objects that have the same sums.
-THEIR_SUMS: Final = {
+THEIR_SUMS: Final[dict[str, dict[str, Any]]] = {
     "tap": {"duration_s": ("totalCallEventDuration",), "tax": ("taxValue",)},
     "ts32298": {"duration_s": ("callDuration", "duration"),
                 "volume_bytes": ("datavolumeFBCUplink", "datavolumeFBCDownlink")},
@@ -129,7 +128,7 @@ def made(name: str, records: int) -> Made:
 def decode(one: Made, name: str) -> int:
     """Every column of every table; returns how many values there are."""
     count = 0
-    for block in ber.blocks(one.data, FORMATS[name].schema, name, rows=BLOCK_ROWS):
+    for block in ber.blocks(one.data, FORMATS[name].schema, name):
         count += sum(map(len, block.columns().values()))
     return count
 
