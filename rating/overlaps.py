@@ -21,7 +21,7 @@ from tollbook.codes import SERVICE_CODE, SERVICES
 from tollbook.duplicate_rules import DuplicateRules
 from tollbook.stage import ints
 
-COLUMN_OF: Final = {"other": "other_key", "direction": "direction", "service": "service"}
+COLUMN_OF: Final = {"other": "other_key", "service": "service"}
 GROUP_SHIFT: Final = 33  # a place in time: the group above, seconds since the first start below
 _NEVER: Final = np.iinfo(np.int64).max
 _ODD: Final = np.uint64(0x9E37_79B9_7F4A_7C15)

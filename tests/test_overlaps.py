@@ -229,7 +229,7 @@ ROWS = st.fixed_dictionaries({
     "standing": st.sampled_from((WHOLE, WHOLE, WHOLE, PART)),
 })  # fmt: skip
 LISTS = st.lists(ROWS, max_size=30, unique_by=lambda row: row["record_id"])
-SAMES = st.lists(st.sampled_from(("other", "direction", "service")), unique=True).map(tuple)
+SAMES = st.lists(st.sampled_from(("other", "service")), unique=True).map(tuple)
 WINDOWS = st.sampled_from((DAY_S // 2, DAY_S + 80_000, 40 * DAY_S))
 MADE_RULES = st.builds(
     DuplicateRules, st.just(KEY), st.just(60 * DAY_S),
