@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from tariffs.memory_model import NO_MEMORY, Discount, Memory, Over
 from tollbook.money import MICRO_DIGITS, ROUND_HALF_EVEN
 
 UNITS: Final = ("second", "byte", "event")
@@ -101,7 +102,8 @@ class Rate:
     free_quantity: the first base units, which cost nothing. minimum_quantity: shorter usages are
     priced as this long. clock: one of CLOCKS, whose local time the bands mean.
     stage: one of STAGES, with stage_digits and stage_mode (-1: those of the last rounding).
-    is_template: prices are percentages of a deck row's; only decks may name it.
+    is_template: prices are percentages of a deck row's; only decks may name it. over: tiers are
+    counted over a span of time; None: within one usage.
     """
 
     name: str
@@ -125,6 +127,7 @@ class Rate:
     stage_digits: int = -1
     stage_mode: int = -1
     is_template: bool = False
+    over: Over | None = None
 
     @property
     def border_mode(self) -> str:
@@ -293,6 +296,7 @@ class Version:
     valid_to_s: int = 0
     price_range: tuple[PriceRange, ...] = ()
     files: tuple[str, ...] = ()
+    memory: Memory = NO_MEMORY
 
     @property
     def label(self) -> str:
@@ -345,6 +349,7 @@ class Book:
     holidays: frozenset[date] = frozenset()
     taxes: tuple[TaxRate, ...] = ()
     files: tuple[str, ...] = field(default=())
+    discounts: tuple[Discount, ...] = ()
 
     def plan(self, plan_id: str) -> Plan:
         """The plan of that id; KeyError if the book has none."""

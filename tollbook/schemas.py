@@ -250,6 +250,19 @@ DUPLICATE_KEY: Final = pa.schema([
            " not charged because one before it was"),
 ])  # fmt: skip
 
+# What owners have of the items of their plans (docs/rating.md), for a span of local days each.
+STATE: Final = pa.schema([
+    _field("owner_kind", I8, "tariffs.memory_model.OWNERS"),
+    _field("owner_index", I32, "of the subscription (each id once), the account or the group"),
+    _field("item_index", I32, "position in the compiled book's items"),
+    _field("since_day", I32, "first local day of the span", "days since 1970"),
+    _field("until_day", I32, "first local day after it", "days since 1970"),
+    _field("granted", I64, "base units of the item, or micro; 0: it only counts"),
+    _field("used", I64, "of that, by all records"),
+    _field("carried_used", I64, "of that, by records of later spans"),
+    _field("last_start_utc_s", I64, "latest start of a record that used it", "s since 1970 UTC"),
+])  # fmt: skip
+
 # What people did about records that waited in suspense: the trace that outlives them.
 SUSPENSE_LOG: Final = pa.schema([
     RECORD_ID,
