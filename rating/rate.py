@@ -40,12 +40,21 @@ def rate(batch: pa.RecordBatch, compiled: CompiledBook, state: None = None) -> S
         "rule_index": out.rule_index,
         "charge_micro": out.total_micro,
         **dict(zip(schemas.CHARGE_COLUMNS, slot_micro, strict=True)),
+        "used": nothing_used(count),
     }
     rated = np.count_nonzero((out.reason == 0) & (out.rule_index >= 0))
     return StageResult(
         with_columns(batch, schemas.RATED, new),
         totals={"rated": int(rated), "charge_micro": money.exact_sum(out.total_micro)},
     )
+
+
+def nothing_used(count: int) -> pa.ListArray:
+    """The column ``used`` of so many rows that have taken nothing."""
+    kind = schemas.RATED.field("used").type
+    offsets = pa.py_buffer(np.zeros(count + 1, np.int32))
+    nothing = pa.array([], kind.value_type)
+    return pa.ListArray.from_buffers(kind, count, [None, offsets], children=[nothing])
 
 
 def charges(

@@ -20,6 +20,7 @@ def batch_of(schema: pa.Schema, count: int, columns: Mapping[str, Sequence[Any]]
     arrays = []
     for field in schema:
         blank: Any = "" if pa.types.is_string(field.type) else 0
+        blank = [] if pa.types.is_list(field.type) else blank
         arrays.append(pa.array(columns.get(field.name, [blank] * count), field.type))
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 

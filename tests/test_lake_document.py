@@ -23,7 +23,8 @@ STORED_AS_THEY_ARE = {
 NO_TEXTS = pa.array([], pa.string())
 NAMES = lake_columns.Names(
     **dict.fromkeys((field.name for field in fields(lake_columns.Names)), NO_TEXTS)
-    | {"components": ("<component>",), "subscription_of_row": np.array([-1], np.int32)}
+    | {"components": ("<component>",), "subscription_of_row": np.array([-1], np.int32),
+       "items": ("plan/kind/name",)}
 )
 
 
@@ -58,6 +59,8 @@ def word(kind: pa.DataType) -> str:
         return "amount"
     if pa.types.is_dictionary(kind) or pa.types.is_string(kind):
         return "text"
+    if pa.types.is_list(kind):
+        return "list"
     return "bytes" if pa.types.is_binary(kind) else str(kind)
 
 

@@ -115,7 +115,17 @@ _RATED_FIELDS: Final = (
       for name in CHARGE_COLUMNS),
     _field("charge_micro", I64, "sum of the components", "micro"),
 )  # fmt: skip
-RATED: Final = pa.schema([*_CDR_FIELDS, *_NUMBER_FIELDS, *_GUIDED_FIELDS, *_RATED_FIELDS])
+# What a record has taken from items that remember, in the order in which they were asked.
+USED: Final = pa.struct([
+    _field("item", I32, "position in the compiled book's items"),
+    _field("since_day", I32, "first local day of the slot's span", "days since 1970"),
+    _field("before", I64, "used in that slot before the record: base units of the item, or micro"),
+    _field("taken", I64, "used by the record: the same units"),
+])  # fmt: skip
+_USED: Final = _field("used", pa.list_(pa.field("element", USED, nullable=False)), "mostly empty")
+RATED: Final = pa.schema([
+    *_CDR_FIELDS, *_NUMBER_FIELDS, *_GUIDED_FIELDS, *_RATED_FIELDS, _USED,
+])  # fmt: skip
 
 # A further rating of a record, beside that of its subscription.
 RATING: Final = pa.schema([

@@ -72,6 +72,8 @@ def _take_column(column: pa.Array, order: np.ndarray) -> pa.Array:
         if len(values) and values.min() == values.max():  # the order of equal values is no matter
             return column.slice(0, len(order))
         return int_array(np.take(values, order, mode="clip"))
+    if pa.types.is_list(column.type):
+        return column.take(pa.array(order))
     texts = text_of(column)
     if texts.offsets[0] == texts.offsets[-1]:
         return column.slice(0, len(order))

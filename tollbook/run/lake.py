@@ -111,15 +111,14 @@ class Writer:
         schema = pa.schema([field.with_nullable(False) for field in batch.schema])
         table = pa.Table.from_arrays(batch.columns, schema=schema)
         if self._parquet is None:
+            stored = dict(_leaves(table.schema))
             words = [
-                field.name for field in table.schema
-                if pa.types.is_dictionary(field.type) or field.name in WORDS
+                name for name, kind in stored.items()
+                if pa.types.is_dictionary(kind) or name in WORDS
             ]  # fmt: skip
             self._parquet = pq.ParquetWriter(
                 self._sink, table.schema, use_dictionary=words,
-                compression={
-                    name: "none" if name in NOISE else "lz4" for name in table.schema.names
-                },
+                compression={name: "none" if name in NOISE else "lz4" for name in stored},
                 write_statistics=["start_utc_s", "dedupe_hash", "record_id"],
                 store_decimal_as_integer=True, store_schema=False,
                 data_page_version="2.0",
@@ -138,6 +137,21 @@ class Writer:
             self.path, self.run_number, self.dataset, self.period, self.rows,
             self._sink.size_bytes, self._sink.digest.hexdigest(),
         )  # fmt: skip
+
+
+def _leaves(schema: pa.Schema) -> Iterator[tuple[str, pa.DataType]]:
+    """The columns as Parquet stores them: a list of structs is one column for each of its fields.
+
+    The names of such a list are words whether they come from a stage or out of another file.
+    """
+    for field in schema:
+        if not pa.types.is_list(field.type):
+            yield field.name, field.type
+            continue
+        for inside in field.type.value_type:
+            is_word = pa.types.is_string(inside.type)
+            kind = pa.dictionary(pa.int32(), inside.type) if is_word else inside.type
+            yield f"{field.name}.list.element.{inside.name}", kind
 
 
 def read(root: Path, file: LakeFile, columns: Sequence[str] | None = None, **how: Any) -> pa.Table:

@@ -47,6 +47,7 @@ class Names:
     prices: Sequence[str]  # the same rows' prices, as text
     groups: Sequence[str]
     mediation: Sequence[str] = ()  # names of the rules of operator.yaml
+    items: Sequence[str] = ()  # what remembers, as plan/kind/name; (): nothing does
 
 
 # Columns of the stage schema that the lake stores as they are, in the lake's order.
@@ -174,7 +175,25 @@ def rated_table(batch: pa.RecordBatch, names: Names) -> pa.Table:
     for slot, component in enumerate(names.components):
         columns[f"charge_{component}"] = as_amount(batch.column(schemas.CHARGE_COLUMNS[slot]))
     columns["charge"] = as_amount(batch.column("charge_micro"))
+    if names.items:
+        columns["used"] = used_list(batch.column("used"), names.items)
     return pa.table(columns)
+
+
+def used_list(used: pa.ListArray, items: Sequence[str]) -> pa.ListArray:
+    """The list ``used`` of schemas.RATED with names of items and dates."""
+    item, since, before, taken = used.values.flatten()
+    fields = {
+        "item": _dictionary(item.to_numpy(), pa.array(list(items), pa.string())),
+        "since": since.view(pa.date32()),
+        "before": before,
+        "taken": taken,
+    }
+    kind = pa.struct([pa.field(name, one.type, nullable=False) for name, one in fields.items()])
+    stored = pa.StructArray.from_arrays(list(fields.values()), fields=list(kind))
+    return pa.ListArray.from_arrays(
+        used.offsets, stored, type=pa.list_(pa.field("element", kind, nullable=False))
+    )
 
 
 def _rating_plan(batch: pa.RecordBatch, names: Names) -> pa.Array:
