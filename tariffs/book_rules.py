@@ -57,12 +57,13 @@ def _read_rule(reader: Reader, last: bool) -> Rule | None:
         if not last:
             reader.wrong("otherwise", "'otherwise' is not the last rule",
                          "'otherwise' at the end of the rules", "move it to the end")
-    when = _read_when(reader) if "when" in reader else When()
+    when = read_when(reader) if "when" in reader else When()
     charges, refuse = _read_charges(reader, "charge" if "charge" in reader else "otherwise")
     return Rule(when, charges, refuse, at)
 
 
-def _read_when(outer: Reader) -> When:
+def read_when(outer: Reader) -> When:
+    """``when``, which is there: the conditions of a rule, or of whatever else holds for some."""
     reader = Reader(outer.keys["when"], outer.problems, f"{outer.name}, when", KEYS["when"])
     return When(
         service=_words(reader, "service", RULED_SERVICES),

@@ -144,6 +144,8 @@ class Memory:
 class Chosen:
     """Which subscriptions a discount is for: all that are given must hold; () or None: any.
 
+    Of those that it is not for, one that is given is enough.
+
     numbers: (first, last) of E.164 digits as text, alike in length. opened: local days, half-open,
     of the subscription's first day.
     """
@@ -159,11 +161,15 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Used:
-    """A condition on a counter of the plan: its total before the record lies in [low, high)."""
+    """A condition on a counter of the plan: its total before the record lies in [low, high).
+
+    measure: a word of MEASURES, what low and high are written in.
+    """
 
     counter: str
     low: int
     high: int
+    measure: str = "second"
 
 
 @dataclass(frozen=True)
@@ -171,7 +177,7 @@ class Action:
     """What a discount does to the charge of each component; exactly one kind.
 
     kind: percent (amount_nano: what is left to pay, 85 % -> 85 * 10**9), off, fixed, cap (micro),
-    price (rate: a name in the version's rates), free (quantity: base units).
+    price (rate: a name in the version's rates), free (quantity: base units of ``unit``).
     """
 
     kind: str
@@ -179,6 +185,7 @@ class Action:
     amount_micro: int = 0
     rate: str = ""
     quantity: int = 0
+    unit: str = ""
 
 
 @dataclass(frozen=True)
