@@ -40,13 +40,16 @@ def identify(path: Path, layout: Layout) -> Header:
     with files.open_stored(path) as stream:
         buffer = np.empty(HEAD_BYTES, np.uint8)
         head = buffer[: stream.read_into(buffer)].tobytes()
-    body = len(BYTE_ORDER_MARK) if head.startswith(BYTE_ORDER_MARK) else 0
     needed = layout.skip_lines + {"none": 0, "names": 1, "names+types": 2}[layout.header]
+    if needed and not head:
+        raise _broken(path, layout, "it is empty", "fetch the file again")
+    body = len(BYTE_ORDER_MARK) if head.startswith(BYTE_ORDER_MARK) else 0
     lines = []
     for _ in range(needed):
         end = head.find(b"\n", body)
         if end < 0:
-            raise _broken(path, layout, f"it ends, or runs on, in its head of {needed} lines",
+            raise _broken(path, layout, f"it ends, or runs on, in its head of {needed} "
+                          f"{'line' if needed == 1 else 'lines'}",
                           "fetch the file again", body)
         lines.append(head[body:end].removesuffix(b"\r"))
         body = end + 1

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
+from rating.tables import Names
 from tollbook import codes, reasons
 from tollbook.mediation import DISCARD, Mediation, Patterns, When
-
-if TYPE_CHECKING:
-    from rating.reference import Names
 
 HEAD_BYTES: Final = 4  # of a text that are looked at first
 _E164_DIGITS_MAX: Final = 18  # what int64 holds; longer digits can only be compared as dialled

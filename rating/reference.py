@@ -35,6 +35,7 @@ from rating.overlaps import Searches, searches
 from rating.place_tables import PlaceRules, place_rules, roaming_areas, whole_locations
 from rating.tables import (
     FIRST_MONTH,
+    Names,
     account_buckets,
     fixed,
     month_starts_utc_s,
@@ -54,28 +55,6 @@ from tollbook.sources import Source
 from tollbook.workspace import Limits, Operator, Workspace
 
 FIELD: Final = schemas.positions(schemas.CDR)
-
-
-@dataclass(frozen=True)
-class Names:
-    """What the ``_index`` columns of usage stand for; same index = same row.
-
-    account_id and subscription_id are utf8 arrays by row of their tables, locations the whole texts
-    of locations.csv, each once; the others are tuples.
-    """
-
-    sources: tuple[str, ...]
-    access_codes: tuple[str, ...]
-    special_numbers: tuple[str, ...]
-    zones: tuple[str, ...]
-    relations: tuple[str, ...]
-    carriers: tuple[str, ...]
-    trunks: tuple[str, ...]
-    plans: tuple[str, ...]
-    mediation: tuple[str, ...]  # names of the rules
-    account_id: pa.Array
-    subscription_id: pa.Array
-    locations: pa.Array
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Everything returned is read-only; the tables do not depend on the order of the r
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
@@ -30,6 +31,29 @@ from tollbook.stage import ints, text_of
 
 FIRST_YEAR, LAST_YEAR = 1970, 2100
 FEW_INTERVALS: Final = 8  # a node of the range index with more is divided further
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the ``_index`` columns of usage stand for; same index = same row.
+
+    account_id and subscription_id are utf8 arrays by row of their tables, locations the whole texts
+    of locations.csv, each once; the others are tuples.
+    """
+
+    sources: tuple[str, ...]
+    access_codes: tuple[str, ...]
+    special_numbers: tuple[str, ...]
+    zones: tuple[str, ...]
+    relations: tuple[str, ...]
+    carriers: tuple[str, ...]
+    trunks: tuple[str, ...]
+    plans: tuple[str, ...]
+    mediation: tuple[str, ...]  # names of the rules
+    account_id: pa.Array
+    subscription_id: pa.Array
+    locations: pa.Array
+
 
 # One cache line holds all that guiding needs to know of a subscription.
 SUBSCRIPTION_ROW: Final = np.dtype(

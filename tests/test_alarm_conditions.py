@@ -96,6 +96,12 @@ def test_a_refused_file_is_in_error_and_the_worst_are_named() -> None:
     assert found(file(refused="it is no CSV")) == [ERRORS[0]]
 
 
+def test_shares_are_rounded_to_the_nearest_hundredth() -> None:
+    shares = {(8, 29): "27.59 %", (1, 3): "33.33 %", (1, 20_000): "0.01 %", (1, 20_001): "0 %",
+              (0, 0): "0 %", (5, 5): "100 %"}  # fmt: skip
+    assert {pair: conditions.share(*pair) for pair in shares} == shares
+
+
 @pytest.mark.parametrize(("ahead_s", "told"), [(3600, []), (3601, [(conditions.AHEAD, "major")])])
 def test_a_clock_ahead_of_the_run(ahead_s: int, told: list[tuple[str, str]]) -> None:
     assert found(file(5, last_start_utc_s=NOON + ahead_s)) == told
@@ -150,7 +156,7 @@ def test_an_hour_without_past_weeks_or_with_few_records_is_not_judged() -> None:
     # One week of the four had no file: the mean is that of the three others.
     three = {hour - 168 * week: 300 for week in (1, 2, 4)} | {hour: 140}
     [told] = conditions.volume(source(), three, [hour], NOON + HOUR)[1]
-    assert told.detail.endswith("140 records, 46.66 % of the mean of 3 weeks")
+    assert told.detail.endswith("140 records, 46.67 % of the mean of 3 weeks")
 
 
 def test_the_same_hour_is_one_of_the_local_clock() -> None:

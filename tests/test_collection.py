@@ -205,6 +205,22 @@ def test_the_manifest_of_a_file(root: Path) -> None:
     assert cli(root, "log", "--source", "moon").exit_code == 2
 
 
+def test_values_beyond_the_limits_add_nothing_to_the_manifest(root: Path) -> None:
+    """Ten hours of a call are within the limits; a single record of garbage is not."""
+    huge = 2**62
+    rows = [Call(duration=36_000), Call(duration=36_001), Call(duration=huge, served=BOB)]
+    calls.deliver(root, 1, *rows)
+    calls.run(root)
+    [one] = shown(root, "log")["files"]
+    assert (one["records"], one["errors"], one["seconds"]) == (3, 2, 36_000)
+
+
+def test_an_empty_file_is_named_once_and_called_empty(root: Path) -> None:
+    calls.deliver(root, 1).write_bytes(b"")
+    [notice] = calls.run(root).alarms
+    assert notice.alarm.detail == f"F1 ({calls.name(1)}): at byte 0: it is empty"
+
+
 def test_the_figures_do_not_depend_on_how_a_file_is_cut(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -125,8 +125,8 @@ def test_a_bomb_is_refused(tmp_path: Path, layouts: dict[str, Layout]) -> None:
 HEADERS = [
     ("service,direction,served,start,duration\n", "the header lacks 'other'"),
     ("service,direction,served,other,start,duration,served\n", "names 'served' twice"),
-    ("service,direction", "it ends, or runs on, in its head of 1 lines"),
-    ("", "it ends, or runs on, in its head of 1 lines"),
+    ("service,direction", "it ends, or runs on, in its head of 1 line\n"),
+    ("", "at byte 0: it is empty"),
     ("INTEGER,VARCHAR(50),INTEGER\n1,2,3\n", "the line of column names is missing"),
 ]
 

@@ -126,15 +126,55 @@ def test_a_copy_of_another_file_answers_no_request(root: Path) -> None:
     shown(root, "request", SOURCE, "--gap", "all")
     deliver(root, 2, "2003-06-10 10:00").write_bytes(path.read_bytes())
     [(_, why)] = calls.run(root, "2003-06-10T13:00:00").refused
-    assert "the same bytes were already processed as F1" in why
+    assert why == (f"the same bytes were already processed as F1 ({SOURCE}/{path.name}); "
+                   "request 1 still waits for its own")  # fmt: skip
     assert [(one["missing"], one["state"]) for one in shown(root, "request")] == [("2", "open")]
+
+
+def test_a_copy_answers_no_request_by_name_where_files_have_no_numbers(root: Path) -> None:
+    path = root / "operator.yaml"
+    path.write_text(path.read_text().replace("MSCE_{sequence:06d}_", "MSCE_*_"))
+    first = deliver(root, 1, "2003-06-10 10:00")
+    calls.run(root, "2003-06-10T12:00:00")
+    asked = calls.name(2)
+    shown(root, "request", SOURCE, "--file", asked)
+    (first.parent / asked).write_bytes(first.read_bytes())
+    [(_, why)] = calls.run(root, "2003-06-10T13:00:00").refused
+    assert why.endswith("; request 1 still waits for its own")
+    assert [one["state"] for one in shown(root, "request")] == ["open"]
+
+
+def test_gaps_are_asked_for_without_the_numbers_that_are_awaited(root: Path) -> None:
+    configure(root)
+    for number in (10, 14, 16):
+        deliver(root, number, "2003-06-10 10:00")
+    calls.run(root, "2003-06-10T12:00:00")
+    shown(root, "request", SOURCE, "--from", "12", "--to", "12")
+    told_of = cli(root, "request", SOURCE, "--gap", "all").output
+    assert "left out: sequence 12, which open requests wait for" in told_of
+    assert [one["missing"] for one in shown(root, "request")] == ["12", "11 13", "15"]
+    assert "there is no such gap" in cli(root, "request", SOURCE, "--gap", "all").output
 
 
 def test_a_source_is_expected_to_count_on_below_its_wrap(root: Path) -> None:
     configure(root, "sequence_wrap: 1000")
     refused = cli(root, "expect", SOURCE, "1000")
     assert (refused.exit_code, "below 1000" in refused.output) == (1, True)
-    assert cli(root, "expect", SOURCE, "999").exit_code == 0
+    deliver(root, 1, "2003-06-10 10:00")
+    calls.run(root, "2003-06-10T12:00:00")
+    for number in ("400", "2"):  # the later one counts
+        assert cli(root, "expect", SOURCE, number).exit_code == 0
+    deliver(root, 2, "2003-06-10 11:00")
+    assert told(root, "2003-06-10T13:00:00") == []
+    # A file that came in between has made a gap, which a person ends.
+    assert cli(root, "expect", SOURCE, "900").exit_code == 0
+    deliver(root, 3, "2003-06-10 12:00")
+    assert told(root, "2003-06-10T14:00:00") == ["raised sequence_gap 900-999 0-2"]
+    assert cli(root, "ack", "1", "--never").exit_code == 0
+    assert cli(root, "expect", SOURCE, "4").exit_code == 0
+    deliver(root, 4, "2003-06-10 13:00")
+    assert told(root, "2003-06-10T15:00:00") == []
+    assert shown(root, "alarms")["alarms"] == []
 
 
 def test_files_of_a_span_of_time_are_asked_for_until_a_person_has_enough(root: Path) -> None:

@@ -20,8 +20,8 @@ from tollbook.cli.common import (
 from tollbook.errors import printable
 
 if TYPE_CHECKING:
-    from tollbook.run.requests import Request
     from tollbook.run.session import Session
+    from tollbook.run.watch import Asked
 
 STATUSES: Final = ("planned", "read", "refused", "recollected")
 
@@ -233,16 +233,19 @@ def _word(value: str | int | None) -> str | None:
     return None if value is None else str(value)
 
 
-def _show_asked(asked: list[Request], work: Session, as_json: bool) -> None:
+def _show_asked(asked: Asked, work: Session, as_json: bool) -> None:
     from tollbook.cli import collection_screen as screen
     from tollbook.run import requests
 
     if as_json:
-        print_json([screen.request_json(one) for one in asked])
-    for one in [] if as_json else asked:
+        print_json([screen.request_json(one) for one in asked.made])
+        return
+    for one in asked.made:
         path = requests.path_of(work.workspace.out, one)
         click.echo(f"request {one.request_number}: {one.source}: {printable(one.wanted)}; "
                    f"send {path.relative_to(work.root)}")  # fmt: skip
+    if asked.left_out:
+        click.echo(f"left out: sequence {asked.left_out}, which open requests wait for")
 
 
 @command.command()

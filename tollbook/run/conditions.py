@@ -224,8 +224,9 @@ def above(part: int, whole: int, limit_ppm: int) -> bool:
 
 
 def share(part: int, whole: int) -> str:
-    """``"3.25 %"``, to a hundredth."""
-    hundredths = part * 10_000 // max(whole, 1)
+    """``"3.25 %"``, to the nearest hundredth; a half goes up."""
+    whole = max(whole, 1)
+    hundredths = (2 * part * 10_000 + whole) // (2 * whole)
     return share_text(hundredths * (PPM // 10_000))
 
 

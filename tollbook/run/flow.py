@@ -127,7 +127,7 @@ def scatter(flow: Flow, chunks: Iterable[Chunk], validated: bool = False) -> Non
         if file_number in flow.recollected:
             decoded = replace(decoded, batch=manifest.recollected(decoded.batch))
         guided = _scatter_chunk(flow, chunk.key, decoded, validated)
-        figures = manifest.figures_of(decoded.batch)
+        figures = manifest.figures_of(decoded.batch, flow.reference.checks)
         if file_number in flow.hold_ppm:
             figures = replace(figures, suspended=manifest.suspended_in(guided))
         return chunk, guided.num_rows, figures

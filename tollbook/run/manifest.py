@@ -15,9 +15,11 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from rating.validate_kernels import Checks
 from tollbook import reasons
 from tollbook.alarm_rules import PPM, share_text
-from tollbook.codes import FLAG_RECOLLECTED, SUSPENDED
+from tollbook.clock import DAY_S
+from tollbook.codes import BYTES, FLAG_RECOLLECTED, SUSPENDED
 from tollbook.errors import HeldFile
 from tollbook.money import exact_sum
 from tollbook.run.catalogue import InputFile, Total
@@ -25,6 +27,7 @@ from tollbook.stage import ints, with_columns
 
 _IS_SUSPENDED: Final = np.zeros(max(reasons.BY_CODE) + 1, np.bool_)
 _IS_SUSPENDED[[code for code, one in reasons.BY_CODE.items() if one.disposition == SUSPENDED]] = 1
+_SESSION_MAX_S: Final = 3660 * DAY_S  # what `limits` may be at most
 _STORED_MAX: Final = 2**63 - 1  # a catalogue's integer; only sums of garbage come near it
 
 
@@ -49,16 +52,30 @@ class Figures:
         )
 
 
-def figures_of(batch: pa.RecordBatch) -> Figures:
-    """The figures of a batch of schemas.CDR; rows with a reason are passed by."""
-    names = ("start_utc_s", "duration_s", "up_bytes", "down_bytes")
-    start, duration, up, down = (ints(batch, name) for name in names)
+def figures_of(batch: pa.RecordBatch, checks: Checks) -> Figures:
+    """The figures of a batch of schemas.CDR; rows with a reason are passed by.
+
+    A duration or a volume beyond the limits of operator.yaml adds nothing: such a record waits in
+    suspense, and a single one of garbage would be all that is seen of the file. Sessions of data
+    may last longer than the limit; of them a duration beyond _SESSION_MAX_S adds nothing.
+    """
+    names = ("service", "start_utc_s", "duration_s", "up_bytes", "down_bytes")
+    service, start, duration, up, down = (ints(batch, name) for name in names)
     reason = ints(batch, "reason")
     if reason.any():
         good = reason == 0
-        start, duration, up, down = start[good], duration[good], up[good], down[good]
+        service, start, duration = service[good], start[good], duration[good]
+        up, down = up[good], down[good]
     if len(start) == 0:
         return Figures()
+    longest_s, most = checks.duration_max_s, checks.volume_max_bytes
+    if duration.max() > longest_s:
+        limit_s = np.where(checks.unit[service] == BYTES, _SESSION_MAX_S, longest_s)
+        duration = np.where(duration > limit_s, 0, duration)
+    if int(up.max()) + int(down.max()) > most:
+        # Each is compared before their sum: a sum of two large values would wrap.
+        is_over = (up > most) | (down > most - np.minimum(up, most))
+        up, down = np.where(is_over, 0, up), np.where(is_over, 0, down)
     return Figures(
         int(start.min()), int(start.max()), exact_sum(duration), exact_sum(up) + exact_sum(down)
     )

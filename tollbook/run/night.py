@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from cdr import formats
 from cdr.files import sha256
-from tollbook.errors import BrokenFile, TollbookError
+from tollbook.errors import BrokenFile, HeldFile, TollbookError
 from tollbook.run import commit, flow, manifest, requests, work
 from tollbook.run.catalogue import InputFile, Run
 from tollbook.run.data import Data
@@ -31,7 +31,7 @@ def execute(session: Session, run: Run) -> Outcome:
         session.progress.start("decode and guide", sum(file.size_bytes for file in files))
         flow.scatter(going, chunks(session, found, files, going))
         done = work.finish(session, going)
-        refused = {number: str(error) for number, error in going.broken.items()}
+        refused = {number: _why(error) for number, error in going.broken.items()}
         read = manifest.filled_in((
             replace(file, rows=going.decoded_rows.get(file.file_number, 0),
                     refused=refused.get(file.file_number, ""))
@@ -52,6 +52,13 @@ def execute(session: Session, run: Run) -> Outcome:
         warnings=found.warnings, released=done.released,
         refused=tuple((f"{f.source}/{f.name}", f.refused) for f in read if f.refused),
     )  # fmt: skip
+
+
+def _why(error: BrokenFile | HeldFile) -> str:
+    """Why a file is refused, without its path: it is told with source and name."""
+    if isinstance(error, BrokenFile):
+        return str(error).removeprefix(f"{error.path}: ")
+    return str(error)
 
 
 def _limits(found: Data, files: list[InputFile]) -> dict[int, int]:

@@ -87,10 +87,12 @@ def collect(
     for file in sorted(candidates, key=lambda f: (f.source, f.name, f.sha256)):
         twin = known.by_hash.get(file.sha256)
         if twin is not None:
-            where = f"F{twin.file_number} ({twin.source}/{twin.name})"
-            if (twin.source, twin.sequence) != (file.source, file.sequence):
-                file = replace(file, request_number=0)  # what was asked for is another file
-            found.refused.append((file, f"the same bytes were already processed as {where}"))
+            why = f"the same bytes were already processed as F{twin.file_number} "
+            why += f"({twin.source}/{twin.name})"
+            if file.request_number and not _is_same(file, twin):
+                why += f"; request {file.request_number} still waits for its own"
+                file = replace(file, request_number=0)
+            found.refused.append((file, why))
             continue
         twin = planned.get(file.sha256)
         if twin is not None:  # whether it is a copy shows when its twin has given records
@@ -105,6 +107,13 @@ def collect(
         found.new.append(file)
         number += 1
     return found
+
+
+def _is_same(copy: InputFile, twin: InputFile) -> bool:
+    """Whether a copy is the file that it repeats: one of its name, or of its number."""
+    if copy.source != twin.source:
+        return False
+    return copy.name == twin.name or (copy.sequence >= 0 and copy.sequence == twin.sequence)
 
 
 def _strangers(workspace: Workspace) -> Iterator[str]:

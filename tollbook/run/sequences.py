@@ -100,6 +100,17 @@ def without(ranges: Ranges, number: int) -> Ranges:
     return tuple(found)
 
 
+def less(ranges: Ranges, others: Ranges) -> Ranges:
+    """The ranges less the numbers of others."""
+    for first, last in others:
+        ranges = tuple(
+            pair for low, high in ranges
+            for pair in ((low, min(high, first - 1)), (max(low, last + 1), high))
+            if pair[0] <= pair[1]
+        )  # fmt: skip
+    return ranges
+
+
 def size(ranges: Ranges) -> int:
     """How many numbers there are."""
     return sum(last - first + 1 for first, last in ranges)

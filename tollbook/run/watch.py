@@ -48,13 +48,19 @@ class Wanted:
     until_utc_s: int | None = None
 
 
-def ask(
-    session: Session, wanted: Wanted, by: str, note: str, now_utc_s: int
-) -> list[Request]:
+@dataclass(frozen=True)
+class Asked:
+    """made: the new requests. left_out: numbers of gaps that open requests wanted before."""
+
+    made: list[Request]
+    left_out: str
+
+
+def ask(session: Session, wanted: Wanted, by: str, note: str, now_utc_s: int) -> Asked:
     """Write the requests down, and a file for each; raises TollbookError if it is unclear what for.
     """
     with session.catalogue.writer():
-        asked = _requests(session, wanted)
+        asked, left_out = _requests(session, wanted)
         with session.catalogue.transaction() as link:
             made = [
                 requests.add(link, Request(
@@ -66,11 +72,12 @@ def ask(
         requests.write_files(
             session.workspace.out, requests.read(session.catalogue, requests.OPEN)
         )
-    return made
+    return Asked(made, left_out)
 
 
-def _requests(session: Session, wanted: Wanted) -> list[str]:
-    """The sequence numbers of each request to make; one of "" where it is not by number."""
+def _requests(session: Session, wanted: Wanted) -> tuple[list[str], str]:
+    """The sequence numbers of each request to make, one of "" where it is not by number; and those
+    that are asked for already."""
     by_number = wanted.first is not None or wanted.last is not None
     by_time = wanted.since_utc_s is not None or wanted.until_utc_s is not None
     ways = (by_number, wanted.gap is not None, wanted.name is not None, by_time)
@@ -81,7 +88,7 @@ def _requests(session: Session, wanted: Wanted) -> list[str]:
             "    do: for example `--from 17 --to 19`, or `--gap all`"
         )
     if by_number:
-        return [sequences.text(_numbers(session, wanted))]
+        return [sequences.text(_numbers(session, wanted))], ""
     if wanted.gap is not None:
         return _gaps(session, wanted.source, wanted.gap)
     since, until = wanted.since_utc_s, wanted.until_utc_s
@@ -90,7 +97,7 @@ def _requests(session: Session, wanted: Wanted) -> list[str]:
             f"{wanted.source}: a span of time that does not end after it begins\n"
             "    allowed: --since before --until, both given\n    do: correct the two"
         )
-    return [""]
+    return [""], ""
 
 
 def _numbers(session: Session, wanted: Wanted) -> sequences.Ranges:
@@ -109,23 +116,26 @@ def _numbers(session: Session, wanted: Wanted) -> sequences.Ranges:
     return sequences.between(first, last, wrap)
 
 
-def _gaps(session: Session, source: str, named: str) -> list[str]:
-    """What is still missing of the gaps, where no request that is open asks for it."""
+def _gaps(session: Session, source: str, named: str) -> tuple[list[str], str]:
+    """What is missing of the gaps and no open request waits for; and what one waits for."""
     found = [gap for gap in deliveries.open_gaps(session.catalogue) if gap.source == source]
     if named != "all":
         found = [gap for gap in found if named in (gap.numbers, gap.missing)]
-    asked = {
-        one.sequences for one in requests.read(session.catalogue, requests.OPEN)
-        if one.source == source
-    }  # fmt: skip
-    found = [gap for gap in found if gap.missing not in asked]
-    if not found:
+    asked = tuple(
+        pair for one in requests.read(session.catalogue, requests.OPEN) if one.source == source
+        for pair in sequences.parse(one.missing)
+    )  # fmt: skip
+    missing = [sequences.parse(gap.missing) for gap in found]
+    wanted = [left for one in missing if (left := sequences.less(one, asked))]
+    if not wanted:
         raise NotFound(
             f"{source}: there is no such gap that has not been asked for\n"
             "    allowed: the numbers of a sequence_gap, or all\n"
             "    do: see `tollbook collection alarms` and `tollbook collection request`"
         )
-    return [gap.missing for gap in found]
+    left_out = [pair for one in missing
+                for pair in sequences.less(one, sequences.less(one, asked))]  # fmt: skip
+    return [sequences.text(one) for one in wanted], sequences.text(tuple(left_out))
 
 
 def release(session: Session, file_number: int, by: str, note: str) -> InputFile:
