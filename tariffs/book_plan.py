@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
+from tariffs.book_memory import MemoryText, read_memory
 from tariffs.book_rates import Rates, Rounding, parse_rates, read_rounding
 from tariffs.book_rules import parse_rules
 from tariffs.book_taxes import Span, read_span
@@ -61,6 +62,7 @@ class PlanText:
     price_range: tuple[PriceRange, ...] | None = None
     tax_class: tuple[tuple[str, str], ...] | None = None
     charge_limit_micro: int | None = None
+    memory: MemoryText = field(default_factory=MemoryText)
 
 
 def read_plan(node: Node, known: Known, problems: Problems) -> PlanText:
@@ -102,6 +104,7 @@ def read_plan(node: Node, known: Known, problems: Problems) -> PlanText:
         price_range=_price_range(reader),
         tax_class=_tax_classes(reader),
         charge_limit_micro=_charge_limit(reader),
+        memory=read_memory(reader),
     )  # fmt: skip
 
 

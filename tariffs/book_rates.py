@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from tariffs import units
 from tariffs.book_bands import read_band
+from tariffs.book_memory import read_over
 from tariffs.book_tiers import (
     NAME,
     NAME_ALLOWED,
@@ -121,6 +122,7 @@ def _read_rate(name: str, node: Node, at: Position, problems: Problems) -> Rate:
         minimum_quantity=_minimum_quantity(reader, scope.unit),
         clock=reader.choice("clock", CLOCKS, CLOCKS[0]),
         is_template=_is_template(reader, schedules),
+        over=read_over(reader),
     )
     return rounded(rate, read_rounding(reader)) if "round" in reader else rate
 

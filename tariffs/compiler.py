@@ -80,6 +80,7 @@ def compile_book(
     links = {plan.plan_id: link_of(plan.versions) for plan, _ in chosen}
     for plan, version in chosen:
         _check_limit(version, problems)
+        _check_memory(version, problems)
         rates.link = links[plan.plan_id]
         edition = Edition(version, _rates_of(version, rates, problems))
         first_cell, first_rule = rules.add(edition)
@@ -185,6 +186,21 @@ def _check_limit(version: Version, problems: Problems) -> None:
             (version.at.file, version.at.line),
             f"the limit of one charge is {money.format_micro(version.charge_limit_micro)}",
             f"0 to {money.format_micro(money.CHARGE_LIMIT_MICRO)}", "correct the limit",
+        )  # fmt: skip
+
+
+def _check_memory(version: Version, problems: Problems) -> None:
+    """Allowances and the like must not be passed over in silence."""
+    memory = version.memory
+    places = [one.at for one in memory.allowances]
+    places += [*(one.at for one in memory.counters), *(one.at for one in memory.caps)]
+    places += [rate.at for rate in version.rates if rate.over is not None]
+    for at in places[:1]:
+        problems.add(
+            (at.file, at.line),
+            f"the version from {version.label} has allowances, counters, caps or tiers of a period",
+            "versions that price every usage by itself: the others are read and checked, but not "
+            "yet rated", "remove them, or rate this plan later",
         )  # fmt: skip
 
 

@@ -14,7 +14,8 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "plan": (
         "plan", "name", "extends", "use", "currency", "time_zone", "valid", "version_change",
         "fallback", "round", "price_range", "components", "recurring", "tax_classes",
-        "charge_limit", "rates", "rules_first", "rules",
+        "charge_limit", "rates", "rules_first", "rules", "allowances", "counters", "caps",
+        "not_discountable", "late",
     ),
     "library": ("rates",),
     "taxes": ("taxes",),
@@ -24,7 +25,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "price_range": ("per", "min", "max"),
     "rate": (
         *_SCHEDULE, "bands", "border", "clock", "free", "minimum_duration", "minimum_volume",
-        "short_call", "connect", "minimum", "maximum", "volumes", "round",
+        "short_call", "connect", "minimum", "maximum", "volumes", "round", "tiers_over",
     ),
     "band": (*_SCHEDULE, "from", "to", "days", "dates", "weight", "connect", "name"),
     "tier": ("up_to", "per", "price", "percent", "increments", "fee"),
@@ -37,5 +38,17 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
         "carrier", "forward", "boundary", "access_code", "on_net", "special", "same_place",
         "friend", "group",
     ),
+    "allowance": (
+        "name", "drop", "amount", "when", "covers", "increment", "owner", "period", "valid",
+        "priority", "mode", "rest", "price", "draws_on", "per_member", "prorate", "rollover",
+    ),
+    "counter": ("name", "drop", "measure", "when", "covers", "owner", "period", "valid"),
+    "cap": (
+        "name", "drop", "amount", "when", "covers", "owner", "period", "valid", "priority",
+        "beyond",
+    ),
+    "tiers_over": ("period", "owner", "settle"),
+    "prorate": ("by", "add", "round", "unit"),
+    "rollover": ("limit", "periods"),
     "target": ("by_zone", "by_prefix", "like", "by_relation", "by_home_relation"),
 }  # fmt: skip
