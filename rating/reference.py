@@ -32,6 +32,7 @@ from rating.number_kernels import (
     NumberingPlan,
 )
 from rating.overlaps import Searches, searches
+from rating.owners import OwnerTables
 from rating.place_tables import PlaceRules, place_rules, roaming_areas, whole_locations
 from rating.tables import (
     FIRST_MONTH,
@@ -99,12 +100,14 @@ def build(
     as_of_utc_s: int,
     open_period: int,
     plan_ids: Sequence[str] | None = None,
+    owners: OwnerTables | None = None,
 ) -> Reference:
     """Compiles the reference of a run.
 
     as_of_utc_s: the run's only now. open_period: the first month that still takes charges
     (``tollbook.clock.month_index``). plan_ids: what ``plan_index`` shall point into, usually the
     compiled book's plans; a plan that is not among them gives -1. Default: ``customers.plan_ids``.
+    owners: of a book that remembers; accounts that share a pool then lie in one bucket.
     """
     plans = tuple(customers.plan_ids if plan_ids is None else plan_ids)
     names = Names(
@@ -124,7 +127,7 @@ def build(
     return Reference(
         checks=_checks(workspace.limits, workspace.partials is not None, as_of_utc_s),
         dialling=_dialling(workspace.numbering, workspace.sources, network.special_numbers),
-        guiding=_guiding(workspace, network, customers, open_period, names),
+        guiding=_guiding(workspace, network, customers, open_period, names, owners),
         names=names,
         mediation=mediation_rules.compile_rules(workspace.mediation, names),
         pair_forwarded_s=workspace.mediation.pair_forwarded_s,
@@ -233,11 +236,15 @@ def _guiding(
     customers: Customers,
     open_period: int,
     names: Names,
+    owners: OwnerTables | None,
 ) -> Guiding:
     ranges = range_table(network.ranges)
     index_of = {plan: index for index, plan in enumerate(names.plans)}
     plan_of = np.array([index_of.get(plan, -1) for plan in customers.plan_ids] or [-1], np.int32)
-    bucket = account_buckets(customers.accounts.account_id)
+    bucket = (
+        account_buckets(customers.accounts.account_id) if owners is None
+        else owners.bucket_of_account
+    )
     plan_index = plan_of[customers.subscriptions.plan_index]
     takes_part = np.zeros(max(reasons.BY_CODE) + 1, np.int8)
     takes_part[0] = 1
