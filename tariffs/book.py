@@ -1,16 +1,18 @@
 """The tariff book: a folder of YAML and CSV text -> ``model.Book``, or every problem at once.
 
 Each ``*.yaml`` of the folder is one version of one plan (it has the key ``plan``), a list of taxes
-(``taxes``), or a library of rates that plans take over (``rates`` alone); several files with the
-same ``plan`` and different ``valid`` are its versions.
+(``taxes``), of discounts (``discounts``), or a library of rates that plans take over (``rates``
+alone); several files with the same ``plan`` and different ``valid`` are its versions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tariffs.book_decks import DeckFiles
+from tariffs.book_discounts import ListFiles, read_discounts
 from tariffs.book_extends import Sources, edition_of
 from tariffs.book_plan import PlanText, read_plan
 from tariffs.book_rates import Rates, parse_rates
@@ -18,6 +20,8 @@ from tariffs.book_taxes import read_taxes
 from tariffs.check import check
 from tariffs.grammar import KEYS
 from tariffs.known import Edition, Known
+from tariffs.lint_discounts import lint_discounts
+from tariffs.memory_model import Discount
 from tariffs.model import Book, Plan, TaxRate
 from tollbook.text import Node, Problems, Reader, load_yaml
 
@@ -37,6 +41,8 @@ def load(
     plans: dict[str, PlanText] = {}
     libraries: dict[str, Rates] = {}
     taxes: list[TaxRate] = []
+    discounts: list[Discount] = []
+    lists = ListFiles(folder, shown, problems)
     paths = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
     if not paths:
         problems.add((shown, 0), "there is no tariff book (no *.yaml file)",
@@ -52,18 +58,22 @@ def load(
             plans[path.name] = read_plan(node, known, problems)
         elif "taxes" in node.key_lines:
             taxes += read_taxes(node, problems)
+        elif "discounts" in node.key_lines:
+            discounts += read_discounts(node, lists, problems)
         else:
             library = Reader(node, problems, "the library", KEYS["library"])
             libraries[path.name] = parse_rates(library.keys["rates"], problems)
     sources = Sources(plans, libraries, DeckFiles(folder, shown, problems), known)
     editions = [edition_of(name, sources, problems) for name in plans]
     check(editions, taxes, sources.decks, known, problems)
+    lint_discounts(discounts, editions, known, problems)
     _once(problems, first)
     if problems.errors > before:
         return None
-    _warn_of_unread_files(folder, sources, problems)
-    files = tuple(path.name for path in paths) + sources.decks.names
-    return _make_book(editions, taxes, known, files)
+    beside = tuple(sorted({*sources.decks.names, *lists.names}))
+    _warn_of_unread_files(folder, sources, beside, problems)
+    files = tuple(path.name for path in paths) + beside
+    return replace(_make_book(editions, taxes, known, files), discounts=tuple(discounts))
 
 
 def _is_book_file(node: Node, problems: Problems) -> bool:
@@ -72,10 +82,11 @@ def _is_book_file(node: Node, problems: Problems) -> bool:
         problems.add(node, f"the file is {node.kind}", "a mapping that begins with `plan: name`",
                      "compare it with docs/tariffs.md")
         return False
-    if {"plan", "taxes", "rates"} & node.value.keys():
+    if {"plan", "taxes", "discounts", "rates"} & node.value.keys():
         return True
-    problems.add((node.file, node.line), "the file has neither 'plan' nor 'taxes' nor 'rates'",
-                 "one plan version, the taxes, or a library of rates, in each file",
+    problems.add((node.file, node.line),
+                 "the file has none of 'plan', 'taxes', 'discounts' and 'rates'",
+                 "one plan version, taxes, discounts, or a library of rates, in each file",
                  "add `plan: name` at the top")
     return False
 
@@ -86,10 +97,13 @@ def _once(problems: Problems, first: int) -> None:
     problems.found[first:] = reversed(kept.values())
 
 
-def _warn_of_unread_files(folder: Path, sources: Sources, problems: Problems) -> None:
+def _warn_of_unread_files(
+    folder: Path, sources: Sources, beside: Sequence[str], problems: Problems
+) -> None:
+    """Files that nothing names. beside: those that something does."""
     decks = sources.decks
     for path in sorted(folder.glob("*.csv")):
-        if path.name not in decks.names:
+        if path.name not in beside:
             problems.warn((f"{decks.shown}/{path.name}", 0), "no rule names this deck",
                           "decks that a charge names with `by_zone` or `by_prefix`",
                           "name it, or remove the file")

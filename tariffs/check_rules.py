@@ -52,24 +52,27 @@ def _advice(word: str, options: Iterable[str], otherwise: str) -> str:
 
 
 def _check_conditions(edition: Edition, known: Known, problems: Problems) -> None:
-    """Relations, zones, carriers and access codes that do not exist."""
-    zones, relations = "network/zones.csv", "network/relations.csv"
     for rule in edition.version.rules:
-        when = rule.when
-        for key, words, defined, table in (
-            ("relation", when.relation, known.relations, relations),
-            ("home_relation", when.home_relation, known.relations, relations),
-            ("to", when.to_zone, known.zones, zones),
-            ("from", when.from_zone, known.zones, zones),
-            ("home", when.home_zone, known.zones, zones),
-            ("carrier", when.carrier, known.carriers, "network/carriers.csv"),
-            ("access_code", when.access_code, known.access_codes, "operator.yaml"),
-        ):
-            for word in words:
-                if defined is not None and word not in (*defined, *_ANY.get(key, ())):
-                    problems.add(where(rule.at), f"when: '{key}' names '{word}', which is not in "
-                                 f"{table}", listed(defined),
-                                 _advice(word, defined, f"add it to {table}, or remove it"))
+        check_when(rule.when, rule.at, known, problems)
+
+
+def check_when(when: When, at: Position, known: Known, problems: Problems) -> None:
+    """Relations, zones, carriers and access codes that do not exist, in conditions of any kind."""
+    zones, relations = "network/zones.csv", "network/relations.csv"
+    for key, words, defined, table in (
+        ("relation", when.relation, known.relations, relations),
+        ("home_relation", when.home_relation, known.relations, relations),
+        ("to", when.to_zone, known.zones, zones),
+        ("from", when.from_zone, known.zones, zones),
+        ("home", when.home_zone, known.zones, zones),
+        ("carrier", when.carrier, known.carriers, "network/carriers.csv"),
+        ("access_code", when.access_code, known.access_codes, "operator.yaml"),
+    ):
+        for word in words:
+            if defined is not None and word not in (*defined, *_ANY.get(key, ())):
+                problems.add(where(at), f"when: '{key}' names '{word}', which is not in {table}",
+                             listed(defined),
+                             _advice(word, defined, f"add it to {table}, or remove it"))
 
 
 def _check_charges(

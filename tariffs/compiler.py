@@ -68,6 +68,10 @@ def compile_book(
     if len(book.components) > schemas.COMPONENTS_MAX:
         problems.add(("tariffs", 0), f"{len(book.components)} components",
                      f"at most {schemas.COMPONENTS_MAX}", "merge some of them")
+    for discount in book.discounts:
+        problems.add((discount.at.file, discount.at.line),
+                     f"discount '{discount.name}': discounts are not applied yet",
+                     "a book without discounts", "remove the file")
     days = book_day_classes(book, problems)
     rates = RateTables(maxima or Maxima(), days)
     prefixes = PrefixTables(rates, problems)

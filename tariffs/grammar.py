@@ -21,6 +21,15 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "taxes": ("taxes",),
     "tax": ("class", "name", "percent", "valid"),
     "valid": ("from", "to"),
+    "discounts": ("discounts",),
+    "discount": (
+        "name", "for", "except", "valid", "time_zone", "when", "used", "components", "action",
+        "execution", "priority", "round",
+    ),
+    "chosen": ("numbers", "subscriptions", "accounts", "groups", "plans", "opened"),
+    "used": ("from", "to"),
+    "action": ("percent", "off", "fixed", "cap", "free", "price"),
+    "step": ("digits", "mode"),
     "recurring": ("charge", "price", "in", "prorate", "tax_class"),
     "price_range": ("per", "min", "max"),
     "rate": (

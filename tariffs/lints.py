@@ -66,5 +66,7 @@ LINTS: Final = tuple(Lint(*row) for row in (
     ("components_too_many", "error", "more than six components in all plans together"),
     ("tax_missing", "error", "a tax class without a tax"),
     ("tax_overlap", "error", "a tax that is in force twice"),
+    ("discount_twice", "error", "two discounts of one name, or more than 62"),
+    ("discount_useless", "warning", "a discount that changes nothing, or acts on nothing"),
     ("files_unread", "warning", "files that nothing names, or that are not read"),
 ))  # fmt: skip
