@@ -64,7 +64,9 @@ def load(
             library = Reader(node, problems, "the library", KEYS["library"])
             libraries[path.name] = parse_rates(library.keys["rates"], problems)
     sources = Sources(plans, libraries, DeckFiles(folder, shown, problems), known)
-    editions = [edition_of(name, sources, problems) for name in plans]
+    priced = frozenset(one.action.rate for one in discounts)
+    editions = [replace(edition_of(name, sources, problems), named_elsewhere=priced)
+                for name in plans]  # fmt: skip
     check(editions, taxes, sources.decks, known, problems)
     lint_discounts(discounts, editions, known, problems)
     _once(problems, first)

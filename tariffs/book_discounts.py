@@ -30,9 +30,10 @@ ENDLESS: Final = 2**62  # the end of a condition on a counter that has none
 LISTS: Final = {"numbers": "number", "subscriptions": "subscription_id", "accounts": "account_id"}
 _STEPS_MAX: Final = 4
 _WHOLE_NANO: Final = 100 * money.NANO
-_NUMBER_ALLOWED: Final = ("beginnings such as 86138*, ranges of them such as 8613900-8613949, whole "
-                          "numbers, all with the country code, or a .csv file with the column "
-                          "number")  # fmt: skip
+_NUMBER_ALLOWED: Final = (
+    "beginnings such as 86138*, ranges of them such as 8613900-8613949, whole numbers, all with "
+    "the country code, or a .csv file with the column number"
+)
 
 
 @dataclass

@@ -65,13 +65,7 @@ def compile_book(
         tuple(zones), tuple(relations), tuple(access_codes), book.components, tuple(carriers),
         tuple(zone_time_zones) or ("",) * len(zones),
     )  # fmt: skip
-    if len(book.components) > schemas.COMPONENTS_MAX:
-        problems.add(("tariffs", 0), f"{len(book.components)} components",
-                     f"at most {schemas.COMPONENTS_MAX}", "merge some of them")
-    for discount in book.discounts:
-        problems.add((discount.at.file, discount.at.line),
-                     f"discount '{discount.name}': discounts are not applied yet",
-                     "a book without discounts", "remove the file")
+    _check_book(book, problems)
     days = book_day_classes(book, problems)
     rates = RateTables(maxima or Maxima(), days)
     prefixes = PrefixTables(rates, problems)
@@ -191,6 +185,16 @@ def _check_limit(version: Version, problems: Problems) -> None:
             f"the limit of one charge is {money.format_micro(version.charge_limit_micro)}",
             f"0 to {money.format_micro(money.CHARGE_LIMIT_MICRO)}", "correct the limit",
         )  # fmt: skip
+
+
+def _check_book(book: Book, problems: Problems) -> None:
+    if len(book.components) > schemas.COMPONENTS_MAX:
+        problems.add(("tariffs", 0), f"{len(book.components)} components",
+                     f"at most {schemas.COMPONENTS_MAX}", "merge some of them")
+    for discount in book.discounts:
+        problems.add((discount.at.file, discount.at.line),
+                     f"discount '{discount.name}': discounts are not applied yet",
+                     "a book without discounts", "remove the file")
 
 
 def _check_memory(version: Version, problems: Problems) -> None:

@@ -61,6 +61,7 @@ class Edition:
     rules_are_whole: False if a rule was noted as faulty and is missing from the version.
     replaced: rates of the file that stand in place of one it took over, with that one.
     unrounded: names of rates for which neither they nor the plan says `round`.
+    named_elsewhere: names of rates that other files of the book name.
     unread_items: names of allowances, counters and caps that were noted as faulty.
     """
 
@@ -73,6 +74,7 @@ class Edition:
     rules_are_whole: bool = True
     replaced: tuple[tuple[Rate, Rate], ...] = ()
     unrounded: frozenset[str] = frozenset()
+    named_elsewhere: frozenset[str] = frozenset()
     unread_items: frozenset[str] = frozenset()
 
     @property
