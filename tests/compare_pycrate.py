@@ -2,12 +2,16 @@
 
 ``python tests/compare_pycrate.py [RANDOM_FILES] [EVENTS]`` with pycrate installed reads samples,
 so many random files of each format and a generated TAP file with both, and compares every value
-and every file that they write. It stops at the first difference.
+and every file that they write, and says what was in them. It stops at the first difference.
+
+Of ten random files nine have a record of each kind in turn, in lists of several elements; the tenth
+is anything that the types allow, mostly little.
 """
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +22,7 @@ from pycrate_asn1rt.asnobj import ASN1Obj
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from reference_ber import Maker  # noqa: E402 - the two places are not installed
+from reference_ber import FullMaker, Maker  # noqa: E402 - the two places are not installed
 
 from bench import make_native  # noqa: E402
 from cdr import ber, ber_write  # noqa: E402
@@ -27,8 +31,18 @@ from cdr.native import FORMATS, Format  # noqa: E402
 
 ASN1Obj._SAFE_BND = False  # files of partners do not keep to the sizes that it would enforce
 THEIRS = {"tap": TAP_0312.DataInterChange, "rap": RAP_0105.RapDataInterChange}
-# Members that RAP demands are missed by pycrate, so its files have all of them.
+# Members that RAP demands are missed by pycrate: random files must have them.
+NEEDED = {
+    (name, member)
+    for name, kind in vars(RAP_0105).items() if isinstance(kind, ASN1Obj)
+    for member in getattr(kind, "_root_mand", None) or ()
+}  # fmt: skip
 SHARES = {"tap": (0.0, 0.1, 0.3, 1.0), "rap": (1.0,)}
+EVENTS = tuple(one.type for one in FORMATS["tap"].types["CallEventDetail"].members)
+ERRORS = tuple(
+    one.type for one in FORMATS["rap"].types["FatalReturn"].members if one.type.endswith("Error")
+)
+KINDS = {"tap": EVENTS, "rap": ("StopReturn", "MissingReturn", *ERRORS, *EVENTS)}
 SAMPLES = ROOT / "tests" / "data" / "native"
 
 
@@ -79,6 +93,29 @@ def compare(data: bytes, name: str) -> int:
     return len(mine)
 
 
+def compare_random(name: str, files: int) -> None:
+    """Random files of a format, and a few lines that say what they held."""
+    form, kinds = FORMATS[name], KINDS[name]
+    values, richly, with_events = 0, 0, 0
+    with_kind, made = Counter[str](), Counter[str]()
+    for seed in range(files):
+        if seed % 10 == 9:
+            data = Maker(form.types, seed, SHARES[name]).make(form.root)
+        else:
+            maker = FullMaker(form.types, seed, kinds[seed % len(kinds)], NEEDED)
+            data = maker.make(form.root)
+            there = [kind for kind in kinds if maker.made[kind]]
+            richly += 1
+            with_events += any(kind in EVENTS for kind in there)
+            with_kind.update(there)
+            made.update({kind: maker.made[kind] for kind in there})
+        values += compare(data, name)
+    print(f"{name}: {values:,} values of {files:,} random files agree")
+    print(f"  {with_events:,} of {richly:,} full files have events; how many of each kind:")
+    for kind in kinds:
+        print(f"  {kind}: {made[kind]:,} in {with_kind[kind]:,} files", flush=True)
+
+
 def main(files: int, events: int) -> None:
     """All comparisons, with a line for each kind."""
     values = 0
@@ -86,12 +123,8 @@ def main(files: int, events: int) -> None:
         if path.suffix in (".ber", ".rap"):
             values += compare(path.read_bytes(), "rap" if path.suffix == ".rap" else "tap")
     print(f"samples: {values} values agree")
-    for name, form in ((name, FORMATS[name]) for name in THEIRS):
-        values = sum(
-            compare(Maker(form.types, seed, SHARES[name]).make(form.root), name)
-            for seed in range(files)
-        )
-        print(f"{name}: {values} values of {files} random files agree")
+    for name in THEIRS:
+        compare_random(name, files)
     values = compare(make_native.make_tap(events, 1).data, "tap")
     print(f"tap: {values} values of {events} generated events agree")
 

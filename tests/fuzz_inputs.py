@@ -9,15 +9,17 @@ import gzip
 import json
 import random
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
 from delimited_samples import COMMON, GOOD_ROWS, LAYOUT_SIGNS, TIMES, TOLLBOOK
-from reference_ber import Maker
+from native_files import data_file, framed
+from reference_ber import FullMaker, Maker
 
 from bench import make_native
-from cdr import native
+from cdr import ber, native
 
 DATA: Final = Path(__file__).parent / "data"
 INPUT_BYTES_MAX: Final = 8192  # before it is compressed; repeated pieces reach ten times as far
@@ -62,7 +64,8 @@ def json_files(tree: object) -> list[bytes]:
     return [line + b"\n" + line + b"\r\n\n" + line, line]
 
 
-def ber_files(name: str, seed: int) -> list[bytes]:
+@cache
+def ber_files(name: str, seed: int) -> tuple[bytes, ...]:
     """Samples of a native format, and made files in which every type can occur."""
     form = native.FORMATS[name]
     found = [path.read_bytes() for path in sorted((DATA / "native").iterdir()) if path.is_file()]
@@ -71,9 +74,9 @@ def ber_files(name: str, seed: int) -> list[bytes]:
               "ts32297": make_native.make_ts32297}  # fmt: skip
     if name in makers:
         # Records as networks write them come as often as those in which everything can occur.
-        found += [makers[name](8, seed + number).data for number in range(20)]
+        found += [makers[name](8, seed + number).data for number in range(8)]
     if name == "ts32297":
-        return found
+        return tuple(found)
     made: list[bytes] = []
     for number in range(200):
         maker = Maker(form.types, seed + number)
@@ -81,7 +84,39 @@ def ber_files(name: str, seed: int) -> list[bytes]:
         one = b"".join(maker.make(form.root) for _ in range(count))
         if 0 < len(one) <= INPUT_BYTES_MAX and native.identify(one, len(one)) is form:
             made.append(one)
-    return found + made[:40]
+        if len(made) == 40:
+            break
+    return tuple(found + made)
+
+
+def layout_files(name: str, seed: int) -> list[bytes]:
+    """Files that a native layout reads: those of its format, files with each kind of record, all
+    shapes that a file of TS 32.298 can have, and of each shape some that break off."""
+    form, found = native.FORMATS[name], list(ber_files(name, seed))
+    kinds = [member.type for member in form.types[form.record].members]
+    makers = [FullMaker(form.types, seed, kind, elements=(40,)) for kind in kinds]
+    full = [maker.make(form.root) for maker in makers]
+    if form.is_repeated:
+        plain = [one for one in full if len(one) < INPUT_BYTES_MAX // 4]
+        groups = [plain[at : at + 3] for at in range(0, len(plain), 3)]
+        records = [made_records(seed + number) for number in range(8)]
+        full = [shape(some) for shape in (b"".join, data_file, framed) for some in groups + records]
+        found += ber_files("ts32297", seed)
+    found += full
+    rng = random.Random(seed)
+    found += [one[: rng.randrange(len(one) // 2, len(one))] for one in full[::4]]
+    return [one for one in found if 0 < len(one) <= INPUT_BYTES_MAX]
+
+
+def made_records(seed: int) -> list[bytes]:
+    """Records as networks write them, each for itself."""
+    data = make_native.make_ts32298(6, seed).data
+    blocks = ber.blocks(data, native.FORMATS["ts32298"].schema, "made")
+    return [
+        data[at : at + size]
+        for block in blocks
+        for at, size in zip(block.records.at, block.records.size, strict=True)
+    ]
 
 
 Change = Callable[[random.Random, bytearray, list[bytes], list[bytes]], None]
@@ -136,8 +171,13 @@ CHANGES: Final[tuple[Change, ...]] = (
 GENTLE: Final[tuple[Change, ...]] = (_set, _flip)  # most of the file stays what it is
 
 
-def make(rng: random.Random, files: list[bytes], pieces: list[bytes]) -> tuple[bytes, str]:
-    """A file that is changed in one place or more, cut off, or random; and which of them."""
+def make(
+    rng: random.Random, files: list[bytes], pieces: list[bytes], gentle: float = 0.3
+) -> tuple[bytes, str]:
+    """A file that is changed in one place or more, cut off, or random; and which of them.
+
+    gentle: how many of the changed ones keep most of what they are.
+    """
     draw = rng.random()
     if draw < 0.02:
         return rng.randbytes(rng.randrange(300)), "random"
@@ -147,7 +187,7 @@ def make(rng: random.Random, files: list[bytes], pieces: list[bytes]) -> tuple[b
     data = bytearray(rng.choice(files))
     if draw < 0.12:
         return bytes(data[: rng.randrange(len(data) + 1)]), "truncated"
-    changes = CHANGES if rng.random() < 0.7 else GENTLE
+    changes = GENTLE if rng.random() < gentle else CHANGES
     for _ in range(rng.choice((1, 1, 1, 2, 3, 5, 12))):
         if data:
             rng.choice(changes)(rng, data, files, pieces)
