@@ -70,7 +70,7 @@ def edition_of(name: str, sources: Sources, problems: Problems) -> Edition:
     if components is None:
         components = tuple(dict.fromkeys(c.component for rule in rules for c in rule.charges))
     span, known = text.span, sources.known
-    memory, unread_items = joined_memory([one.memory for one in chain], problems)
+    joined = joined_memory([one.memory for one in chain], problems)
     version = Version(
         valid_from=span.first,
         valid_to=span.to,
@@ -91,13 +91,14 @@ def edition_of(name: str, sources: Sources, problems: Problems) -> Edition:
         valid_to_s=span.to_s,
         price_range=_last(chain, lambda one: one.price_range) or (),
         files=_files(chain, name),
-        memory=memory,
+        memory=joined.memory,
     )
     currency = _last(chain, lambda one: one.currency or None) or known.currency
     whole = all(one.rules_are_whole for one in chain) and not chain[0].extends
     unrounded = () if rounding else found.read.keys() - found.own_rounding
     return Edition(text.plan_id, text.name, currency, version, text.at, frozenset(found.unread),
-                   whole, tuple(found.replaced), frozenset(unrounded), unread_items)  # fmt: skip
+                   whole, tuple(found.replaced), frozenset(unrounded),
+                   unread_items=joined.unread, stepped_items=joined.stepped)  # fmt: skip
 
 
 def _chain(name: str, sources: Sources, problems: Problems) -> list[PlanText]:

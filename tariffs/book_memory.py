@@ -14,7 +14,7 @@ from tariffs import memory_faults
 from tariffs.book_amounts import Amount, read_amount, read_quantity_of
 from tariffs.book_rules import read_when
 from tariffs.book_taxes import ALWAYS, read_span
-from tariffs.book_tiers import NAME, NAME_ALLOWED, is_mapping, read_quantity
+from tariffs.book_tiers import NAME, NAME_ALLOWED, is_mapping
 from tariffs.grammar import KEYS
 from tariffs.memory_model import (
     LATES,
@@ -62,13 +62,17 @@ class Items(Generic[Item]):
 
 @dataclass(frozen=True)
 class MemoryText:
-    """What one plan file says that remembers. None: the file does not say it."""
+    """What one plan file says that remembers. None: the file does not say it.
+
+    stepped: names of allowances that say their increment.
+    """
 
     allowances: Items[Allowance] = Items()
     counters: Items[Counter] = Items()
     caps: Items[Cap] = Items()
     not_discountable: tuple[str, ...] | None = None
     late: str | None = None
+    stepped: frozenset[str] = frozenset()
 
 
 def read_memory(plan: Reader) -> MemoryText:
@@ -79,7 +83,12 @@ def read_memory(plan: Reader) -> MemoryText:
         _items(plan, "caps", "cap", _cap),
         _names(plan, "not_discountable") if "not_discountable" in plan else None,
         plan.choice("late", LATES, LATES[0]) if "late" in plan else None,
-    )
+        frozenset(
+            node.value["name"].value for node in plan.sequence("allowances")
+            if isinstance(node.value, dict) and {"name", "increment"} <= node.value.keys()
+            and isinstance(node.value["name"].value, str)
+        ),
+    )  # fmt: skip
 
 
 def read_over(rate: Reader) -> Over | None:
@@ -110,8 +119,8 @@ def _items(
             continue
         name = _name(reader, kind, seen)
         if "drop" in reader:
-            _check_drop(reader, kind)
-            dropped[name] = Position(node.file, node.line)
+            if _is_dropped(reader, kind):
+                dropped[name] = Position(node.file, node.line)
             continue
         item = read(reader, name, Position(node.file, node.line))
         if plan.problems.errors == before:
@@ -134,13 +143,15 @@ def _name(reader: Reader, kind: str, seen: dict[str, int]) -> str:
     return name
 
 
-def _check_drop(reader: Reader, kind: str) -> None:
+def _is_dropped(reader: Reader, kind: str) -> bool:
     """``{name: x, drop: yes}`` does without what the file that is extended has."""
     others = [key for key in reader.keys if key not in ("name", "drop")]
-    if reader.choice("drop", _YES_NO) != "yes" or others:
+    is_alone = reader.choice("drop", _YES_NO) == "yes" and not others
+    if not is_alone:
         reader.wrong("drop", f"'drop' beside {', '.join(others)}" if others else "'drop' is 'no'",
                      f"`drop: yes` alone: the plan does without the {kind} that it takes over",
                      "leave out 'drop', or all but the name")
+    return is_alone
 
 
 def _allowance(reader: Reader, name: str, at: Position) -> Allowance:
@@ -148,7 +159,7 @@ def _allowance(reader: Reader, name: str, at: Position) -> Allowance:
     span, owner = _span(reader), reader.choice("owner", OWNERS, OWNERS[0])
     increment, measure = 1, amount.measure
     if "increment" in reader:
-        increment = read_quantity(reader, "increment", measure if measure != "money" else "") or 1
+        increment = read_quantity_of(reader, "increment", measure if measure != "money" else "")
         unit = parse_quantity(reader.text("increment"))
         measure = measure or (unit[0] if unit else "")
     per_member = reader.choice("per_member", _YES_NO, "no") == "yes"

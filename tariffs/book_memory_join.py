@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from tariffs.book_memory import Item, Items, MemoryText
 from tariffs.memory_model import Allowance, Memory
 from tollbook.text import Problems, did_you_mean
 
 
-def joined_memory(
-    texts: Sequence[MemoryText], problems: Problems
-) -> tuple[Memory, frozenset[str]]:
-    """The memory of a version, oldest text first, and the names of items that were not read."""
+class Joined(NamedTuple):
+    """The memory of a version. unread, stepped: as unread_items, stepped_items of Edition."""
+
+    memory: Memory
+    unread: frozenset[str]
+    stepped: frozenset[str]
+
+
+def joined_memory(texts: Sequence[MemoryText], problems: Problems) -> Joined:
+    """What the files of a version say together, oldest text first."""
     allowances, faulty = _joined("allowance", [one.allowances for one in texts], problems)
     counters, faulty_counters = _joined("counter", [one.counters for one in texts], problems)
     caps, faulty_caps = _joined("cap", [one.caps for one in texts], problems)
@@ -27,7 +34,10 @@ def joined_memory(
         withheld[-1] if withheld else (),
         late[-1] if late else Memory().late,
     )
-    return memory, faulty | faulty_counters | faulty_caps
+    stepped: set[str] = set()
+    for text in texts:
+        stepped = (stepped - text.allowances.read.keys()) | text.stepped
+    return Joined(memory, faulty | faulty_counters | faulty_caps, frozenset(stepped))
 
 
 def _joined(
@@ -39,7 +49,7 @@ def _joined(
         for name, at in items.dropped.items():
             if name not in found and name not in unread:
                 problems.add((at.file, at.line), f"{kind} '{name}' is dropped, but not there",
-                             ", ".join(found) or f"a {kind} of the file that is extended",
+                             ", ".join(found) or "those of the file that is extended",
                              did_you_mean(name, found, "remove the line"))
             found.pop(name, None)
             unread.discard(name)

@@ -22,6 +22,7 @@ from tariffs.check_rules import (
 )
 from tariffs.day_kinds import HOLIDAY, day_kinds
 from tariffs.known import Edition, Known
+from tariffs.lint_memory import check_tier_periods, lint_memory
 from tariffs.lint_prefixes import lint_prefixes
 from tariffs.lint_prices import lint_prices
 from tariffs.model import DAY_CLASSES_MAX, Dates, Rate, TaxRate
@@ -46,11 +47,13 @@ def check(
         check_rules(edition, decks, known, problems)
         check_fallback_reach(edition, decks, problems)
         lint_prices(edition, known, problems)
+        lint_memory(edition, decks, known, problems)
         _check_tax_classes(edition, taxes, problems)
         _check_currency(edition, known, problems)
     lint_prefixes(editions, problems)
     _check_day_kinds(editions, problems)
     check_fallbacks(editions, problems)
+    check_tier_periods(editions, decks, problems)
     check_deck_zones(decks, known, problems)
     _check_versions(editions, problems)
     _check_component_count(editions, problems)

@@ -321,6 +321,8 @@ def _check_unused(edition: Edition, decks: DeckFiles, problems: Problems) -> Non
     used = {name for rule in version.rules for c in rule.charges
             for name in rates_of(c, edition, decks)}  # fmt: skip
     used |= edition.named_elsewhere
+    used.update(one.price for one in version.memory.allowances)
+    used.update(one.beyond for one in version.memory.caps)
     for rate in version.rates:
         if rate.name not in used and rate.at.file == edition.at.file:
             problems.warn(where(rate.at), f"rate '{rate.name}' is used by no rule and no deck",

@@ -62,7 +62,8 @@ class Edition:
     replaced: rates of the file that stand in place of one it took over, with that one.
     unrounded: names of rates for which neither they nor the plan says `round`.
     named_elsewhere: names of rates that other files of the book name.
-    unread_items: names of allowances, counters and caps that were noted as faulty.
+    unread_items: names of allowances, counters and caps that were noted as faulty; stepped_items:
+    of allowances that say their increment.
     """
 
     plan_id: str
@@ -76,6 +77,7 @@ class Edition:
     unrounded: frozenset[str] = frozenset()
     named_elsewhere: frozenset[str] = frozenset()
     unread_items: frozenset[str] = frozenset()
+    stepped_items: frozenset[str] = frozenset()
 
     @property
     def begins(self) -> tuple[date, int]:

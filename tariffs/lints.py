@@ -30,8 +30,8 @@ LINTS: Final = tuple(Lint(*row) for row in (
     ("rule_unreachable", "error", "a rule that an earlier one always hides"),
     ("rule_impossible", "error", "conditions that never hold together"),
     ("otherwise_missing", "warning", "no last rule for everything else; a rate that nothing names"),
-    ("reference_unknown", "error", "rates, components, zones, relations, carriers, codes, plans or "
-     "decks that are not defined"),
+    ("reference_unknown", "error", "rates, components, zones, relations, carriers, codes, plans, "
+     "decks or allowances that are not defined"),
     ("unit_misfit", "error", "a rate that cannot count what its rule lets in"),
     ("fallback_circle", "error", "a plan that falls back to itself, or to one twice"),
     ("fallback_dead", "warning", "a fallback that is never asked"),
@@ -58,6 +58,25 @@ LINTS: Final = tuple(Lint(*row) for row in (
     ("free_beyond_minimum", "warning", "a minimum that lies within what is free"),
     ("border_useless", "warning", "a border mode on a rate with one price"),
     ("clock_unknown", "warning", "the clock of a zone, where no zone has a time zone"),
+    ("item_twice", "error", "two allowances, counters or caps of one name"),
+    ("items_too_many", "error", "more than 62 allowances, counters, caps and rates with "
+     "`tiers_over` in a plan"),
+    ("item_combination", "error", "keys of an allowance, counter or cap that have no meaning "
+     "together"),
+    ("item_misfit", "error", "an allowance, counter or cap that cannot count what it lets in"),
+    ("item_never", "warning", "an allowance, counter or cap that nothing which is charged meets"),
+    ("item_rate", "error", "a rate of covered usage with the prices of a deck, tiers of a period "
+     "or another unit"),
+    ("item_withheld", "error", "an allowance that covers what is not discountable"),
+    ("draws_on_circle", "error", "allowances that draw on each other"),
+    ("draws_on_misfit", "error", "an allowance that draws on one of another unit or owner"),
+    ("unlimited_alone", "error", "an allowance without end that draws on nothing"),
+    ("increment_missing", "warning", "an allowance without `increment` that covers what is charged "
+     "in longer steps"),
+    ("rollover_beyond", "warning", "a rollover limit above all that can be left over"),
+    ("tiers_over_fallback", "error", "a fallback on a plan with tiers of a period"),
+    ("settle_whole", "error", "a whole settlement of a rate that several components have"),
+    ("split_remembers", "error", "a version that splits usage, with allowances, counters or caps"),
     ("rating_plan_missing", "error", "a plan of network/ratings.csv that the book does not have"),
     ("overflow", "error", "prices and quantities of which a charge could be too large to hold"),
     ("versions_gap", "warning", "days between two versions of a plan"),

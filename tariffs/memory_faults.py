@@ -47,7 +47,7 @@ def of_allowance(one: Allowance, keys: Container[str]) -> Iterator[Fault]:
     yield from _of_money(one, keys)
     yield from _of_endless(one, keys)
     yield from _of_grant(one)
-    if one.draws_on == one.name:
+    if one.name and one.draws_on == one.name:
         yield Fault("draws_on", "it draws on itself", "the name of another allowance",
                     "remove 'draws_on', or name the larger allowance")
     if one.rollover_spans and one.mode == "threshold":

@@ -92,10 +92,37 @@ def _combinations(rate: Rate) -> list[Fault]:
         )
         if rate.apart and given
     ]  # fmt: skip
+    found += _tier_periods(rate, has_fee)
     if rate.unit == "event" and rate.border_mode != "start":
         found.append(Fault(f"border '{rate.border_mode}' on a rate of events", "start",
                            "leave `border` out: events take the price of their moment"))
     if rate.stage == "cgrates" and rate.border_mode != "unit":
         found.append(Fault(f"stage 'cgrates' with border '{rate.border_mode}'", "border unit",
                            "use border `unit`, as the engine that is imitated does"))
+    return found
+
+
+def _tier_periods(rate: Rate, has_fee: bool) -> list[Fault]:
+    """``tiers_over`` counts what was used, from tier to tier: what else counts must be said there.
+
+    A deck makes a rate of each of its rows, which would each count by itself.
+    """
+    if rate.over is None:
+        return []
+    found = [
+        Fault(f"'tiers_over' together with {what}", "one of the two", advice)
+        for what, given, advice in (
+            ("free units", rate.free_quantity, "write a first tier with the price 0"),
+            ("a shortest length", rate.minimum_quantity, "leave it out: what is used is counted"),
+            ("short_call", rate.short_call, "leave it out: what is used is counted"),
+            ("a fee of a tier", has_fee, "write it as the `connect` of the rate"),
+            ("volumes apart", rate.apart, "leave one out: the tiers count both together"),
+            ("prices of a deck", rate.is_template, "name rates of their own in the deck"),
+            ("stage 'cgrates'", rate.stage == "cgrates", "leave one out"),
+        )
+        if given
+    ]  # fmt: skip
+    if all(len(tiers) == 1 for tiers, _ in schedules(rate)):
+        found.append(Fault("'tiers_over' on a rate without tiers", "'tiers_over' with 'tiers'",
+                           "write the tiers, or remove it"))
     return found

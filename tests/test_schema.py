@@ -25,10 +25,10 @@ OBJECTS = {"round": "rounding"}  # the schema's name of a mapping that may also 
 # Broken books of which the words or the shape are at fault, not what they mean together.
 SHAPE = {
     "band_malformed", "combination", "dates_malformed", "deck_broken", "discount_malformed",
-    "extends_broken",
-    "fallback_circle", "key_unknown", "plan_malformed", "plan_or_taxes", "price_malformed",
+    "extends_broken", "fallback_circle", "item_malformed", "item_twice",
+    "key_unknown", "plan_malformed", "plan_or_taxes", "price_malformed",
     "price_range_malformed", "quantity_malformed", "rate_keys", "rate_limits", "rule_malformed",
-    "template_alone", "tier_order", "valid_missing",
+    "template_alone", "tier_order", "tiers_over_malformed", "valid_missing",
 }  # fmt: skip
 
 
