@@ -27,9 +27,10 @@ CASES: Final = {
     "bills": "bench.cases_bills",
     "native": "bench.cases_native",
     "duplicates": "bench.cases_duplicates",
+    "simulate": "bench.cases_simulate",
 }
 USUAL: Final = ("decode", "rating", "book", "price", "night", "compile", "native",
-                "duplicates")
+                "duplicates", "simulate")
 
 
 @click.command()

@@ -95,14 +95,14 @@ def prepare_both(
     guiding: Guiding | None = None,
 ) -> Contexts:  # fmt: skip
     """Compile both books; raises Refused if one could overflow, or if their currencies differ."""
-    _refuse_currencies(old, new)
+    refuse_currencies(old, new)
     known = {one.plan_id for one in old.plans}
     plans = (*old.plans, *(one for one in new.plans if one.plan_id not in known))
     return Contexts(prepare(old, words, plan, maxima, plans, guiding),
                     prepare(new, words, plan, maxima, plans, guiding))  # fmt: skip
 
 
-def _refuse_currencies(old: Book, new: Book) -> None:
+def refuse_currencies(old: Book, new: Book) -> None:
     """Sums and differences of charges mean something in one currency alone."""
     problems = Problems()
     currencies = sorted({plan.currency for book in (old, new) for plan in book.plans})

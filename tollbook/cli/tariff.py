@@ -13,6 +13,8 @@ COMMANDS: Final = {
     "show": ("tollbook.cli.tariff_show", "Print a plan as a person wants to read it."),
     "price": ("tollbook.cli.tariff_price", "Price calls by a book, exactly as a run would."),
     "diff": ("tollbook.cli.tariff_diff", "Say in words what changed between two books."),
+    "simulate": ("tollbook.cli.tariff_simulate",
+                 "Price a month's rated records by other books."),
     "import": ("tollbook.cli.tariff_import:importing",
                "Bring in prices of another engine or of a carrier."),
     "export": ("tollbook.cli.tariff_import:exporting", "Write prices for others."),

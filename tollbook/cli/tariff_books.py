@@ -44,10 +44,11 @@ class Opened:
         return Guiding(self.workspace, self.network)
 
 
-def open_book(path: Path, problems: Problems) -> Opened:
+def open_book(path: Path, problems: Problems, within: Opened | None = None) -> Opened:
     """The book of a workspace or of a folder of YAML files; raises Refused if it has an error.
 
-    The folder ``tariffs`` of a workspace stands for the workspace.
+    The folder ``tariffs`` of a workspace stands for the workspace. within: the workspace whose
+    network and limits are meant by a folder that is no workspace.
     """
     root = path.parent if path.name == "tariffs" and (path.parent / FILE).is_file() else path
     if (root / FILE).is_file():
@@ -60,9 +61,14 @@ def open_book(path: Path, problems: Problems) -> Opened:
                            net.carriers.ids)  # fmt: skip
         maxima = Maxima(space.limits.duration_s, space.limits.volume_bytes)
         return Opened(path, found, words, maxima, space, net)
-    found = books.load(path, problems, Known(), path.name)
+    names = Known()
+    if within is not None and within.workspace is not None and within.network is not None:
+        names = names_of(within.workspace, within.network)
+    found = books.load(path, problems, names, path.name)
     problems.refuse_if_any("the book was not used")
     assert found is not None
+    if within is not None:
+        return Opened(path, found, within.words, within.maxima, within.workspace, within.network)
     return Opened(path, found, words_of(found), Maxima())
 
 

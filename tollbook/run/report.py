@@ -5,7 +5,6 @@ What is shown are the figures that went in, to the last digit; only the sizes of
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -15,9 +14,9 @@ from statistics import median_low
 from typing import TypeVar
 
 from tollbook import codes, reasons
-from tollbook.money import MICRO, format_micro
+from tollbook.money import MICRO
+from tollbook.run import report_parts as parts
 from tollbook.run import report_svg
-from tollbook.run.report_style import CSS
 from tollbook.run.report_svg import Bar, Flow
 
 K = TypeVar("K")
@@ -84,24 +83,18 @@ class MonthFigures:
 
 def write(path: Path, figures: MonthFigures) -> None:
     """Writes the page; the file appears whole, or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    hidden = path.with_name(f".{path.name}.part")
-    hidden.write_text(page(figures), encoding="utf-8")
-    os.replace(hidden, path)
+    parts.write(path, page(figures))
 
 
 def page(figures: MonthFigures) -> str:
     """The whole page as text."""
-    title = f"{escape(figures.operator)}, {month_name(figures.period)}"
     body = [_header(figures), _tiles(figures), _flow(figures), _revenue(figures)]
     body += [_suspense(figures), _speed(figures), _settlement(figures), _nights(figures)]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title><style>{CSS}</style></head><body><main>{''.join(body)}"
-        "<footer>Made by tollbook from the control totals of the runs named above. Every record "
-        "has one fate, and the fates add up to the records.</footer></main></body></html>\n"
-    )
+    return parts.document(
+        f"{figures.operator}, {month_name(figures.period)}", body,
+        "Made by tollbook from the control totals of the runs named above. Every record has one "
+        "fate, and the fates add up to the records.",
+    )  # fmt: skip
 
 
 def month_name(period: str) -> str:
@@ -112,10 +105,7 @@ def month_name(period: str) -> str:
 
 def money(figures: MonthFigures, amount_micro: int) -> str:
     """``1234567.5`` as ``1,234,567.50``: exact, with at least the currency's digits."""
-    text = format_micro(amount_micro, figures.currency_digits)
-    whole, point, rest = text.partition(".")
-    sign, digits = ("−", whole[1:]) if whole.startswith("-") else ("", whole)
-    return f"{sign}{int(digits):,}{point}{rest}"
+    return parts.amount(amount_micro, figures.currency_digits)
 
 
 def _header(figures: MonthFigures) -> str:
@@ -145,18 +135,7 @@ def _tiles(figures: MonthFigures) -> str:
     if figures.bill_count:
         tiles.append((money(figures, figures.bill_total_micro),
                       f"{figures.currency} on {_count(figures.bill_count, 'bill')}"))  # fmt: skip
-    cells = (f'<div class="tile"><b>{_small_fraction(value)}</b><span>{escape(what)}</span></div>'
-             for value, what in tiles)  # fmt: skip
-    return f'<div class="tiles">{"".join(cells)}</div>'
-
-
-def _small_fraction(figure: str) -> str:
-    whole, point, fraction = figure.partition(".")
-    return f"{whole}<small>{point}{fraction}</small>" if point else whole
-
-
-def _section(title: str, about: str, inner: str, kind: str = "") -> str:
-    return f'<section class="{kind}"><h2>{title}</h2><p>{about}</p>{inner}</section>'
+    return parts.tiles(tiles)
 
 
 def services_of(figures: MonthFigures) -> dict[str, int]:
@@ -183,7 +162,7 @@ def _flow(figures: MonthFigures) -> str:
     )  # fmt: skip
     about = ("Records by source and fate, and what the rated ones came to by service. Heights are "
              "in scale, except that nothing is drawn too thin to be seen.")  # fmt: skip
-    return _section("From files to money", about, picture)
+    return parts.section("From files to money", about, picture)
 
 
 def _shade(index: int) -> str:
@@ -194,27 +173,27 @@ def _revenue(figures: MonthFigures) -> str:
     services = list(services_of(figures))
     bars = []
     for night in figures.nights:
-        parts = [(night.charge_micro.get(name, 0), _shade(place))
-                 for place, name in enumerate(services)]  # fmt: skip
+        shares = [(night.charge_micro.get(name, 0), _shade(place))
+                  for place, name in enumerate(services)]  # fmt: skip
         said = [f"{night.day}: {money(figures, night.charged_micro)} {figures.currency}"]
         said += [f"{name} {money(figures, night.charge_micro[name])}"
                  for name in services if name in night.charge_micro]  # fmt: skip
-        bars.append(Bar(str(night.day.day), parts, "\n".join(said)))
+        bars.append(Bar(str(night.day.day), shares, "\n".join(said)))
     legend = "".join(f"<span>{report_svg.swatch(_shade(place))}{escape(name)}</span>"
                      for place, name in enumerate(services))  # fmt: skip
     picture = report_svg.columns(bars, MICRO, "Charges by night and service")
     about = f"{escape(figures.currency)}, by service and the day on which the night began"
-    return _section("Charges by night", about, f'{picture}<div class="legend">{legend}</div>')
+    return parts.section("Charges by night", about, f'{picture}<div class="legend">{legend}</div>')
 
 
 def _suspense(figures: MonthFigures) -> str:
     if not figures.suspense:
-        return _section("Suspense by reason", "No record waits.", "")
+        return parts.section("Suspense by reason", "No record waits.", "")
     ordered = sorted(figures.suspense.items(), key=lambda item: (-item[1], item[0]))
     advice = {reason.name: reason.advice for reason in reasons.REASONS}
     bars = [(name.replace("_", " "), rows, advice.get(name, "").replace("`", ""))
             for name, rows in ordered]  # fmt: skip
-    return _section("Suspense by reason", "Records that wait, and what may cure them",
+    return parts.section("Suspense by reason", "Records that wait, and what may cure them",
                     report_svg.rows(bars, "Suspense by reason"))  # fmt: skip
 
 
@@ -232,7 +211,7 @@ def _speed(figures: MonthFigures) -> str:
     picture = report_svg.columns(bars, 1, "Records a second by night", 130, usual)
     about = ("Records a second, from files on disk to committed results; the dashed line is the "
              f"median, {usual:,}")  # fmt: skip
-    return _section("Throughput", about, picture)
+    return parts.section("Throughput", about, picture)
 
 
 def _seconds(night: NightFigures) -> str:
@@ -251,8 +230,8 @@ def _settlement(figures: MonthFigures) -> str:
     we = sum(one.we_owe_micro for one in figures.settlements)
     foot = ("all", money(figures, they), money(figures, we), money(figures, they - we))
     header = ("carrier", "they owe us", "we owe them", "balance")
-    return _section("Settlement", f"Statements of the month in {escape(figures.currency)}",
-                    _table(header, lines, foot, 1))  # fmt: skip
+    return parts.section("Settlement", f"Statements of the month in {escape(figures.currency)}",
+                    parts.table(header, lines, foot, 1))  # fmt: skip
 
 
 def _nights(figures: MonthFigures) -> str:
@@ -265,8 +244,8 @@ def _nights(figures: MonthFigures) -> str:
         sum(night.elapsed_ms for night in figures.nights),
     )  # fmt: skip
     foot = ("all", "", *_night_cells(figures, total)[2:])
-    return _section("Every night", "The figures behind the pictures",
-                    f'<div class="wide">{_table(header, lines, foot, 2)}</div>', "long")
+    return parts.section("Every night", "The figures behind the pictures",
+                    f'<div class="wide">{parts.table(header, lines, foot, 2)}</div>', "long")
 
 
 def _night_cells(figures: MonthFigures, night: NightFigures) -> tuple[str, ...]:
@@ -277,27 +256,9 @@ def _night_cells(figures: MonthFigures, night: NightFigures) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _added(parts: Iterable[Mapping[K, int]]) -> dict[K, int]:
+def _added(several: Iterable[Mapping[K, int]]) -> dict[K, int]:
     sums: dict[K, int] = {}
-    for part in parts:
-        for key, value in part.items():
+    for one in several:
+        for key, value in one.items():
             sums[key] = sums.get(key, 0) + value
     return sums
-
-
-def _table(
-    header: Sequence[str], lines: Sequence[Sequence[str]], foot: Sequence[str], words: int
-) -> str:
-    """A table whose first ``words`` columns hold words and whose others hold figures."""
-    figure = ' class="n"'
-
-    def row(cells: Sequence[str], tag: str) -> str:
-        parts = (
-            f"<{tag}{'' if place < words else figure}>{escape(cell)}</{tag}>"
-            for place, cell in enumerate(cells)
-        )
-        return f"<tr>{''.join(parts)}</tr>"
-
-    body = "".join(row(line, "td") for line in lines)
-    return (f"<table><thead>{row(header, 'th')}</thead><tbody>{body}</tbody>"
-            f"<tfoot>{row(foot, 'td')}</tfoot></table>")  # fmt: skip

@@ -73,7 +73,7 @@ def flow(figures: Flow) -> str:
     for name, node in right.items():
         parts.append(_node(818, node, "c1"))
         parts.append(_label(840, node, name, figures.money[name][1], ""))
-    return _svg("".join(parts), bottom + 6, "Flow of the month's records", "flow")
+    return svg("".join(parts), bottom + 6, "Flow of the month's records", "flow")
 
 
 def _sums(rows: Mapping[tuple[str, str], int], key: int) -> dict[str, int]:
@@ -201,7 +201,7 @@ def columns(
     if mark is not None:
         y = 10 + height * (1 - mark / top)
         parts.append(f'<line class="mark" x1="{left}" x2="{WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>')
-    return _svg("".join(parts), height + 34, name)
+    return svg("".join(parts), height + 34, name)
 
 
 def _column(bar: Bar, x: float, thick: float, scale: float, floor: float) -> str:
@@ -227,7 +227,7 @@ def rows(bars: Sequence[tuple[str, int, str]], name: str) -> str:
             f'<rect class="c2" x="0" y="{y + 20}" width="{width:.1f}" height="11" rx="2"/>'
             f'<text x="{width + 9:.1f}" y="{y + 30}">{value:,}</text>'
         )
-    return _svg("".join(parts), 41 * len(bars) - 6, name)
+    return svg("".join(parts), 41 * len(bars) - 6, name)
 
 
 def ticks(highest: int, unit: int) -> list[int]:
@@ -246,6 +246,7 @@ def swatch(shade: str) -> str:
             'width="11" height="11" rx="2"/></svg>')  # fmt: skip
 
 
-def _svg(inner: str, height: float, name: str, kind: str = "chart") -> str:
+def svg(inner: str, height: float, name: str, kind: str = "chart") -> str:
+    """A picture of the page's width; ``name`` is read to those who cannot see it."""
     return (f'<div class="wide"><svg class="{kind}-picture" role="img" aria-label="{escape(name)}" '
             f'viewBox="0 0 {WIDTH} {height:.0f}">{inner}</svg></div>')  # fmt: skip

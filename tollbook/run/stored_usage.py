@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from rating.trial import BATCH_ROWS, Vocabulary
 from rating.trial_stated import batch_of
@@ -15,7 +16,12 @@ from tollbook import clock, codes
 from tollbook.columns import index_in
 from tollbook.errors import NotFound
 from tollbook.run import lake
-from tollbook.run.session import open_session
+from tollbook.run.session import Session, open_session
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tollbook.run.catalogue import LakeFile
 
 _PLAIN: Final = (
     "record_id", "start_utc_s", "utc_offset_s", "duration_s", "up_bytes", "down_bytes",
@@ -38,49 +44,108 @@ _INDEXED: Final = {  # column of usage -> column of the lake, and which words of
     "access_code_index": ("access_code", "access_codes"),
     "carrier_index": ("carrier", "carriers"),
 }
-_COLUMNS: Final = (
-    *_PLAIN, "plan", *(name for name, _ in _CODED.values()), *(n for n, _ in _INDEXED.values()),
+ACCOUNT: Final = "account_id"
+CHARGE: Final = "charge_micro"
+_WORDS: Final = (
+    "plan", *(name for name, _ in _CODED.values()), *(name for name, _ in _INDEXED.values()),
 )  # fmt: skip
+_COLUMNS: Final = (*_PLAIN, *_WORDS)
 
 
-def read(
-    root: Path, period: int, words: Vocabulary, plans: Sequence[str], sample: int = 0
-) -> Iterator[pa.RecordBatch]:
-    """The rated records of a usage month as batches of ``schemas.USAGE``.
+@dataclass(frozen=True)
+class Group:
+    """A row group of a lake file. rows: how many it has."""
 
-    words, plans: what the indices shall point into; a word that is not among them becomes -1.
-    sample: at most about so many records, evenly spread; 0: all. Raises NotFound without any.
-    """
-    session = open_session(root)
+    file: LakeFile
+    number: int
+    rows: int
+
+
+def files_of(session: Session, period: int) -> list[LakeFile]:
+    """The rated files of a bill month. Raises NotFound where no record of it is rated."""
     files = [one for one in session.catalogue.lake_files("rated") if one.period == period]
-    total = sum(one.rows for one in files)
-    if not total:
+    if not sum(one.rows for one in files):
         months = {one.period for one in session.catalogue.lake_files("rated")}
         listed = ", ".join(clock.period_text(month) for month in sorted(months)) or "none"
         raise NotFound(f"{clock.period_text(period)}: no record of this bill period is rated\n"
                        f"    allowed: {listed}\n"
                        "    do: name a month with rated records")  # fmt: skip
+    return files
+
+
+def read(
+    root: Path, period: int, words: Vocabulary, plans: Sequence[str], sample: int = 0
+) -> Iterator[pa.RecordBatch]:
+    """The rated records of a bill month as batches of ``schemas.USAGE``.
+
+    words, plans: what the indices shall point into; a word that is not among them becomes -1.
+    sample: at most about so many records, evenly spread; 0: all. Raises NotFound without any.
+    """
+    session = open_session(root)
+    files = files_of(session, period)
+    total = sum(one.rows for one in files)
     step = max(1, -(-total // sample)) if sample else 1
     offset = 0
     for one in files:
-        table = lake.read(session.root, one, _COLUMNS)
+        table = lake.read(session.root, one, _COLUMNS, read_dictionary=list(_WORDS))
         rows = np.arange(-offset % step, table.num_rows, step)
         offset += table.num_rows
         if step > 1:
             table = table.take(pa.array(rows))
         for low in range(0, table.num_rows, BATCH_ROWS):
-            yield _usage(table.slice(low, BATCH_ROWS).combine_chunks(), words, plans)
+            part = table.slice(low, BATCH_ROWS)
+            found = columns_of(part, words, plans)
+            found["reason_field"] = np.full(part.num_rows, -1, np.int64)
+            yield batch_of(found, part.num_rows)
 
 
-def _usage(table: pa.Table, words: Vocabulary, plans: Sequence[str]) -> pa.RecordBatch:
-    def texts(name: str) -> pa.Array:
-        return pa.concat_arrays(table[name].cast(pa.string()).chunks)
+def groups_of(session: Session, files: Sequence[LakeFile]) -> list[Group]:
+    """The row groups of lake files, in their order."""
+    found = []
+    for file in files:
+        with pq.ParquetFile(str(session.root / file.path), memory_map=True) as source:
+            found += [
+                Group(file, number, source.metadata.row_group(number).num_rows)
+                for number in range(source.num_row_groups)
+            ]
+    return found
 
+
+def read_group(session: Session, group: Group) -> pa.Table:
+    """A row group with all that a simulation reads; words as dictionaries, amounts as micro."""
+    names = [*_COLUMNS, ACCOUNT, "charge"]
+    path = str(session.root / group.file.path)
+    with pq.ParquetFile(path, memory_map=True, read_dictionary=[*_WORDS, ACCOUNT]) as source:
+        present = [name for name in names if name in source.schema_arrow.names]
+        table = source.read_row_group(group.number, columns=present, use_threads=False)
+    return lake.amounts_to_micro(table)
+
+
+def columns_of(
+    table: pa.Table, words: Vocabulary, plans: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Columns of ``schemas.USAGE`` from rows of the lake, of which the words are dictionaries."""
     found = {name: table[name].to_numpy() for name in _PLAIN}
-    found["plan_index"] = index_in(texts("plan"), plans)
+    found["plan_index"] = _coded(table["plan"], plans)
     for name, (stored, names) in _CODED.items():
-        found[name] = index_in(texts(stored), names)
+        found[name] = _coded(table[stored], names)
     for name, (stored, kind) in _INDEXED.items():
-        found[name] = index_in(texts(stored), getattr(words, kind))
-    found["reason_field"] = np.full(table.num_rows, -1, np.int64)
-    return batch_of(found, table.num_rows)
+        found[name] = _coded(table[stored], getattr(words, kind))
+    return found
+
+
+def _coded(column: pa.ChunkedArray, names: Sequence[str]) -> np.ndarray:
+    """A dictionary column as positions in ``names`` (int32); -1 where a word is not among them."""
+    parts = []
+    for chunk in column.chunks:
+        place = index_in(chunk.dictionary.cast(pa.string()), names).astype(np.int32)
+        parts.append(place[chunk.indices.to_numpy(zero_copy_only=False)])
+    return np.concatenate(parts) if len(parts) != 1 else parts[0]
+
+
+def accounts_of(table: pa.Table) -> tuple[np.ndarray, pa.Array]:
+    """The account of each row of a row group: int32 into utf8 ids, each of which stands once."""
+    column = table[ACCOUNT].combine_chunks()
+    if isinstance(column, pa.ChunkedArray):
+        column = column.chunk(0)
+    return column.indices.to_numpy(zero_copy_only=False), column.dictionary.cast(pa.string())
