@@ -277,7 +277,7 @@ STATE: Final = pa.schema([
 SUSPENSE_LOG: Final = pa.schema([
     RECORD_ID,
     _field("run_number", I32, "run that did it"),
-    _field("action", TEXT, "retried, corrected or discarded"),
+    _field("action", TEXT, "retried, corrected, discarded or withdrawn"),
     _field("at_utc_s", I64, "as_of of that run", "s since 1970 UTC"),
     _field("who", TEXT, "who asked for it"),
     _field("reason", TEXT, "why the record waited until then"),

@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "tariff": ("tollbook.cli.tariff", "Check and try out a tariff book."),
     "cdr": ("tollbook.cli.cdr", "Look into files of call-detail records."),
     "collection": ("tollbook.cli.collection", "What the network delivered, and what is amiss."),
+    "undo": ("tollbook.cli.undo", "Withdraw all that a file or a night has done."),
     "runs": ("tollbook.cli.runs", "List the runs: nights, retries, bills, settlements."),
     "audit": ("tollbook.cli.audit", "Check that every record has one fate."),
     "report": ("tollbook.cli.report", "Write the report of a month, or show that of a run."),

@@ -50,14 +50,17 @@ def release(session: Session, work: Flow) -> Released:
     sources = work.reference.names.sources
     session.progress.start("partial records", sum(file.rows for file in files))
     before = dict(work.decoded_rows)  # of new files; what is released counts by itself
-    rows = lake.batches(session.root, files, CDR_IN_LAKE)
+    rows = (
+        _kept(work, pa.Table.from_batches([batch]))
+        for batch in lake.batches(session.root, files, CDR_IN_LAKE)
+    )
     chunks = (
-        Chunk((RELEASED, number), batch.num_rows, partial(_decode, batch, sources))
-        for number, batch in enumerate(rows)
+        Chunk((RELEASED, number), table.num_rows, partial(_decode, table, sources))
+        for number, table in enumerate(rows) if table.num_rows
     )
     flow.scatter(work, chunks, validated=True)
     work.decoded_rows = before
-    counted = [lake.read(session.root, file, _COUNTED) for file in files]
+    counted = [_kept(work, lake.read(session.root, file, _COUNTED)) for file in files]
     return Released(
         tuple(file.path for file in files),
         tuple(moves.rows_by_file(counted).items()),
@@ -65,8 +68,12 @@ def release(session: Session, work: Flow) -> Released:
     )
 
 
-def _decode(batch: pa.RecordBatch, sources: tuple[str, ...]) -> StageResult:
-    return StageResult(suspended.cdr_batch(pa.Table.from_batches([batch]), sources))
+def _kept(work: Flow, table: pa.Table) -> pa.Table:
+    return table if work.withdrawn is None else work.withdrawn.kept(table)
+
+
+def _decode(table: pa.Table, sources: tuple[str, ...]) -> StageResult:
+    return StageResult(suspended.cdr_batch(table, sources))
 
 
 def assemble(work: Flow, repeats: Repeats) -> list[Written]:

@@ -36,6 +36,7 @@ from tollbook.run.pipeline import BY_NAME
 from tollbook.run.pool import in_order
 from tollbook.run.progress import Progress
 from tollbook.run.totals import Tally
+from tollbook.run.withdrawn import Withdrawn
 from tollbook.stage import StageResult, ints
 
 BUCKETS: Final = 256
@@ -69,6 +70,7 @@ class Flow:
 
     recollected: numbers of files that were asked for again.
     hold_ppm: by the number of a file, from which share of suspended records on it is held back.
+    withdrawn: records that the run takes out of the lake; None: it takes none.
     """
 
     reference: Reference
@@ -85,6 +87,7 @@ class Flow:
     figures: dict[int, Figures] = field(default_factory=dict)
     recollected: frozenset[int] = frozenset()
     hold_ppm: dict[int, int] = field(default_factory=dict)
+    withdrawn: Withdrawn | None = None
 
     def __post_init__(self) -> None:
         half = self.memory_bytes // 8  # for duplicate keys; half of it for rejected rows

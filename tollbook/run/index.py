@@ -25,6 +25,7 @@ from tollbook.clock import DAY_S
 from tollbook.run import lake
 from tollbook.run.catalogue import LakeFile
 from tollbook.run.parts import Target
+from tollbook.run.withdrawn import Withdrawn
 from tollbook.stage import ints
 
 DATASET: Final = "duplicates"
@@ -92,19 +93,26 @@ def _owner(hashes: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Index:
-    """The index files in force, by day. ``heads``: what is known of files that were opened."""
+    """The index files in force, by day.
+
+    heads: what is known of files that were opened. withdrawn: records whose keys no longer count.
+    """
 
     root: Path
     by_day: dict[int, list[LakeFile]]
     reach: Reach = Reach()
     heads: dict[str, pq.FileMetaData] = field(default_factory=dict)
+    withdrawn: Withdrawn | None = None
 
     @classmethod
-    def of(cls, root: Path, files: Sequence[LakeFile], reach: Reach) -> Index:
+    def of(
+        cls, root: Path, files: Sequence[LakeFile], reach: Reach,
+        withdrawn: Withdrawn | None = None,
+    ) -> Index:  # fmt: skip
         by_day: dict[int, list[LakeFile]] = defaultdict(list)
         for file in files:
             by_day[file.period].append(file)
-        return cls(root, dict(by_day), reach)
+        return cls(root, dict(by_day), reach, withdrawn=withdrawn)
 
     @property
     def rows(self) -> int:
@@ -149,6 +157,8 @@ class Index:
         with pq.ParquetFile(path, metadata=head) as source:
             for number in wanted:
                 table = source.read_row_group(number, use_threads=False)
+                if self.withdrawn is not None:
+                    table = self.withdrawn.kept(table)
                 rows = near.rows(table, low, high)
                 if len(rows):
                     yield table.take(pa.array(rows)).cast(schemas.DUPLICATE_KEY)

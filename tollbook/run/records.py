@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tollbook.errors import NotFound, TollbookError
+from tollbook.run import rewriting, withdrawn
+from tollbook.run.catalogue import InputFile
 from tollbook.run.lake import amounts_to_micro, read
 from tollbook.run.session import Session
 
@@ -57,7 +59,8 @@ def find(session: Session, record_id: int) -> Found:
         for one in session.catalogue.lake_files(dataset):
             if one.run_number >= file.run_number:
                 for row in rows_in(session.root / one.path, record_id):
-                    return Found(dataset, row, one.run_number)
+                    return Found(dataset, row, rewriting.origin_of(one))
+    _refuse_withdrawn(session, file, record_id)
     again = next((one.file_number for one in reversed(session.catalogue.files())
                   if one.release_of == file.file_number), 0)  # fmt: skip
     if again:
@@ -74,12 +77,24 @@ def find(session: Session, record_id: int) -> Found:
     )
 
 
+def _refuse_withdrawn(session: Session, file: InputFile, record_id: int) -> None:
+    undone = withdrawn.by_file(session.catalogue).get(file.file_number)
+    if undone is not None:
+        raise NotFound(
+            f"{record_text(record_id)}: F{file.file_number} ({file.source}/{file.name}) was "
+            f"withdrawn by run {undone.run_number}: {undone.arguments['note']}\n"
+            "    allowed: records of files that are in the lake\n"
+            "    do: see `tollbook collection log`; if it was read again, name its new number"
+        )
+
+
 def rows_of(
     session: Session, dataset: str, record_id: int, run_number: int
 ) -> list[dict[str, Any]]:
-    """The rows that a run wrote about a record into a dataset."""
-    files = session.catalogue.lake_files(dataset, run_number=run_number)
-    return [row for one in files for row in rows_in(session.root / one.path, record_id)]
+    """The rows that a run made about a record in a dataset."""
+    files = session.catalogue.lake_files(dataset)
+    return [row for one in files if rewriting.origin_of(one) == run_number
+            for row in rows_in(session.root / one.path, record_id)]  # fmt: skip
 
 
 def parts_of(session: Session, record_id: int) -> list[dict[str, Any]]:

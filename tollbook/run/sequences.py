@@ -111,6 +111,22 @@ def less(ranges: Ranges, others: Ranges) -> Ranges:
     return ranges
 
 
+def of(numbers: Iterable[int]) -> Ranges:
+    """Numbers in any order as ranges."""
+    return joined((number, number) for number in numbers)
+
+
+def joined(ranges: Iterable[tuple[int, int]]) -> Ranges:
+    """Ranges in any order, those that overlap or touch made one."""
+    found: list[tuple[int, int]] = []
+    for first, last in sorted(ranges):
+        if found and first <= found[-1][1] + 1:
+            found[-1] = found[-1][0], max(last, found[-1][1])
+        else:
+            found.append((first, last))
+    return tuple(found)
+
+
 def size(ranges: Ranges) -> int:
     """How many numbers there are."""
     return sum(last - first + 1 for first, last in ranges)

@@ -32,6 +32,7 @@ KINDS: Final = {
     "retry": "tollbook.run.retry",
     "correct": "tollbook.run.corrections",
     "discard": "tollbook.run.discards",
+    "undo": "tollbook.run.undo",
     "bill": "tollbook.run.bills",
     "settle": "tollbook.run.settlements",
 }

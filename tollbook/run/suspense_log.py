@@ -21,6 +21,7 @@ from tollbook.run.session import Session
 
 DATASET: Final = "suspense_log"
 RETRIED, CORRECTED, DISCARDED = "retried", "corrected", "discarded"
+WITHDRAWN: Final = "withdrawn"  # its whole file was
 NOTE_CHARACTERS_MAX: Final = 500
 NOTE_RULE: Final = f"1 to {NOTE_CHARACTERS_MAX} printable characters that say why"
 

@@ -169,7 +169,8 @@ def finish(session: Session, work: Flow) -> Result:
     reach = index.Reach(searches.reach_s, searches.start_min_utc_s)
     days = reach.days(work.keys.distinct("start_day"))
     known = index.Index.of(
-        session.root, session.catalogue.lake_files(index.DATASET, periods=days), reach
+        session.root, session.catalogue.lake_files(index.DATASET, periods=days), reach,
+        work.withdrawn,
     )
     repeats, files = flow.find_duplicates(work, known)
     assembled = assembling.assemble(work, repeats)
