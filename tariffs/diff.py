@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Final
 
-from tariffs import words
+from tariffs import words, words_memory
 from tariffs.diff_decks import deck_changes, percent_text
 from tariffs.model import Book, Plan, Position, Rate, Recurring, Rule, TaxRate, Version
 from tollbook import money
@@ -108,6 +108,7 @@ def _version(
     """Two editions of a version; is_next: the later of two versions of one plan."""
     yield from _named(plan, day, _settings(old, is_next), _settings(new, is_next), new.at)
     yield from _lines(plan, day, old, new)
+    yield from _items(plan, day, old, new)
     yield from _rates(plan, day, old, new)
     yield from _rules(plan, day, old, new)
     for about, before, after, at in deck_changes(old, new):
@@ -133,6 +134,7 @@ def _settings(version: Version, is_next: bool) -> dict[str, str]:
         "limit of one charge": money.format_micro(version.charge_limit_micro),
         "tax classes": ", ".join(f"{name} {tax}" for name, tax in version.tax_class),
     }
+    found |= words_memory.settings(version.memory)
     return found if is_next else {"in force": words.span_text(version)} | found
 
 
@@ -155,6 +157,29 @@ def _recurring(one: Recurring | None) -> dict[str, str]:
         "prorated": one.prorate,
         "tax class": one.tax_class,
     }
+
+
+def _items(plan: str, day: str, old: Version, new: Version) -> Iterator[Change]:
+    """Allowances, counters and caps."""
+    before = dict(words_memory.items_of(old.memory))
+    after = dict(words_memory.items_of(new.memory))
+    for name in dict.fromkeys((*before, *after)):
+        one, other = _facts(before.get(name)), _facts(after.get(name))
+        if one and other:
+            yield from _named(plan, day, one, other, after[name].at, f"{name}, ")
+            continue
+        said = "; ".join(f"{what} {text}" for what, text in (one or other).items())
+        said = said.removeprefix("amount ")
+        at = (before if one else after)[name].at
+        yield Change(plan, day, GONE if one else NEW, name, said if one else "",
+                     "" if one else said, at)  # fmt: skip
+
+
+def _facts(item: words_memory.Item | None) -> dict[str, str]:
+    if item is None:
+        return {}
+    when = words.when_text(item.when) if words_memory.is_conditioned(item) else ""
+    return words_memory.facts(item, when)
 
 
 # ---- rates

@@ -13,7 +13,8 @@ from typing import Final
 
 import numpy as np
 
-from tariffs import words
+from tariffs import words, words_memory
+from tariffs.memory_model import NO_MEMORY
 from tariffs.model import (
     DAY_S,
     FREE,
@@ -41,6 +42,15 @@ class RuleLine:
     number: int
     when: str
     charge: str
+    at: Position
+
+
+@dataclass(frozen=True)
+class ItemLine:
+    """One allowance, counter or cap in words."""
+
+    name: str
+    terms: str
     at: Position
 
 
@@ -81,6 +91,7 @@ class Sheet:
     head: tuple[tuple[str, str], ...]
     rules: tuple[RuleLine, ...]
     tables: tuple[PriceTable, ...]
+    items: tuple[ItemLine, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,7 +117,8 @@ def sheet(plan: Plan, version: Version, day: date, prefix: str = "") -> Sheet:
         for number, rule in enumerate(version.rules, 1)
     )  # fmt: skip
     tables = (_table(component, about) for component in version.components)
-    return Sheet(plan.plan_id, plan.name, tuple(_head(plan, version)), rules, tuple(tables))
+    head = tuple(_head(plan, version))
+    return Sheet(plan.plan_id, plan.name, head, rules, tuple(tables), tuple(_items(version)))
 
 
 def _head(plan: Plan, version: Version) -> Iterator[tuple[str, str]]:
@@ -124,6 +136,16 @@ def _head(plan: Plan, version: Version) -> Iterator[tuple[str, str]]:
         when = "in advance" if one.in_advance else "in arrears"
         days = "by the days in force" if one.prorate != "none" else "whole"
         yield one.name, f"{money.format_micro(one.price_micro)} a month, {when}, {days}"
+    if version.memory.not_discountable:
+        yield "not discountable", ", ".join(version.memory.not_discountable)
+    if version.memory.late != NO_MEMORY.late:
+        yield "late records", "their owners are rated again"
+
+
+def _items(version: Version) -> Iterator[ItemLine]:
+    for name, item in words_memory.items_of(version.memory):
+        when = words.when_text(item.when) if words_memory.is_conditioned(item) else ""
+        yield ItemLine(name, words_memory.item_text(item, when), item.at)
 
 
 # ---- prices

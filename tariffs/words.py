@@ -20,6 +20,7 @@ from tariffs.model import (
     When,
 )
 from tariffs.units import days_text, time_text
+from tariffs.words_memory import over_words
 from tariffs.write_rates import dates_text
 from tollbook import money
 
@@ -146,14 +147,23 @@ def terms(rate: Rate) -> dict[str, str]:
             found[name] = money.format_nano(nano)
     if rate.apart:
         found["volumes"] = "up and down apart"
-    if rate.border and rate.bands:
-        found["border"] = rate.border
-    if rate.clock != "tariff":
-        found["clock"] = rate.clock
+    found |= _ways(rate)
     weights = {band.name or band_text([band]): band.weight for band in rate.bands if band.weight}
     if weights:
         found["weights"] = ", ".join(f"{name} {weight}" for name, weight in weights.items())
     return found | _rounding(rate)
+
+
+def _ways(rate: Rate) -> dict[str, str]:
+    """What counts at borders, on which clock, over what period."""
+    found = {}
+    if rate.border and rate.bands:
+        found["border"] = rate.border
+    if rate.clock != "tariff":
+        found["clock"] = rate.clock
+    if rate.over:
+        found["tiers over"] = over_words(rate.over)
+    return found
 
 
 def _rounding(rate: Rate) -> dict[str, str]:

@@ -25,9 +25,9 @@ from tariffs.model import (
     Rule,
     TaxRate,
     Version,
-    When,
 )
 from tariffs.units import time_text
+from tariffs.write_memory import memory_lines, when_pairs
 from tariffs.write_rates import WIDTH, Pairs, flow, listed, price, quantity, rate_lines, word
 from tollbook import money
 from tollbook.columns import OPEN_FROM, OPEN_TO
@@ -54,6 +54,7 @@ def plan_text(plan: Plan, version: Version, comments: Sequence[str] = ()) -> str
     lines += ["", "rules:"]
     for number, rule in enumerate(version.rules, 1):
         lines += _rule_lines(rule, is_last=number == len(version.rules))
+    lines += memory_lines(version.memory)
     return "\n".join(lines) + "\n"
 
 
@@ -116,25 +117,6 @@ def _rule_lines(rule: Rule, is_last: bool) -> list[str]:
     if len(one_line) <= WIDTH:
         return [one_line]
     return [f"  - when: {flow(when)}", f"    charge: {charge}"]
-
-
-def when_pairs(when: When) -> Pairs:
-    """The conditions of a rule as they are written."""
-    lists = (
-        ("service", when.service), ("direction", when.direction), ("roaming", when.roaming),
-        ("relation", when.relation), ("home_relation", when.home_relation),
-        ("to", when.to_zone), ("from", when.from_zone), ("home", when.home_zone),
-        ("carrier", when.carrier), ("access_code", when.access_code),
-        ("forward", when.forward), ("boundary", when.boundary),
-    )  # fmt: skip
-    flags = (
-        ("on_net", when.on_net), ("special", when.special), ("same_place", when.same_place),
-        ("friend", when.friend), ("group", when.group),
-    )  # fmt: skip
-    return [
-        *((key, listed(words)) for key, words in lists if words),
-        *((key, "yes" if flag else "no") for key, flag in flags if flag is not None),
-    ]
 
 
 def _target(charge: Charge) -> str:

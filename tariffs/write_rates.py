@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Final
 
+from tariffs.memory_model import Over, Span
 from tariffs.model import ALL_DAYS, DAY_S, DAY_TYPES, Band, Dates, Rate, Tier
 from tariffs.units import time_text
 from tollbook import money
@@ -196,7 +197,22 @@ def _options(rate: Rate) -> Pairs:
         pairs.append(("border", rate.border))
     if rate.clock != "tariff":
         pairs.append(("clock", rate.clock))
+    if rate.over:
+        pairs.append(("tiers_over", over_text(rate.over)))
     return pairs + _round(rate)
+
+
+def over_text(over: Over) -> str:
+    """``tiers_over``: the period alone, or with its owner and settlement."""
+    period = period_text(over.span)
+    more = [("owner", over.owner)] if over.owner != Over().owner else []
+    more += [("settle", over.settle)] if over.settle != Over().settle else []
+    return flow([("period", period), *more]) if more else period
+
+
+def period_text(span: Span) -> str:
+    """``month``, ``30d``."""
+    return f"{span.days}d" if span.kind == "days" else span.kind
 
 
 def _round(rate: Rate) -> list[tuple[str, str]]:

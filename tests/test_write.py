@@ -23,7 +23,7 @@ from tollbook.text import Problems, parse_yaml
 
 ROOT = Path(__file__).parents[1]
 BOOKS = [
-    "tests/cases/written", "tests/cases/rating", "tests/cases/trial/book",
+    "tests/cases/written", "tests/cases/remembered", "tests/cases/rating", "tests/cases/trial/book",
     "tollbook/sample/tariffs",
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("examples/*/tariffs"))),
 ]  # fmt: skip

@@ -109,6 +109,12 @@ def screen(found: Sheet, currency: str, width: int | None = None) -> str:
     console.print(Padding(rules, (0, 0, 0, 2)))
     for prices in found.tables:
         _print_prices(console, prices)
+    if found.items:
+        console.print("\nwhat is counted")
+        items = _plain_table()
+        for item in found.items:
+            items.add_row(item.name, item.terms, _at(item.at.file, item.at.line))
+        console.print(Padding(items, (0, 0, 0, 2)))
     lines = target.getvalue().split("\n")
     return "\n".join(line.rstrip() for line in lines)
 
