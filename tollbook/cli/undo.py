@@ -35,10 +35,11 @@ def command(
     folder: Path, as_json: bool, as_of: str | None, who: str, note: str | None, dry_run: bool,
     yes: bool, what: tuple[str, ...],
 ) -> None:  # fmt: skip
-    """Withdraw a file (`F17`), or all files that a night has read (`run 12`).
+    """Withdraw all that a file or a night has done.
 
-    Its rated records, legs, suspense and keys of duplicates leave the lake, while their months are
-    open. What was not charged because of them is rated. The file may be read again afterwards.
+    `F17` names a file, `run 12` all files that a night has read. Their rated records, legs,
+    suspense and keys of duplicates leave the lake, while their months are open. What was not
+    charged because of them is rated. A file may be read again afterwards.
     """
     from tollbook.run import progress, session, suspense_log, undo
 
