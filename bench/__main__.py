@@ -44,38 +44,42 @@ USUAL: Final = ("decode", "rating", "book", "price", "night", "compile", "native
 @click.option("--bills", is_flag=True, help="Also a bill run of as many charge rows.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path),
               help="Write the figures to this file, for programs.")
+@click.option("--from", "earlier", multiple=True, metavar="FILE",
+              type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Figures of an earlier run (--json) of the same machine and records, for the "
+                   "table; alone, nothing is measured. May be repeated, the last one counts.")
 @click.option("--readme", is_flag=True, help="Write the table into README.md.")
 @click.option("--workdir", type=click.Path(file_okay=False, path_type=Path),
               default=Path(tempfile.gettempdir()) / "tollbook-bench", show_default=True,
               help="Where input is made and kept.")
 def main(
     records: int, subscribers: int | None, repeat: int, only: tuple[str, ...], bills: bool,
-    json_file: Path | None, readme: bool, workdir: Path,
+    json_file: Path | None, earlier: tuple[Path, ...], readme: bool, workdir: Path,
 ) -> None:  # fmt: skip
     """Measure tollbook beside pyarrow.csv, Polars and DuckDB, on the same files in one run."""
     workdir.mkdir(parents=True, exist_ok=True)
     memory.keep_freed_memory()  # as every run does
-    chosen = only or USUAL + (("bills",) if bills else ())
+    chosen = only or (() if earlier else USUAL) + (("bills",) if bills else ())
     made = data.prepare(workdir, records, subscribers, say=_say)
     about = machine.describe()
     click.echo(machine.in_words(about))
     click.echo(f"{made.records:,} records in {len(made.files)} files of "
                f"{made.size_bytes / 2**20:,.0f} MiB, {made.subscribers:,} lines")  # fmt: skip
     options = Options(made, workdir, repeat, about["cores"], _say)
-    found: list[Figure] = []
+    found = table.earlier(earlier, about, made.records)
     for name in chosen:
         measure: Callable[[Options], list[Figure]] = import_module(CASES[name]).figures
         figures = measure(options)
         click.echo("\n".join(table.lines(figures)))
-        found += figures
+        found |= {figure.name: figure for figure in figures}
     if json_file is not None:
         json_file.write_text(json.dumps({
             "machine": about, "records": made.records, "size_bytes": made.size_bytes,
             "subscribers": made.subscribers, "repeat": repeat,
-            "figures": [figure.as_dict() for figure in found],
+            "figures": [figure.as_dict() for figure in found.values()],
         }, indent=1) + "\n", encoding="utf-8")  # fmt: skip
     if readme:
-        text = table.markdown(found, about, made.records, made.size_bytes)
+        text = table.markdown([*found.values()], about, made.records, made.size_bytes)
         table.write_into(ROOT / "README.md", text)
 
 

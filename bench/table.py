@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
+
+import click
 
 from bench import machine
 from bench.measure import Figure
@@ -39,6 +43,30 @@ def lines(figures: Sequence[Figure]) -> list[str]:
         f"{figure.verdict:<5}  {figure.note}"
         for figure in figures
     ]
+
+
+def earlier(
+    paths: Sequence[Path], about: dict[str, Any], records: int
+) -> dict[str, Figure]:
+    """Figures of earlier runs by name, the last one of each in the first one's place.
+
+    Raises ClickException for a run of another machine, other versions or other records: the
+    figures of a table belong together.
+    """
+    names = {field.name for field in fields(Figure)}
+    found: dict[str, Figure] = {}
+    for path in paths:
+        run = json.loads(path.read_text("utf-8"))
+        for what, own, other in (("machine", about, run["machine"]),
+                                 ("records", records, run["records"])):  # fmt: skip
+            if own != other:
+                raise click.ClickException(
+                    f"{path}: {what} are {other}\n    allowed: {own}\n    do: measure it again"
+                )
+        for values in run["figures"]:
+            figure = Figure(**{name: values[name] for name in names & values.keys()})
+            found[figure.name] = figure
+    return found
 
 
 def markdown(

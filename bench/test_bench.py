@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
+import click
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
@@ -111,6 +113,23 @@ def test_table() -> None:
     assert "| seconds | **0.65 s** | ≤ 1.5 s | ≤ 0.7 s |  |" in text
     assert "| shown | **12.3×** |  |  |  |" in text
     assert "1,000,000 records (1,024 MiB)" in text
+
+
+def test_figures_of_earlier_runs_are_of_one_machine(tmp_path: Path) -> None:
+    """The later run counts, in the earlier one's place; another machine is refused."""
+    about = machine.describe()
+    first, second = tmp_path / "first.json", tmp_path / "second.json"
+    for path, figures in ((first, FIGURES), (second, [replace(FIGURES[1], value=0.5)])):
+        path.write_text(json.dumps({
+            "machine": about, "records": 1000, "figures": [one.as_dict() for one in figures],
+        }))  # fmt: skip
+    found = table.earlier([first, second], about, 1000)
+    assert [(one.name, one.value) for one in found.values()] == [
+        ("a", 2.5), ("b", 0.5), ("c", 3.21), ("d", 12.34)]  # fmt: skip
+    with pytest.raises(click.ClickException, match="records are 1000"):
+        table.earlier([first], about, 2000)
+    with pytest.raises(click.ClickException, match="machine are"):
+        table.earlier([first], about | {"cores": -1}, 1000)
 
 
 def test_readme_is_rewritten_between_its_markers(tmp_path: Path) -> None:
