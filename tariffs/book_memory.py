@@ -39,7 +39,7 @@ from tollbook.text import Node, Reader, did_you_mean
 PERIOD_DAYS_MAX: Final = 3660
 PERIOD_ALLOWED: Final = f"month, day, once, or days such as 30d (at most {PERIOD_DAYS_MAX}d)"
 PRIORITY_MAX: Final = 999_999
-ROLLOVERS_MAX: Final = 99  # spans that what is left goes on into
+ROLLOVERS_MAX: Final = 12  # spans that what is left goes on into
 COUNTED: Final = tuple(f"{one}s" if one != "money" else one for one in MEASURES)
 _YES_NO: Final = ("yes", "no")
 _RATE: Final = "the name of a rate"

@@ -9,7 +9,7 @@ from tariffs.book_decks import DeckFiles
 from tariffs.book_rules import ANY_CODE, NO_CODE, RULED_SERVICES
 from tariffs.check_rules import check_when, listed, rates_of, where
 from tariffs.known import Edition, Known
-from tariffs.memory_model import ITEMS_MAX, Allowance, Cap, Counter
+from tariffs.memory_model import ITEMS_MAX, OWNERS, Allowance, Cap, Counter
 from tariffs.model import FREE, Charge, Rate, Rule, Version, When
 from tariffs.units import fits, quantity_text
 from tollbook.text import Problems, did_you_mean
@@ -93,10 +93,10 @@ def _check_count(edition: Edition, problems: Problems) -> None:
         problems.add(where(items[-1].at if items else edition.at), f"plan '{edition.plan_id}' has "
                      f"{len(items) + rates} allowances, counters, caps and rates with "
                      "'tiers_over'", f"at most {ITEMS_MAX}", "merge some of them")
-    if (items or rates) and version.version_change == "split":
+    if rates and version.version_change == "split":
         problems.add(where(version.at), f"plan '{edition.plan_id}' splits usage at the change of "
-                     "the version, and has allowances, counters, caps or 'tiers_over'",
-                     "`version_change: start` where usage is counted: a record is counted once",
+                     "the version, and has rates with 'tiers_over'",
+                     "`version_change: start`: a usage begins at one place of the tiers",
                      "remove `version_change`")
 
 
@@ -172,12 +172,15 @@ def _check_source(one: Allowance, edition: Edition, problems: Problems) -> None:
                          "remove one `draws_on`")
         return
     source = named[one.draws_on]
-    for what, own, other in (("is of", f"{one.measure}s", f"{source.measure}s"),
-                             ("has the owner", one.owner, source.owner)):  # fmt: skip
-        if own != other and one.measure and source.measure:
-            problems.add(where(one.at), f"{called} {what} {own}, and '{source.name}', on which it "
-                         f"draws, {what} {other}", f"{other}, as '{source.name}'",
-                         "correct one of the two")
+    draws = f"{called} draws on '{source.name}', which is of"
+    if one.measure != source.measure and one.measure and source.measure:
+        problems.add(where(one.at), f"{draws} {source.measure}s", f"an allowance of {one.measure}s",
+                     "correct one of the two")
+    if OWNERS.index(source.owner) < OWNERS.index(one.owner):
+        problems.add(where(one.at), f"{draws} a {source.owner}, and is itself of "
+                     f"{'an' if one.owner == 'account' else 'a'} {one.owner}",
+                     "one of the same owner, or of one that it belongs to: subscription, account, "
+                     "group", "correct one of the two")
 
 
 def _check_rollover(one: Allowance, problems: Problems) -> None:

@@ -69,14 +69,15 @@ LINTS: Final = tuple(Lint(*row) for row in (
      "or another unit"),
     ("item_withheld", "error", "an allowance that covers what is not discountable"),
     ("draws_on_circle", "error", "allowances that draw on each other"),
-    ("draws_on_misfit", "error", "an allowance that draws on one of another unit or owner"),
+    ("draws_on_misfit", "error", "an allowance that draws on one of another unit, or of a narrower "
+     "owner"),
     ("unlimited_alone", "error", "an allowance without end that draws on nothing"),
     ("increment_missing", "warning", "an allowance without `increment` that covers what is charged "
      "in longer steps"),
     ("rollover_beyond", "warning", "a rollover limit above all that can be left over"),
     ("tiers_over_fallback", "error", "a fallback on a plan with tiers of a period"),
     ("settle_whole", "error", "a whole settlement of a rate that several components have"),
-    ("split_remembers", "error", "a version that splits usage, with allowances, counters or caps"),
+    ("split_tiers", "error", "a version that splits usage and has tiers of a period"),
     ("rating_plan_missing", "error", "a plan of network/ratings.csv that the book does not have"),
     ("overflow", "error", "prices and quantities of which a charge could be too large to hold"),
     ("versions_gap", "warning", "days between two versions of a plan"),
