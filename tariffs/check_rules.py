@@ -267,10 +267,10 @@ def _can_miss(charge: Charge, decks: DeckFiles) -> bool:
 
 def _hidden_by(when: When, earlier: Sequence[Rule]) -> Rule | None:
     """The first of the earlier rules that holds wherever ``when`` does."""
-    return next((rule for rule in earlier if _is_weaker(rule.when, when)), None)
+    return next((rule for rule in earlier if is_weaker(rule.when, when)), None)
 
 
-def _is_weaker(one: When, other: When) -> bool:
+def is_weaker(one: When, other: When) -> bool:
     """Whether ``one`` holds wherever ``other`` does, condition by condition."""
     lists = (
         (one.service, other.service, RULED_SERVICES),

@@ -7,7 +7,7 @@ from typing import Final
 
 from tariffs.book_decks import DeckFiles
 from tariffs.book_rules import ANY_CODE, NO_CODE, RULED_SERVICES
-from tariffs.check_rules import check_when, listed, rates_of, where
+from tariffs.check_rules import check_when, is_weaker, listed, rates_of, where
 from tariffs.known import Edition, Known
 from tariffs.memory_model import ITEMS_MAX, OWNERS, Allowance, Cap, Counter
 from tariffs.model import FREE, Charge, Rate, Rule, Version, When
@@ -34,6 +34,7 @@ def lint_memory(edition: Edition, decks: DeckFiles, known: Known, problems: Prob
     for allowance in memory.allowances:
         _check_source(allowance, edition, problems)
         _check_rollover(allowance, problems)
+    _check_hidden(memory.allowances, problems)
     for item in items:
         _check_units(item, edition, problems)
         _check_reach(item, edition, decks, problems)
@@ -255,6 +256,22 @@ def _check_reach(item: Item, edition: Edition, decks: DeckFiles, problems: Probl
         problems.warn(where(item.at), f"{called} is never used: no rule under its conditions "
                       f"{covers}", "conditions and components that some rule has too",
                       "correct `when` or `covers`, or remove it")
+
+
+def _check_hidden(allowances: Sequence[Allowance], problems: Problems) -> None:
+    """Allowances behind one that ends only with them: unlimited, drawing on them, asked first."""
+    named = {one.name: one for one in allowances}
+    for one in allowances:
+        other = named.get(one.draws_on)
+        if one.amount >= 0 or other is None:
+            continue
+        covers_all = not one.covers or (other.covers and set(other.covers) <= set(one.covers))
+        is_asked_first = one.priority < other.priority and one.span == other.span
+        if covers_all and is_asked_first and is_weaker(one.when, other.when):
+            problems.warn(where(other.at), f"allowance '{other.name}' is never used by itself: "
+                          f"'{one.name}' is asked first, and ends only with it",
+                          "the smaller `priority` for the narrower conditions",
+                          f"correct `priority` or `when` of '{one.name}'")
 
 
 def _check_increment(

@@ -71,7 +71,7 @@ def _text(tier: Tier, unit: str) -> str:
 
 def _tier_unreachable(rate: Rate, problems: Problems) -> None:
     """Tiers in which no increment ever begins."""
-    if rate.border_mode == "restart":
+    if rate.border_mode == "restart" or rate.over:  # a usage begins anywhere in a period's tiers
         return
     for tiers, at in _schedules(rate):
         begun = _begun(tiers, rate.free_quantity, rate.first_increment)
@@ -109,7 +109,7 @@ def _schedules(rate: Rate) -> Iterator[tuple[tuple[Tier, ...], Position]]:
 def _tier_beyond_limit(rate: Rate, known: Known, problems: Problems) -> None:
     name, limit = {"second": ("duration", known.duration_limit_s),
                    "byte": ("volume", known.volume_limit_bytes)}.get(rate.unit, ("", 0))
-    for tiers, at in _schedules(rate):
+    for tiers, at in () if rate.over else _schedules(rate):
         for number, tier in enumerate(tiers, 1):
             if 0 < limit <= tier.from_quantity:
                 _warn(at, rate, f"tier {number} begins at "

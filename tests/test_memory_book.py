@@ -7,14 +7,15 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from tariff_books import ROOT, load
+from tariff_books import KNOWN, ROOT, load
 
-from tariffs import show, words_memory
+from tariffs import book, show, words_memory
 from tariffs.book import Known
 from tariffs.diff import changes
 from tariffs.memory_model import Allowance, Over, Prorate, Span
 from tariffs.model import Book, Position, Version
 from tollbook.money import ROUND_DOWN, ROUND_UP
+from tollbook.text import Problems
 
 FOLDER = ROOT / "tests" / "cases" / "remembered"
 EUR = Known(currency="EUR", time_zone="Europe/Berlin")
@@ -160,3 +161,22 @@ def test_what_changed_is_told_item_by_item(tmp_path: Path) -> None:
         "counter calls: gone: seconds a month; for voice",
         "counter talk: new: seconds a month; for voice",
     ]
+
+
+def test_tiers_of_a_period_may_lie_beyond_one_usage(tmp_path: Path) -> None:
+    """An increment steps over none of them, and the longest usage (10 h) is no limit."""
+    (tmp_path / "plan.yaml").write_text(
+        "plan: volume\n"
+        "rates:\n"
+        "  local:\n"
+        "    per: 60s\n"
+        "    tiers_over: month\n"
+        "    tiers:\n"
+        "      - {up_to: 100h, price: 0.30}\n"
+        "      - {up_to: 360030s, price: 0.20}\n"
+        "      - {price: 0.10}\n"
+        "rules: [{when: {service: voice}, charge: {airtime: local}}, {otherwise: refuse}]\n"
+    )
+    problems = Problems()
+    assert book.load(tmp_path, problems, KNOWN) is not None
+    assert not problems.found
