@@ -91,6 +91,10 @@ def test_nothing_is_undone_twice(root: Path) -> None:
     assert undo(root, "run", "1")["records"] == {"rated": 1}
     assert "was withdrawn by run 2" in refused(root, "F1")
     assert "its files were withdrawn by run 2" in refused(root, "run", "1")
+    for run, charged in (("1", "0.60"), ("2", "-0.60")):
+        told = cli(root, "report", "--run", run).output
+        assert charged in told
+        assert "NOT CLOSED" not in told
     assert "run 2 is of the kind undo" in refused(root, "run", "2")
     assert [one["kind"] for one in runs(root)] == ["night", "undo"]
     wrong = cli(root, "undo", "F1")

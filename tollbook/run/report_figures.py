@@ -15,7 +15,7 @@ from tollbook.run.report import CarrierFigures, MonthFigures, NightFigures
 from tollbook.run.session import Session
 
 # Kinds of run that give records a fate, and so have control totals.
-COUNTED_KINDS: Final = ("night", "retry", "correct", "discard")
+COUNTED_KINDS: Final = ("night", "retry", "correct", "discard", "undo", "rerate")
 # A night that runs in the small hours is that of the day before.
 HALF_A_DAY_S: Final = 12 * 3600
 

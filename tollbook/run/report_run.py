@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from tollbook import clock, reasons
 from tollbook.errors import TollbookError
+from tollbook.run import withdrawn
 from tollbook.run.catalogue import InputFile, Run, Total
 from tollbook.run.report_figures import COUNTED_KINDS
 from tollbook.run.session import Session
@@ -81,12 +82,17 @@ def of_run(session: Session, run_number: int) -> RunFigures:
     for total in totals:
         if total.reason:
             why[reasons.name_of(total.reason)] += total.rows
-    figures = tuple(_file(run, file, totals) for file in files)
+    undone = withdrawn.by_file(catalogue)
+    figures = tuple(_file(run, file, totals, file.file_number in undone) for file in files)
     return RunFigures(run, session.workspace.operator.currency, figures,
                       {name: rows for name, rows in sorted(why.items()) if rows})  # fmt: skip
 
 
-def _file(run: Run, file: InputFile, totals: Iterable[Total]) -> FileFigures:
+def _file(
+    run: Run, file: InputFile, totals: Iterable[Total], is_withdrawn: bool
+) -> FileFigures:
+    """A file's figures. One that was withdrawn since has no rows of its own any more: what it had
+    is what the run has counted, and less than nothing in the run that withdrew it."""
     fates: Counter[str] = Counter()
     charge_micro = 0
     for total in totals:
@@ -94,4 +100,6 @@ def _file(run: Run, file: InputFile, totals: Iterable[Total]) -> FileFigures:
             fates[total.disposition] += total.rows
             charge_micro += total.charge_micro
     records = file.rows if file.run_number == run.run_number and not file.refused else 0
+    if is_withdrawn:
+        records = sum(fates.values())
     return FileFigures(file, records, dict(fates), charge_micro)
