@@ -17,10 +17,11 @@ from typing import Final
 
 import numpy as np
 
-from cdr import ber_kernels as k
+from cdr import ber_state_kernels as k
 from cdr.asn_types import CHOICE, LISTS, OPAQUE, UNIVERSAL, Types, load
 
 FILE: Final = "file"  # the table of what is in no list
+STRANGER: Final = "unknown"  # a record of no kind that the types have
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,10 @@ class Schema:
     alternatives: Mapping[int, str]
     root: int
     grammar: k.Grammar
+
+    def kind_of(self, node: int) -> str:
+        """What a record is, by its node; STRANGER for one whose tag is none that is known."""
+        return self.alternatives.get(node, STRANGER)
 
     @property
     def record(self) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from cdr import value_kernels as kernels
-from cdr.ber_kernels import PAD_BYTES, PLACE_ROW, PLACE_SUM
+from cdr.ber_state_kernels import PAD_BYTES, PLACE_ROW, PLACE_SUM
 
 
 class Form(Enum):

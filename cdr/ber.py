@@ -15,8 +15,8 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from cdr import asn_values, ber_tree
-from cdr import ber_kernels as k
+from cdr import asn_values, ber_kernels, ber_tree
+from cdr import ber_state_kernels as k
 from cdr.asn_grammar import Schema
 from tollbook.errors import BrokenFile
 
@@ -106,6 +106,60 @@ def _codes(schema: Schema) -> np.ndarray:
     return np.array([asn_values.code_of(form) for form in forms], np.int64)
 
 
+class Walker:
+    """Walks the parts of a file that hold elements, given piece by piece.
+
+    data: ``padded`` bytes. rows: room of each table in a block. A block is valid until the next one
+    is asked for; ``fresh`` gives each memory of its own, so that another thread may read it
+    meanwhile.
+    """
+
+    def __init__(
+        self, data: np.ndarray, schema: Schema, where: str, rows: int = ROWS, fresh: bool = False
+    ) -> None:
+        self.data, self.schema, self.where = data, schema, where
+        self.rows, self.fresh = rows, fresh
+        self.found = _room(schema, rows)
+        self.is_taken = False  # whether somebody else has the memory
+
+    def blocks(self, regions: np.ndarray) -> Iterator[Block]:
+        """The records of some parts, int64 [part, 2]: begin and end. Raises BrokenFile where
+        nothing more can be read."""
+        if len(regions) == 0:
+            return
+        walk = _start(self.schema, regions)
+        why = k.FULL
+        while why == k.FULL:
+            if self.is_taken:
+                self.found = _room(self.schema, self.rows)
+            walk.tables[:] = -1
+            walk.tables[0] = 0
+            walk.first[:] = 0
+            walk.last[:] = 0
+            walk.state[k.SLOTS] = 0
+            why = ber_kernels.walk_on(self.data, self.schema.grammar, walk, self.found)
+            if why == k.BROKEN:
+                _end_open_record(walk, self.found)
+            self.is_taken = self.fresh
+            kept = walk
+            if self.fresh:
+                now = (walk.tables.copy(), walk.first.copy(), walk.last.copy())
+                kept = walk._replace(tables=now[0], first=now[1], last=now[2])
+            yield Block(self.schema, self.data, kept, self.found)
+        if why == k.BROKEN:
+            at = int(walk.state[k.FAULT_AT])
+            raise _broken(self.where, ber_tree.FAULTS[int(walk.state[k.FAULT])], at)
+
+
+def padded(data: bytes, where: str) -> np.ndarray:
+    """uint8: a file's bytes, and some behind them; raises BrokenFile if it is too large."""
+    if len(data) > FILE_BYTES_MAX:
+        raise too_large(where, len(data))
+    raw = np.zeros(len(data) + k.PAD_BYTES, np.uint8)
+    raw[: len(data)] = np.frombuffer(data, np.uint8)
+    return raw
+
+
 def blocks(
     data: bytes, schema: Schema, where: str, regions: Sequence[tuple[int, int]] = (),
     rows: int = ROWS, fresh: bool = False,
@@ -113,37 +167,12 @@ def blocks(
     """The records of a file in their order.
 
     where: the file's name, for messages. regions: begin and end of the parts that hold elements;
-    the whole file by default. A block is valid until the next one is asked for; ``fresh`` gives
-    each memory of its own, so that another thread may read it meanwhile. Raises BrokenFile where
-    nothing more can be read.
+    the whole file by default. Otherwise as ``Walker`` says.
     """
-    if len(data) > FILE_BYTES_MAX:
-        raise too_large(where, len(data))
-    raw = np.zeros(len(data) + k.PAD_BYTES, np.uint8)
-    raw[: len(data)] = np.frombuffer(data, np.uint8)
+    raw = padded(data, where)
     parts = np.array(regions or [(0, len(data))], np.int64).reshape(-1, 2)
     del data  # it may be large, and nobody else's
-    walk, found = _start(schema, parts), _room(schema, rows)
-    why = k.FULL
-    while why == k.FULL:
-        walk.tables[:] = -1
-        walk.tables[0] = 0
-        walk.first[:] = 0
-        walk.last[:] = 0
-        walk.state[k.SLOTS] = 0
-        why = k.walk_on(raw, schema.grammar, walk, found)
-        if why == k.BROKEN:
-            _end_open_record(walk, found)
-        if not fresh:
-            yield Block(schema, raw, walk, found)
-            continue
-        now = (walk.tables.copy(), walk.first.copy(), walk.last.copy())
-        kept = walk._replace(tables=now[0], first=now[1], last=now[2])
-        yield Block(schema, raw, kept, found)
-        found = _room(schema, rows)
-    if why == k.BROKEN:
-        at = int(walk.state[k.FAULT_AT])
-        raise _broken(where, ber_tree.FAULTS[int(walk.state[k.FAULT])], at)
+    yield from Walker(raw, schema, where, rows, fresh).blocks(parts)
 
 
 def _end_open_record(walk: k.Walk, found: k.Found) -> None:

@@ -16,9 +16,9 @@ import pyarrow.compute as pc
 from cdr import asn_values, ber
 from cdr.asn_grammar import FILE, Schema
 from cdr.asn_values import Form
-from cdr.ber_kernels import OF_RECORD, PAD_BYTES
 from cdr.ber_layout import LAST, Place
 from cdr.ber_refunds import Refunds
+from cdr.ber_state_kernels import OF_RECORD, PAD_BYTES
 
 LANE_BITS: Final = 32
 # Table, path, take, where and among: what a cell was asked for with.

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from cdr import asn_values, ber_write
-from cdr import ber_kernels as k
+from cdr import ber_state_kernels as k
 from cdr import ber_write_kernels as w
 from cdr import value_write_kernels as values
 from cdr.asn_grammar import FILE, Field, Schema

@@ -61,3 +61,26 @@ def read_length(data: np.ndarray, at: Int) -> tuple[Int, Int]:
     for i in range(1, count + 1):
         length = length << 8 | np.int64(data[at + i])
     return length, at + 1 + count
+
+
+@inner
+def behind_element(data: np.ndarray, at: Int, end: Int) -> Int:
+    """The place behind an element, at most ``end``; -1: it cannot be told.
+
+    Of what an element holds only as much is looked at as is needed to find an end that no length
+    tells.
+    """
+    depth = np.int64(0)
+    while at < end:
+        key, behind = read_tag(data, at)
+        length, contents = read_length(data, behind)
+        if key < 0 or length == -2 or (length < 0 and data[at] & CONSTRUCTED == 0):
+            return -1
+        if key == 0 and length == 0 and depth > 0:
+            depth -= 1
+        elif length < 0:
+            depth += 1
+        at = contents + max(length, 0)
+        if depth == 0:
+            return at if at <= end else -1
+    return -1

@@ -10,98 +10,77 @@ Nothing is read outside ``data``: a header takes at most eleven bytes, ``data`` 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from cdr import ber_header_kernels as h
+from cdr.ber_state_kernels import (
+    AT,
+    BEYOND_CONTAINER,
+    BROKEN,
+    CLOSE,
+    DEPTH,
+    DEPTH_MAX,
+    DONE,
+    END,
+    END_MISSING,
+    FAULT,
+    FAULT_AT,
+    FIELD,
+    FILL,
+    FILLER_HIGH,
+    FIRST,
+    FULL,
+    GO_ON,
+    GROUP,
+    HIGH,
+    IS_OPEN,
+    KEEP,
+    KIND_BITS,
+    LENGTH_TOO_LONG,
+    LEVEL_ROW,
+    LOW,
+    MOST_ROWS,
+    NODE,
+    OF_RECORD,
+    OPAQUE,
+    OPEN,
+    OPEN_RECORD,
+    PARENT_ROW,
+    PARENT_TABLE,
+    PASS,
+    PLACE_BEGIN,
+    PLACE_ROW,
+    PLACE_SUM,
+    RECORD,
+    RECORD_AT,
+    RECORD_DEPTH,
+    RECORD_FAULT,
+    RECORD_FAULT_AT,
+    RECORD_NODE,
+    RECORD_SIZE,
+    REGION,
+    ROW,
+    ROW_FIELD,
+    ROW_OPAQUE,
+    SLOTS,
+    SPARE_PLACES,
+    TABLE,
+    TABLE_BITS,
+    TABLE_MASK,
+    TAG_TOO_LONG,
+    TOO_DEEP,
+    TOO_MANY,
+    TWICE,
+    UNKNOWN,
+    WRONG_FORM,
+    Found,
+    Grammar,
+    Walk,
+)
 from cdr.spec_kernels import Int
 from tollbook.jit import inlined, inner, kernel
 
-PAD_BYTES = 16
-DEPTH_MAX = 64
-FILLER_HIGH = 0xFF  # besides zero
-ABSENT = -1  # as a size
-# Cells have room for a place of each row, the one that is none, and some: were they apart by a
-# power of two, the places of one row would push each other out of caches.
-SPARE_PLACES = 273
 U = np.uint64  # positions known not to be below zero: numba need not look whether they are
-
-# What an entry of the grammar says about a tag: kind, then the child table, then the target.
-UNKNOWN, FIELD, GROUP, OPAQUE, ROW, RECORD, ROW_FIELD, ROW_OPAQUE = range(8)
-KIND_BITS, TABLE_BITS, TABLE_MASK = 3, 7, 127  # table << 3, target << 10
-
-# Why ``walk_on`` came back; ``take_one`` also when it can go on.
-DONE, FULL, BROKEN, GO_ON = range(4)
-
-# Faults of a record, or of the file where no record is open.
-TAG_TOO_LONG, LENGTH_TOO_LONG, BEYOND_CONTAINER, WRONG_FORM = range(1, 5)
-TOO_DEEP, END_MISSING, TOO_MANY, TWICE = range(5, 9)
-
-# What to do with the element at hand; below zero: minus the fault.
-OPEN, CLOSE, PASS, KEEP, FILL = range(5)
-
-# Places in Walk.state.
-AT, DEPTH, REGION, FAULT, FAULT_AT, OPEN_RECORD, RECORD_DEPTH, MOST_ROWS, SLOTS = range(9)
-STATE_COUNT = 9
-# Columns of Walk.levels, rows of Found.parents and of Found.records.
-NODE, END, TABLE, LEVEL_ROW, IS_OPEN = range(5)
-LEVEL_COUNT = 5
-PARENT_TABLE, PARENT_ROW, OF_RECORD = range(3)
-FIRST, LOW, HIGH = range(3)
-PLACE_ROW, PLACE_BEGIN, PLACE_SUM = range(3)
-RECORD_AT, RECORD_SIZE, RECORD_NODE, RECORD_FAULT, RECORD_FAULT_AT = range(5)
-
-
-class Grammar(NamedTuple):
-    """Nodes with one entry for each tag from LOW to HIGH (tag number * 4 + class).
-
-    The entry of a node's tag is at FIRST + tag: target << 10 | table << 3 | kind; target is a field
-    or a node; a group has the number of a list of its row, or 0, in place of a table. cell: which
-    one is noted for a group that is there and empty, -1: none. owner: by cell, the table whose
-    rows have it. The last node knows no tag and is the target of all tags that are not known.
-    is_filled: 1 where zeros and 0xFF between the outermost elements mean nothing.
-    """
-
-    nodes: np.ndarray  # int64 [node, 3]
-    entry: np.ndarray  # int32
-    cell: np.ndarray  # int32
-    owner: np.ndarray  # int32
-    record_table: int
-    is_filled: int
-
-
-class Walk(NamedTuple):
-    """Where the walk stands; it goes on from here when it is called again.
-
-    regions: begin and end of what is walked at the outermost level, one after the other. levels:
-    int64 [level, NODE .. IS_OPEN]. tables: int64, the last row of each table. first, last: by cell,
-    its places in ``Found.places``; the first is none.
-    """
-
-    state: np.ndarray  # int64
-    regions: np.ndarray  # int64 [region, 2]
-    levels: np.ndarray
-    tables: np.ndarray
-    first: np.ndarray  # int64
-    last: np.ndarray  # int64
-
-
-class Found(NamedTuple):
-    """What was found. places: int32 [place, 3], those of a cell together and in the order of their
-    rows: the row, where the contents begin, and the bytes of all contents up to the end of these.
-    Before them is one that is none: row -1 and no bytes; place 0 is that of all cells without any.
-    Only rows that have contents have a place.
-
-    parents: int32 [3, table, row], the row's parent and the record that it belongs to (-1: none);
-    the parent's table has the number of the list above it (list << TABLE_BITS | table).
-    records: int64 [5, record]: its place, the size of the whole element, the node that it is (which
-    of its alternatives), its fault and the place of that.
-    """
-
-    places: np.ndarray
-    parents: np.ndarray
-    records: np.ndarray
 
 
 @inner
@@ -232,22 +211,48 @@ def drop_record(record: Int, grammar: Grammar, walk: Walk, found: Found) -> None
 
 @inner
 def give_up(
-    fault: Int, at: Int, grammar: Grammar, walk: Walk, found: Found
+    data: np.ndarray, fault: Int, at: Int, grammar: Grammar, walk: Walk, found: Found
 ) -> Int:
     """After a fault: DONE where the walk can go on behind the record at hand, else why not."""
     state, levels, records = walk.state, walk.levels, found.records
     record, depth = state[OPEN_RECORD], state[RECORD_DEPTH]
-    if record < 0 or levels[depth, IS_OPEN] != 0:
-        state[FAULT], state[FAULT_AT] = fault, at
-        return BROKEN
     if fault == TOO_MANY and record > 0:  # in a block of its own it may fit
         drop_record(record, grammar, walk, found)
         state[AT], state[DEPTH] = records[RECORD_AT, record], depth - 1
         state[OPEN_RECORD], state[RECORD_DEPTH] = -1, -1
         return FULL
+    behind = np.int64(-1)
+    if record >= 0:
+        behind = levels[depth, END]
+        if levels[depth, IS_OPEN] != 0:
+            behind = h.behind_element(data, records[RECORD_AT, record], levels[depth - 1, END])
+    if behind < 0:
+        state[FAULT], state[FAULT_AT] = fault, at
+        return BROKEN
     records[RECORD_FAULT, record], records[RECORD_FAULT_AT, record] = fault, at
-    state[DEPTH] = depth
+    levels[depth, END], levels[depth, IS_OPEN], state[DEPTH] = behind, 0, depth
     return DONE
+
+
+@inner
+def take_stranger(
+    data: np.ndarray, at: Int, grammar: Grammar, walk: Walk, found: Found
+) -> Int:
+    """A group of an unknown tag where records stand, as a record that cannot be read; BROKEN where
+    it has no end. A SEQUENCE or a SET would be a list of records: it is none of them."""
+    state, levels, records, table = walk.state, walk.levels, found.records, grammar.record_table
+    key, _ = h.read_tag(data, at)
+    behind = h.behind_element(data, at, levels[0, END])
+    if behind < 0 or data[at] & h.CONSTRUCTED == 0 or key in (16 << 2, 17 << 2):
+        state[FAULT], state[FAULT_AT] = WRONG_FORM, at
+        return BROKEN
+    row = walk.tables[table] + 1
+    open_row(table, row, state, levels, walk.tables, found.parents)
+    open_record(row, at, len(grammar.nodes) - 1, table, state, found.parents, records)
+    records[RECORD_FAULT, row], records[RECORD_FAULT_AT, row] = WRONG_FORM, at
+    close_record(behind, state, records)
+    state[AT] = behind
+    return FULL if 2 * state[MOST_ROWS] > found.parents.shape[2] else GO_ON
 
 
 @inner
@@ -294,7 +299,9 @@ def take_one(data: np.ndarray, grammar: Grammar, walk: Walk, found: Found) -> In
             step_down(target, table, row, contents, length, state, levels)
     elif levels[depth, IS_OPEN] != 0:
         action = -END_MISSING
-    why = give_up(-action, at, grammar, walk, found) if action < 0 else DONE
+    if action == -WRONG_FORM and depth == 0 and is_filled != 0:
+        return take_stranger(data, at, grammar, walk, found)
+    why = give_up(data, -action, at, grammar, walk, found) if action < 0 else DONE
     if why != DONE:
         return why
     if action in (PASS, KEEP, FILL):
@@ -322,8 +329,8 @@ def walk_on(data: np.ndarray, grammar: Grammar, walk: Walk, found: Found) -> Int
     """Goes on until the data ends (DONE), room for rows runs out between two records (FULL), or
     the bytes make no sense outside of a record (BROKEN: state FAULT and FAULT_AT).
 
-    A fault inside a record of definite length costs that record alone. The caller sets the last
-    rows to -1 (0 for the first table) and ``first``, ``last`` and SLOTS to 0 before each call.
+    A fault inside a record whose end can be found costs that record alone. The caller sets the
+    last rows to -1 (0 for the first table) and ``first``, ``last`` and SLOTS to 0 before each call.
     """
     nodes, entries, last = grammar.nodes, grammar.entry, walk.last
     state, levels, tables = walk.state, walk.levels, walk.tables

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from cdr import ber
-from cdr.ber_kernels import OF_RECORD, PARENT_ROW, PARENT_TABLE
+from cdr.ber_state_kernels import OF_RECORD, PARENT_ROW, PARENT_TABLE
 
 REFUND: Final = 1  # TD.57: ChargeRefundIndicator
 _CONTENT: Final = "ContentServiceUsed"

@@ -72,8 +72,7 @@ class Rows:
         records, count = cells.block.records, cells.count
         self.at[:count], self.size[:count] = records.at, records.size
         self.reason[:count] = np.where(records.fault != 0, _CODE["record_unreadable"], 0)
-        names = cells.schema.alternatives
-        kinds = {names[node]: node for node in np.unique(records.kind).tolist()}
+        kinds = {cells.schema.kind_of(node): node for node in np.unique(records.kind).tolist()}
         rules = dict(self.layout.records)
         for kind, node in kinds.items():
             rows = np.flatnonzero(records.kind == node)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from cdr import ber_header_kernels as h
-from cdr import ber_kernels as k
+from cdr import ber_state_kernels as k
 from cdr.asn_types import CHOICE, LISTS, OPAQUE, UNIVERSAL, Types
 
 # What is wrong, in words.

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from cdr import ber_header_kernels as h
-from cdr import ber_kernels as k
+from cdr import ber_state_kernels as k
 from cdr import ber_tree
 from cdr import ber_write_kernels as w
 from cdr.asn_grammar import Entry, Schema

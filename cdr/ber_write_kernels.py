@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cdr.ber_kernels import ABSENT, PARENT_ROW, PARENT_TABLE
+from cdr.ber_state_kernels import ABSENT, PARENT_ROW, PARENT_TABLE
 from cdr.spec_kernels import Int
 from tollbook.jit import inner, kernel
 

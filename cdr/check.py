@@ -10,14 +10,15 @@ from typing import Final
 
 import numpy as np
 
-from cdr import ber, ber_tree, ber_values, framing, layout, native, native_reader
+from cdr import ber, ber_tree, ber_values, layout, native, native_reader
 from cdr.asn_values import Form
 from cdr.ber_cells import BlockCells, Cells, FileFacts
-from cdr.ber_kernels import PAD_BYTES
 from cdr.ber_layout import BerLayout
+from cdr.ber_state_kernels import PAD_BYTES
 from cdr.check_codes import SHOWN_MAX, Codes, Reference
 from cdr.check_sums import CHARGE, DISCOUNT, TAX, Sums
 from cdr.file_facts import learned
+from cdr.native_pieces import pieces
 from tollbook import reasons
 from tollbook.errors import printable
 from tollbook.stage import ints
@@ -95,12 +96,13 @@ def check(data: bytes, form: native.Format, where: str) -> Report:
     """A whole file in memory; raises BrokenFile where it cannot be read to its end."""
     report, codes, sums = Report(form), Codes(), Sums()
     facts, kinds, count = FileFacts(), Counter[str](), 0
-    for block in _walked(data, form, where, report, kinds):
+    raw = ber.padded(data, where)
+    for block in _walked(raw, form, where, report, kinds):
         cells = BlockCells(block, facts)
         facts = learned(facts, cells)
-        names, records = form.schema.alternatives, block.records
+        records = block.records
         for node, times in zip(*np.unique(records.kind, return_counts=True), strict=True):
-            kinds[names[int(node)]] += int(times)
+            kinds[form.schema.kind_of(int(node))] += int(times)
         for row in np.flatnonzero(records.fault).tolist():
             _note(report, Unreadable(count + row + 1, int(records.at[row]), int(records.size[row]),
                                      ber_tree.FAULTS[int(records.fault[row])]))
@@ -114,7 +116,7 @@ def check(data: bytes, form: native.Format, where: str) -> Report:
     report.totals += _totals(facts, form, sums, report.records)
     report.reference_count, report.references = codes.undefined()
     report.twice = tuple(sorted(codes.twice))
-    report.reasons, earliest, latest = _rows(data, form, where)
+    report.reasons, earliest, latest = _rows(raw, form, where)
     if form.name == "tap":
         report.totals += tuple(
             Total(f"{name}CallTimeStamp", _moment(facts, f"{_AUDIT}{name}CallTimeStamp"), found,
@@ -141,28 +143,26 @@ def _note(report: Report, one: Unreadable) -> None:
 
 
 def _walked(
-    data: bytes, form: native.Format, where: str, report: Report, kinds: Counter[str]
+    data: np.ndarray, form: native.Format, where: str, report: Report, kinds: Counter[str]
 ) -> Iterator[ber.Block]:
     """The blocks of a file; of a framed one its header and odd frames go into the report."""
-    if form.name != "ts32297":
-        regions = [(begin, end) for begin, end, _ in native.regions(data, form, where)]
-        yield from ber.blocks(data, form.schema, where, regions)
-        return
-    header = framing.read_header(data, where)
-    good, others = native_reader.framed(data, form, where)
-    for begin, end, number, reason in others.tolist():
-        _note(report, Unreadable(number, begin, end - begin, reasons.BY_CODE[reason].name))
-    kinds["unreadable frame"] += len(others)
-    if not len(others):
-        del kinds["unreadable frame"]
-    report.about |= {"sequence": str(header.sequence), "closure": header.closure,
-                     "lost_records": str(header.lost_records)}
-    told = ((header.file_bytes, "file_bytes", len(data)),
-            (header.record_count, "record_count", len(good) + len(others)))
-    report.totals = tuple(Total(name, None if stated < 0 else stated, found, stated >= 0)
-                          for stated, name, found in told if stated >= 0)
-    if len(good):
-        yield from ber.blocks(data, form.schema, where, good[:, :2].tolist())
+    walker = ber.Walker(data, form.schema, where)
+    frames = 0
+    for piece in pieces(data, form, where):
+        for begin, end, number, reason in piece.others.tolist():
+            _note(report, Unreadable(number, begin, end - begin, reasons.BY_CODE[reason].name))
+        if len(piece.others):
+            kinds["unreadable frame"] += len(piece.others)
+        frames += piece.frames
+        yield from walker.blocks(piece.parts)
+    if form.name == "ts32297":
+        header = native.header_of(data, where)
+        report.about |= {"sequence": str(header.sequence), "closure": header.closure,
+                         "lost_records": str(header.lost_records)}
+        told = ((header.file_bytes, "file_bytes", len(data) - PAD_BYTES),
+                (header.record_count, "record_count", frames))
+        report.totals = tuple(Total(name, stated, found)
+                              for stated, name, found in told if stated >= 0)
 
 
 def _about(facts: FileFacts, form: native.Format) -> dict[str, str]:
@@ -214,7 +214,7 @@ def _totals(
                  for name, value in found.items())
 
 
-def _rows(data: bytes, form: native.Format, where: str) -> tuple[dict[str, int], int, int]:
+def _rows(data: np.ndarray, form: native.Format, where: str) -> tuple[dict[str, int], int, int]:
     """How many rows the night would take, and why it would not take the others; the first and the
     last start among them (0: none has one)."""
     name = native_reader.FAMILY.get(form.name, form.name)

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from cdr import ber
-from cdr.ber_kernels import OF_RECORD
+from cdr.ber_state_kernels import OF_RECORD
 
 # The type of a code, and the table that defines it (TD.57: network and accounting information).
 DEFINED_IN: Final = {

@@ -2,13 +2,15 @@
 
 Rows are numbered from 0 in the whole file. ``record`` is the row of the record that a row belongs
 to; ``parent`` and ``parent_row`` say what it is an element of. A record has its place in the file,
-what it is and what is wrong with it; a record that is wrong may lack values.
+what it is and what is wrong with it; a record that is wrong may lack values. Of a framed file,
+``file`` is its header, and FAULTS are the frames that hold no record of BER.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -19,21 +21,21 @@ import pyarrow.parquet
 
 from cdr import ber, ber_tree, code_tables, framing, native
 from cdr.asn_grammar import FILE
+from cdr.native_pieces import pieces
+from tollbook import reasons
 
 KINDS: Final = ("parquet", "csv", "jsonl")
+FAULTS: Final = "faults"  # the table of frames that hold no record
 LINES: Final = 4096  # rows made at once
 
 
 def tables(data: bytes, form: native.Format, where: str) -> dict[str, pa.Table]:
     """All tables that have rows, by name. Raises BrokenFile where the file cannot be read."""
-    schema = form.schema
-    regions = [
-        (begin, end) for begin, end, code in native.regions(data, form, where)
-        if code & framing.FORMAT_BITS == framing.BER
-    ]  # fmt: skip
+    schema, raw = form.schema, ber.padded(data, where)
     parts: dict[str, list[pa.Table]] = {name: [] for name in schema.tables}
     first = np.zeros(len(schema.tables), np.int64)
-    for block in ber.blocks(data, schema, where, regions) if regions else ():
+    faults: list[np.ndarray] = []
+    for block in _blocks(raw, form, where, faults):
         for number, name in enumerate(schema.tables):
             if block.rows(number):
                 parts[name].append(_part(block, number, first))
@@ -46,8 +48,41 @@ def tables(data: bytes, form: native.Format, where: str) -> dict[str, pa.Table]:
     if FILE in found:
         file = found[FILE]
         found[FILE] = pa.table({name: _first(file[name]) for name in file.schema.names})
+    if form.name == "ts32297":
+        found[FILE] = _header(native.header_of(raw, where))
+    if faults:
+        found[FAULTS] = _faults(np.concatenate(faults))
     whole = {name: table for name, table in found.items() if table.num_columns}
     return code_tables.joined(whole, schema) if form.name == "tap" else whole
+
+
+def _blocks(
+    data: np.ndarray, form: native.Format, where: str, faults: list[np.ndarray]
+) -> Iterator[ber.Block]:
+    """The blocks of a file; what is no record of BER is appended to ``faults``."""
+    walker = ber.Walker(data, form.schema, where)
+    for piece in pieces(data, form, where):
+        if len(piece.others):
+            faults.append(piece.others)
+        yield from walker.blocks(piece.parts)
+
+
+def _faults(others: np.ndarray) -> pa.Table:
+    """Frames that are no record that can be read, by their number in the file."""
+    begin, end, number, reason = others.T
+    names = [reasons.BY_CODE[code].name for code in reason.tolist()]
+    return pa.table({"frame": pa.array(number), "at": pa.array(begin),
+                     "size": pa.array(end - begin), "reason": pa.array(names)})  # fmt: skip
+
+
+def _header(header: framing.FileHeader) -> pa.Table:
+    """The header of a framed file as a row; what it does not know is null."""
+    shown = asdict(header)
+    for name in ("opened", "appended"):
+        shown[name] = framing.in_words(shown[name])
+    return pa.table({
+        name: pa.array([None if value == -1 else value]) for name, value in shown.items()
+    })  # fmt: skip
 
 
 def write(table: pa.Table, file: Path, kind: str) -> None:
@@ -78,7 +113,7 @@ def _part(block: ber.Block, number: int, first: np.ndarray) -> pa.Table:
         columns["record"] = pa.array(owner, mask=record < 0)
     if number == schema.record:
         records = block.records
-        kinds = [schema.alternatives[one] for one in records.kind.tolist()]
+        kinds = [schema.kind_of(one) for one in records.kind.tolist()]
         faults = [ber_tree.FAULTS.get(one) for one in records.fault.tolist()]
         columns |= {
             "at": pa.array(records.at), "size": pa.array(records.size), "kind": pa.array(kinds),

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from cdr import framing_kernels as kernels
+from cdr.ber_state_kernels import FILLER_HIGH, PAD_BYTES
 from tollbook.errors import BrokenFile
 
 UNKNOWN: Final = 0xFFFFFFFF  # a length or a count that the writer did not know
 CLOSURES: Final = {0: "normal", 1: "size", 2: "time", 3: "count", 4: "by hand", 5: "change"}
 FIXED_BYTES: Final = 48
 HEADER_BYTES_MAX: Final = 2**16 * 2 + FIXED_BYTES + 6
+EXTENSIONS_MAX: Final = 2  # bytes for releases that the first ones have no room for
+FRAMES: Final = 16_384  # found at once
+FILLER: Final = (0, FILLER_HIGH)
+STEP_BYTES: Final = 2**20
 FORMATS: Final = ("", "BER", "UPER", "APER", "XER")
 BER: Final = 1 << 5  # in a frame's third number, above that of the specification
 FORMAT_BITS: Final = 0xE0
@@ -45,13 +51,22 @@ class FileHeader:
     extension: bytes
 
 
-def is_framed(head: bytes, size_bytes: int) -> bool:
-    """Whether a file that begins so can have a header: lengths that agree with its own."""
+def is_framed(head: bytes, size_bytes: int | None) -> bool:
+    """Whether a file that begins so can have a header: parts that fit into it.
+
+    size_bytes: of the file, None: not known. Where another length stands in the header, as in a
+    file that was cut off, its parts must fill it.
+    """
     if len(head) < FIXED_BYTES + 4:
         return False
     length, header = (int.from_bytes(head[i : i + 4]) for i in (0, 4))
-    is_header = FIXED_BYTES + 4 <= header <= min(size_bytes, HEADER_BYTES_MAX)
-    return is_header and length in (UNKNOWN, size_bytes)
+    most = HEADER_BYTES_MAX if size_bytes is None else min(size_bytes, HEADER_BYTES_MAX)
+    if not FIXED_BYTES + 4 <= header <= most:
+        return False
+    if length in (UNKNOWN, size_bytes):
+        return True
+    is_filled = 0 <= header - _parts_end(head) <= EXTENSIONS_MAX
+    return header <= min(length, len(head)) and is_filled
 
 
 def read_header(data: bytes, where: str) -> FileHeader:
@@ -70,7 +85,7 @@ def read_header(data: bytes, where: str) -> FileHeader:
     if len(data) < FIXED_BYTES + 4 or not FIXED_BYTES + 4 <= header <= len(data):
         raise broken(f"a header of {header} bytes in a file of {len(data)}", 4)
     filter_end = FIXED_BYTES + 2 + number(FIXED_BYTES, 2)
-    extension_end = filter_end + 2 + number(filter_end, 2)
+    extension_end = _parts_end(data)
     releases, extended = (number(8, 1), number(9, 1)), extension_end
     names = []
     for release in releases:
@@ -87,26 +102,59 @@ def read_header(data: bytes, where: str) -> FileHeader:
     )  # fmt: skip
 
 
-def frames(data: bytes, header: FileHeader) -> tuple[np.ndarray, int]:
-    """int64 [frame, 3] (begin, end, format and specification), and the place behind the last one.
+def frames(
+    data: np.ndarray, header: FileHeader, where: str, known: np.ndarray
+) -> Iterator[np.ndarray]:
+    """The frames of a file in pieces of at most FRAMES: int64 [frame, 4], begin, end, format and
+    specification, and state (``framing_kernels.find_frames``).
 
-    That place is the file's end, unless the last record is cut off or bytes follow it.
+    data: uint8 with PAD_BYTES behind the file; known: by tag, whether a record begins with it.
+    Raises BrokenFile at the end of a file that is cut off, or that goes on behind its last frame.
     """
-    end = len(data)
-    raw = np.frombuffer(data, np.uint8)
-    room = (end - header.header_bytes) // kernels.RECORD_HEADER_BYTES
-    found = np.empty((room, 3), np.int64)
-    count, at = kernels.find_frames(raw, header.header_bytes, end, found)
-    return found[: int(count)], int(at)
+    size_bytes = len(data) - PAD_BYTES
+    end = size_bytes if header.file_bytes < 0 else min(size_bytes, header.file_bytes)
+    at, total, count = header.header_bytes, 0, FRAMES
+    while count == FRAMES:
+        found = np.empty((FRAMES, 4), np.int64)
+        count, at = map(int, kernels.find_frames(data, at, end, known, found))
+        total += count
+        if count:
+            yield found[:count]
+    if header.file_bytes > size_bytes:
+        raise _broken(
+            where, f"it ends here, and its header says {header.file_bytes} bytes; before that are "
+            f"{total} whole records", size_bytes,
+        )  # fmt: skip
+    if at < end:
+        raise _broken(where, f"{end - at} bytes that are no whole record, behind {total} whole "
+                      "records", at)  # fmt: skip
+    rest = range(end, size_bytes, STEP_BYTES)
+    if not all(np.isin(data[at:size_bytes][:STEP_BYTES], FILLER).all() for at in rest):
+        raise _broken(where, f"{size_bytes - end} bytes behind the {end} that its header says, "
+                      f"and the {total} records in them", end)  # fmt: skip
 
 
-def cut_off(where: str, at: int, size_bytes: int) -> BrokenFile:
+def _broken(where: str, found: str, at: int) -> BrokenFile:
     """A file whose last record is not whole, or that goes on behind it."""
     return BrokenFile(
-        where, f"{size_bytes - at} bytes that are no whole record",
-        "records as long as their headers say, up to the end of the file",
+        where, found, "as many bytes as the header of the file says, and records as long as theirs",
         "ask the source for the file again", at,
     )  # fmt: skip
+
+
+def _parts_end(head: bytes) -> int:
+    """The place behind the routeing filter and the private extension of a header."""
+    end = FIXED_BYTES
+    for _ in range(2):
+        end += 2 + int.from_bytes(head[end : end + 2])
+    return end
+
+
+def in_words(moment: tuple[int, int, int, int, int]) -> str:
+    """``11-22 04:00 +08:00``, a time of a header."""
+    month, day, hour, minute, offset_s = moment
+    sign, minutes = "+-"[offset_s < 0], abs(offset_s) // 60
+    return f"{month:02}-{day:02} {hour:02}:{minute:02} {sign}{minutes // 60:02}:{minutes % 60:02}"
 
 
 def format_name(code: int) -> str:

@@ -6,6 +6,7 @@ compressed files. What is text is left to layouts.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,7 @@ import numpy as np
 from cdr import ber, ber_tree, files, framing, outer_list
 from cdr.asn_grammar import Schema, schema
 from cdr.asn_types import Types, load
+from cdr.ber_state_kernels import PAD_BYTES
 from tollbook.errors import BrokenFile
 
 
@@ -67,8 +69,8 @@ LOOKED_AT: Final = 4096
 PART_BYTES: Final = 2**22
 
 
-def identify(head: bytes, size_bytes: int) -> Format | None:
-    """The format of a file of so many bytes that begins so (LOOKED_AT are enough).
+def identify(head: bytes, size_bytes: int | None) -> Format | None:
+    """The format of a file that begins so (LOOKED_AT are enough); size_bytes: None, not known.
 
     None for text and for what is not known.
     """
@@ -97,10 +99,8 @@ def format_of(path: Path) -> Format | None:
     room = np.empty(LOOKED_AT, np.uint8)
     with files.open_stored(path) as stream:
         head = room[: stream.read_into(room)].tobytes()
-        if stream.compression == "plain":
-            return identify(head, path.stat().st_size)
-    # Whether the header of TS 32.297 is right, only the size of the expanded file can tell.
-    return identify(head, len(read(path))) if head else None
+        is_plain = stream.compression == "plain"
+    return identify(head, path.stat().st_size if is_plain else None)
 
 
 def is_text(head: bytes) -> bool:
@@ -121,31 +121,41 @@ def read(path: Path) -> bytes:
     return b"".join(parts)
 
 
-def regions(data: bytes, form: Format, where: str) -> list[tuple[int, int, int]]:
+def regions(data: bytes, form: Format, where: str) -> Iterator[tuple[int, int, int]]:
     """The parts of a file that hold elements: begin, end and how they are coded (framing.BER ..).
 
-    The frames of TS 32.297, or all of the file. Raises BrokenFile for a header that is broken, and
-    for a last frame that is cut off.
+    The frames of TS 32.297, lists of records, or all of the file. Raises BrokenFile for a header
+    that is broken, and behind them all where the file is cut off.
     """
-    if form.name == "ts32298":
-        try:
-            return [(*outer_list.records(data), framing.BER)]
-        except ber_tree.BrokenBer as error:
-            raise BrokenFile(
-                where, ber_tree.FAULTS[error.fault], "one list that holds all records",
-                "ask the source for the file again", error.at,
-            ) from error  # fmt: skip
-    if form.name != "ts32297":
-        return [(0, len(data), framing.BER)]
-    return [(begin, stop, code) for begin, stop, code in frames(data, where).tolist()]
+    if form.name in ("ts32297", "ts32298"):
+        raw = ber.padded(data, where)
+        for piece in lists(raw, where) if form.name == "ts32298" else frames(raw, form, where):
+            for begin, stop, *code in piece.tolist():
+                yield begin, stop, code[0] if code else framing.BER
+    else:
+        yield 0, len(data), framing.BER
 
 
-def frames(data: bytes, where: str) -> np.ndarray:
-    """int64 [frame, 3], the frames of a file of TS 32.297: begin, end and how they are coded.
+def lists(data: np.ndarray, where: str) -> Iterator[np.ndarray]:
+    """``outer_list.parts``; raises BrokenFile."""
+    try:
+        yield from outer_list.parts(data)
+    except ber_tree.BrokenBer as error:
+        raise BrokenFile(
+            where, ber_tree.FAULTS[error.fault], "lists that hold all records",
+            "ask the source for the file again", error.at,
+        ) from error  # fmt: skip
 
-    Raises BrokenFile for a header that is broken, and for a last frame that is cut off.
-    """
-    found, end = framing.frames(data, framing.read_header(data, where))
-    if end < len(data):
-        raise framing.cut_off(where, end, len(data))
-    return found
+
+def header_of(data: np.ndarray, where: str) -> framing.FileHeader:
+    """The header of a file of TS 32.297; raises BrokenFile if it is broken."""
+    size_bytes = min(len(data) - PAD_BYTES, framing.HEADER_BYTES_MAX)
+    return framing.read_header(data[:size_bytes].tobytes(), where)
+
+
+def frames(data: np.ndarray, form: Format, where: str) -> Iterator[np.ndarray]:
+    """``framing.frames`` of a file, with the records of a format in them."""
+    keys = form.schema.nodes[form.schema.root]
+    known = np.zeros(max(keys) + 1, np.bool_)
+    known[list(keys)] = True
+    yield from framing.frames(data, header_of(data, where), where, known)

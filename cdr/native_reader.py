@@ -18,10 +18,11 @@ from cdr import ber, files, native
 from cdr.ber_cells import BlockCells, FileFacts
 from cdr.ber_layout import BerLayout
 from cdr.ber_rows import Rows
+from cdr.ber_state_kernels import PAD_BYTES
 from cdr.file_facts import learned
-from cdr.framed_records import sorted_out
+from cdr.native_pieces import pieces
 from tollbook import stage
-from tollbook.errors import BrokenFile
+from tollbook.errors import BrokenFile, HeldFile
 
 # A layout reads framed records and those without frames alike.
 FAMILY: Final = {"ts32297": "ts32298"}
@@ -58,11 +59,12 @@ def identify(path: Path, layout: BerLayout) -> native.Format:
         head = room[: stream.read_into(room)].tobytes()
         is_plain = stream.compression == "plain"
     # How far a compressed file expands is only known when it was read: ``blocks`` looks again.
-    return _format_of(head, path.stat().st_size if is_plain else int.from_bytes(head[:4]), path,
-                      layout)
+    return _format_of(head, path.stat().st_size if is_plain else None, path, layout)
 
 
-def _format_of(head: bytes, size_bytes: int, path: Path, layout: BerLayout) -> native.Format:
+def _format_of(
+    head: bytes, size_bytes: int | None, path: Path, layout: BerLayout
+) -> native.Format:
     found = native.identify(head, size_bytes)
     if found is None or FAMILY.get(found.name, found.name) != layout.format:
         shown = "text" if head and native.is_text(head) else "in no format that is known"
@@ -83,49 +85,50 @@ def prepare(
 
 
 def blocks(path: Path, layout: BerLayout, rows: int = ber.ROWS) -> Iterator[Block]:
-    """The records of a file; raises BrokenFile where it cannot be read to its end."""
+    """The records of a file; raises BrokenFile where it cannot be read to its end, and HeldFile
+    behind the last of them where its header says that it has more or fewer."""
     data = native.read(path)
     form = _format_of(data[: native.LOOKED_AT], len(data), path, layout)
-    found = blocks_of(data, form, str(path), rows)
-    del data  # the walk has its own copy: only one of them is kept
-    yield from found
+    raw = ber.padded(data, str(path))
+    del data  # only one of them is kept
+    found = 0
+    for block in blocks_of(raw, form, str(path), rows):
+        found += len(block.numbers) + len(block.others)
+        yield block
+    if form.name == "ts32297":
+        stated = native.header_of(raw, str(path)).record_count
+        if stated not in (-1, found):
+            raise HeldFile(
+                f"held back: {found:,} records, but {stated:,} in the header of the file\n"
+                "    allowed: as many records as its header says (TS 32.297)\n"
+                "    do: have it sent again, or read it all the same with "
+                "`tollbook collection release`"
+            )
 
 
 def blocks_of(
-    data: bytes, form: native.Format, where: str, rows: int = ber.ROWS
+    data: np.ndarray, form: native.Format, where: str, rows: int = ber.ROWS
 ) -> Iterator[Block]:
-    """The records of a file in memory."""
-    size_bytes, others, numbers = len(data), None, None
-    if form.name == "ts32297":
-        regions, others = framed(data, form, where)
-        numbers = regions[:, 2]
-    else:
-        regions = np.array(native.regions(data, form, where), np.int64).reshape(-1, 3)
-    if others is not None and len(others):
-        size = int((others[:, 1] - others[:, 0]).sum())
-        yield Block(size, None, others[:0, 2], np.frombuffer(data, np.uint8), others)
-    facts, first, at = FileFacts(), 0, 0
-    walked = ber.blocks(data, form.schema, where, regions[:, :2].tolist(), rows, fresh=True)
-    del data
-    for block in walked if len(regions) else ():
-        facts = learned(facts, BlockCells(block, facts))
-        cells = BlockCells(block, facts)
-        records = block.records
-        end = int(records.at[-1] + records.size[-1]) if cells.count else at
-        of_block = np.arange(first + 1, first + 1 + cells.count)
-        if numbers is not None:
-            of_block = numbers[of_block - 1]
-        yield Block(max(0, end - at), cells, of_block, block.data)
-        first, at = first + cells.count, end
+    """The records of a file in memory (``ber.padded``)."""
+    size_bytes, at, first = len(data) - PAD_BYTES, 0, 1
+    facts, walker = FileFacts(), ber.Walker(data, form.schema, where, rows, fresh=True)
+    for piece in pieces(data, form, where):
+        if len(piece.others):
+            size = int((piece.others[:, 1] - piece.others[:, 0]).sum())
+            yield Block(size, None, piece.others[:0, 2], data, piece.others)
+        done = 0
+        for block in walker.blocks(piece.parts):
+            facts = learned(facts, BlockCells(block, facts))
+            cells = BlockCells(block, facts)
+            records, behind = block.records, done + cells.count
+            end = int(records.at[-1] + records.size[-1]) if cells.count else at
+            numbers = (np.arange(first + done, first + behind) if piece.numbers is None
+                       else piece.numbers[done:behind])
+            yield Block(max(0, end - at), cells, numbers, data)
+            done, at = behind, max(at, end)
+        first += done
     if at < size_bytes:  # what is behind the last record; for a file without any, all of it
-        nothing = np.zeros(0, np.int64)
-        yield Block(size_bytes - at, None, nothing, np.zeros(0, np.uint8))
-
-
-def framed(data: bytes, form: native.Format, where: str) -> tuple[np.ndarray, np.ndarray]:
-    """int64, the frames of TS 32.297 that hold one record of BER (begin, end, number from 1), and
-    those that do not (with the reason beside)."""
-    return sorted_out(np.frombuffer(data, np.uint8), native.frames(data, where), form)
+        yield Block(size_bytes - at, None, np.zeros(0, np.int64), data[:0])
 
 
 def decode(block: Block, context: DecodeContext) -> stage.StageResult:

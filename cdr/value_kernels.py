@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cdr import bytes_kernels as b
-from cdr.ber_kernels import PLACE_BEGIN, PLACE_ROW, PLACE_SUM
+from cdr.ber_state_kernels import PLACE_BEGIN, PLACE_ROW, PLACE_SUM
 from cdr.spec_kernels import Int, Word
 from tollbook.jit import inlined, inner, kernel
 

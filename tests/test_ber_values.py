@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cdr import asn_values
 from cdr import value_write_kernels as writing
 from cdr.asn_values import Form
-from cdr.ber_kernels import ABSENT, PAD_BYTES
+from cdr.ber_state_kernels import ABSENT, PAD_BYTES
 
 PACKED = (Form.DIGITS, Form.SWAPPED, Form.ADDRESS)
 LEAD = 0x91

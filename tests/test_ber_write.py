@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_ber import Maker, element
 
-from cdr import ber, ber_write, framing
+from cdr import ber, ber_write, native
 from cdr.asn_grammar import Schema, schema
 from cdr.ber_draft import Draft
 from cdr.native import FORMATS
@@ -41,7 +41,7 @@ def test_samples_come_out_byte_for_byte(name: str) -> None:
 
 def test_records_of_a_switch_come_out_byte_for_byte() -> None:
     data = (DATA / "ts32297_mo_and_pgw.cdr").read_bytes()
-    found, _ = framing.frames(data, framing.read_header(data, "file"))
+    found = native.regions(data, FORMATS["ts32297"], "file")
     records = b"".join(data[begin:end] for begin, end, _ in found)
     assert again(records, FORMATS["ts32298"].schema) == records
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cdr import framing
+from cdr import framing, native
 from tollbook.cli.main import cli
 from tollbook.errors import BrokenFile
 
@@ -90,9 +90,14 @@ def test_a_frame_that_is_cut_off_is_told_with_its_place() -> None:
     """The second record of 197 bytes begins at 202; its frame header stands four bytes before,
     after one byte of extension: 197."""
     data = (DATA / "native" / "ts32297_mo_and_pgw.cdr").read_bytes()
-    header = framing.read_header(data, "f")
-    found, end = framing.frames(data[:-1], header)
-    assert (found[:, :2].tolist(), end) == ([[59, 197]], 197)
+    found = native.regions(data[:-1], native.FORMATS["ts32297"], "f")
+    assert next(found)[:2] == (59, 197)
+    words = "at byte 398: it ends here, and its header says 399 bytes; before that are 1 whole"
+    with pytest.raises(BrokenFile, match=words):
+        next(found)
+    unknown = native.regions(b"\xff" * 4 + data[4:-1], native.FORMATS["ts32297"], "f")
+    with pytest.raises(BrokenFile, match="at byte 197: 201 bytes that are no whole record"):
+        list(unknown)
     with pytest.raises(BrokenFile, match="a header of 70000 bytes in a file of 399"):
         framing.read_header(data[:4] + (70_000).to_bytes(4) + data[8:], "f")
     with pytest.raises(BrokenFile, match="parts of a header that end at byte 65589"):

@@ -14,6 +14,7 @@ from suspense_workspace import refused, said, told
 
 from cdr.native import FORMATS
 from tollbook.cli.explain_screen import screen as screen_of
+from tollbook.run import watch
 from tollbook.run.explaining import Explainer
 from tollbook.run.records import parse_record
 from tollbook.run.session import open_session
@@ -159,15 +160,36 @@ def test_native_files_are_rated_as_their_text_is(tmp_path: Path, how: str) -> No
     audited(native)
 
 
-def test_records_behind_the_outer_list_are_not_passed_over(tmp_path: Path) -> None:
-    """A file with two lists, or with records behind its list, is refused whole."""
+def test_records_behind_an_outer_list_are_not_passed_over(tmp_path: Path) -> None:
+    """Two lists in a file, records behind a list; what is neither refuses the file."""
     root, records = made(tmp_path / "harbour"), of_switch()
-    whole = native_files.data_file(records)
-    for name, data in (("a", whole + whole), ("b", whole + records[0]), ("c", whole + b"GARBAGE")):
+    whole = native_files.data_file(records[:3])
+    for name, data in (("a", whole + native_files.data_file(records[3:])),
+                       ("b", whole + records[3]), ("c", whole + b"GARBAGE")):  # fmt: skip
         put(root, "msc", name, data)
     done = calls.run(root)
-    assert (done.rows, len(done.refused)) == (0, 3)
-    assert all("one list that holds all records" in why for _, why in done.refused)
+    assert (done.rows, [name for name, _ in done.refused]) == (5 + 4, ["msc/c"])
+    assert "an element that ends behind what holds it" in done.refused[0][1]
+
+
+def test_a_file_with_another_count_than_its_header_says_waits_for_a_person(tmp_path: Path) -> None:
+    """A record is missing: none is rated until the file is released, and then all that are there.
+    """
+    root, records = made(tmp_path / "harbour"), of_switch()
+    whole = native_files.framed(records)
+    put(root, "msc", "a", whole[:18] + (6).to_bytes(4) + whole[22:] + bytes(64))
+    size = len(whole) + 64
+    file = root / "inbox" / "msc" / "a"
+    file.write_bytes(size.to_bytes(4) + file.read_bytes()[4:])
+    done = calls.run(root)
+    assert done.rows == 0
+    [(name, why)] = done.refused
+    assert name == "msc/a"
+    assert why.startswith("held back: 5 records, but 6 in the header of the file")
+    watch.release(open_session(root), 1, "kim", "the switch says that five is right")
+    again = calls.run(root)
+    assert (again.rows, again.refused) == (5, ())
+    audited(root)
 
 
 def test_bad_records_wait_and_a_broken_file_is_refused(tmp_path: Path) -> None:

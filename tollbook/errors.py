@@ -71,7 +71,8 @@ class BrokenFile(TollbookError):
 
 
 class HeldFile(TollbookError):
-    """A file that was read, and of which too many records are in error: a person has to look."""
+    """A file that was read, and of which too many records are in error, or that says itself that it
+    holds more or fewer: a person has to look."""
 
 
 class NotClosed(TollbookError):

@@ -107,13 +107,12 @@ def _as_json(element: Element) -> str:
 
 def _header(header: Any) -> str:
     """The header of a file of TS 32.297, one line each."""
+    from cdr import framing
+
     lines = [f"{'':>9}  file header of {header.header_bytes} bytes"]
     for name in ("high_release", "low_release", "record_count", "sequence", "closure", "node",
                  "lost_records"):  # fmt: skip
         lines.append(f"{'':>9}    {name} = {getattr(header, name)}")
     for name in ("opened", "appended"):
-        month, day, hour, minute, offset_s = getattr(header, name)
-        sign, minutes = "+-"[offset_s < 0], abs(offset_s) // 60
-        zone = f"{sign}{minutes // 60:02}:{minutes % 60:02}"
-        lines.append(f"{'':>9}    {name} = {month:02}-{day:02} {hour:02}:{minute:02} {zone}")
+        lines.append(f"{'':>9}    {name} = {framing.in_words(getattr(header, name))}")
     return "\n".join(lines)

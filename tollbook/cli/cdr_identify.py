@@ -47,7 +47,7 @@ def _about(path: Path) -> dict[str, Any]:
         head = room[: stream.read_into(room)].tobytes()
         compression = stream.compression
     size = path.stat().st_size
-    found = native.identify(head, size if compression == "plain" else len(head))
+    found = native.identify(head, size if compression == "plain" else None)
     other = "text" if native.is_text(head) else "not known"
     if not head:
         other = "empty"

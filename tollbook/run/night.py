@@ -112,3 +112,6 @@ def chunks(
                 yield Chunk((file.file_number, number), block.byte_count, decode)
         except BrokenFile as error:
             going.broken[file.file_number] = error
+        except HeldFile as error:
+            if not file.release_of:
+                going.broken[file.file_number] = error
