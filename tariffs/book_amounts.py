@@ -10,6 +10,7 @@ from tollbook.money import CHARGE_LIMIT_MICRO, MICRO_DIGITS, parse_decimal
 from tollbook.text import Reader
 
 MONEY: Final = "money"
+AMOUNT_LIMIT: Final = 2**50  # base units: 1024 TiB, for the pools of large groups
 UNLIMITED: Final = "unlimited"
 ENDLESS: Final = -1  # as memory_model.Allowance.amount
 AMOUNT_ALLOWED: Final = ("a quantity with its unit (170min, 20GiB, 100 events), money with its "
@@ -37,7 +38,7 @@ def read_amount(reader: Reader) -> Amount:
     if re.fullmatch(r"\d+\.\d+", written):
         value, size = _money(reader, "amount", written)
         return Amount(MONEY, value, size)
-    quantity = units.parse_quantity(written)
+    quantity = units.parse_quantity(written, AMOUNT_LIMIT)
     if quantity is None:
         if written:
             reader.wrong("amount", f"'amount' is '{written}'", AMOUNT_ALLOWED, _advice(written))
@@ -53,7 +54,7 @@ def read_quantity_of(reader: Reader, key: str, measure: str) -> int:
         return 0
     if measure == MONEY:
         return _money(reader, key, written)[0]
-    quantity = units.parse_quantity(written)
+    quantity = units.parse_quantity(written, AMOUNT_LIMIT)
     if quantity is None or measure not in ("", quantity[0]):
         advice = units.quantity_advice(written) if quantity is None else f"write {measure}s"
         reader.wrong(key, f"'{key}' is '{written}'", _allowed(measure), advice)

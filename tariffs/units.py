@@ -28,10 +28,10 @@ _DAY_WORDS: Final = {**_DAY_BITS, "weekday": 0b11111, "weekend": 0b1100000}
 _UNIT_CODE: Final = dict(zip(UNITS, (SECONDS, BYTES, EVENTS), strict=True))
 
 
-def parse_quantity(text: str) -> tuple[str, int] | None:
+def parse_quantity(text: str, limit: int = QUANTITY_LIMIT) -> tuple[str, int] | None:
     """``"60s"`` -> ``("second", 60)``, ``"1KiB"`` -> ``("byte", 1024)``; None without a unit.
 
-    Refuses zero and more than QUANTITY_LIMIT base units.
+    Refuses zero and more than ``limit`` base units.
     """
     events = re.fullmatch(r"(?:(\d{1,9}) )?events?", text)
     volume = re.fullmatch(r"(\d{1,12})([KMGT]?i?B)", text)
@@ -41,7 +41,7 @@ def parse_quantity(text: str) -> tuple[str, int] | None:
         unit, found = "byte", int(volume[1]) * _BYTES[volume[2]]
     else:
         unit, found = "second", clock.parse_duration_s(text) or 0
-    return (unit, found) if 0 < found <= QUANTITY_LIMIT else None
+    return (unit, found) if 0 < found <= limit else None
 
 
 def quantity_advice(text: str) -> str:

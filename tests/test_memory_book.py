@@ -7,15 +7,34 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tariff_books import KNOWN, ROOT, load
+from test_write import plain
 
 from tariffs import book, show, words_memory
 from tariffs.book import Known
+from tariffs.book_memory import read_memory
+from tariffs.book_memory_join import joined_memory
 from tariffs.diff import changes
-from tariffs.memory_model import Allowance, Over, Prorate, Span
-from tariffs.model import Book, Position, Version
-from tollbook.money import ROUND_DOWN, ROUND_UP
-from tollbook.text import Problems
+from tariffs.grammar import KEYS
+from tariffs.memory_model import (
+    LATES,
+    MEASURES,
+    MODES,
+    RESTS,
+    Allowance,
+    Cap,
+    Counter,
+    Memory,
+    Over,
+    Prorate,
+    Span,
+)
+from tariffs.model import Book, Position, Version, When
+from tariffs.write_memory import memory_lines
+from tollbook.money import ROUND_DOWN, ROUND_UP, ROUNDING_MODES
+from tollbook.text import Problems, Reader, parse_yaml
 
 FOLDER = ROOT / "tests" / "cases" / "remembered"
 EUR = Known(currency="EUR", time_zone="Europe/Berlin")
@@ -180,3 +199,64 @@ def test_tiers_of_a_period_may_lie_beyond_one_usage(tmp_path: Path) -> None:
     problems = Problems()
     assert book.load(tmp_path, problems, KNOWN) is not None
     assert not problems.found
+
+
+SIZES = {"second": [1, 60, 3600], "byte": [1, 1000, 2**10, 2**20, 10**9, 2**30], "event": [1],
+         "money": [10, 10_000, 1_000_000 // 10]}  # fmt: skip
+WHENS = st.builds(
+    When, service=st.sampled_from([(), ("voice",), ("voice", "sms")]),
+    relation=st.sampled_from([(), ("local",), ("toll", "a b")]),
+    access_code=st.sampled_from([(), ("*",), ("17911",)]), on_net=st.sampled_from([None, True]),
+)  # fmt: skip
+DAYS = st.sampled_from([None, date(2003, 1, 1)]), st.sampled_from([None, date(2004, 2, 29)])
+SPANS = st.one_of(
+    st.builds(Span, st.sampled_from(["month", "day"]), st.just(0), *DAYS),
+    st.builds(Span, st.just("days"), st.integers(1, 3660), *DAYS),
+)
+SCOPE = {
+    "when": WHENS, "at": st.just(Position()), "span": SPANS,
+    "covers": st.sampled_from([(), ("airtime",), ("toll", "data_up")]),
+    "owner": st.sampled_from(["subscription", "account"]),
+}  # fmt: skip
+
+
+@st.composite
+def allowances(draw: st.DrawFn, name: str) -> Allowance:
+    """Any allowance that text can say."""
+    measure = draw(st.sampled_from(MEASURES))
+    size = draw(st.sampled_from(SIZES[measure]))
+    scope = {key: draw(values) for key, values in SCOPE.items()}
+    amount = draw(st.integers(1, 10**5)) * size
+    one = Allowance(name, measure, amount, **scope, priority=draw(st.integers(-9, 9)))
+    if scope["span"].kind != "day" and draw(st.booleans()):
+        modes = st.sampled_from(sorted(ROUNDING_MODES.values()))
+        unit = draw(st.sampled_from(SIZES[measure]))
+        one = replace(one, prorate=Prorate("days", draw(st.integers(0, 10**9 - 1)), draw(modes),
+                                           unit))  # fmt: skip
+    if draw(st.booleans()):
+        one = replace(one, rollover_limit=draw(st.integers(1, 10**6)) * size, rollover_spans=2)
+    if measure == "money":
+        return one
+    return replace(
+        one, increment=draw(st.integers(1, 10**6)), rest=draw(st.sampled_from(RESTS)),
+        mode=draw(st.sampled_from(MODES[:2])), price=draw(st.sampled_from(["", "night-2"])),
+        per_member=one.owner == "account" and draw(st.booleans()),
+    )  # fmt: skip
+
+
+@settings(max_examples=40)
+@given(data=st.data())
+def test_made_items_read_back_the_same(data: st.DataObject) -> None:
+    made = Memory(
+        tuple(data.draw(allowances(f"a{number}")) for number in range(3)),
+        (data.draw(st.builds(Counter, st.just("c"), st.just("money"), **SCOPE)),),
+        (data.draw(st.builds(Cap, st.just("x"), st.integers(1, 10**12), **SCOPE)),),
+        late=data.draw(st.sampled_from(LATES)),
+    )
+    problems = Problems()
+    node = parse_yaml("\n".join(memory_lines(made)), problems, "made.yaml")
+    assert node is not None
+    text = read_memory(Reader(node, problems, "the plan", KEYS["plan"]))
+    found, _, _ = joined_memory([text], problems)
+    assert not problems.found, "\n".join(map(str, problems.found))
+    assert plain(found) == plain(made)
