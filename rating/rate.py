@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from rating import find_kernels, rate_kernels, slow_kernels
+from rating import discounts, find_kernels, rate_kernels, slow_kernels
 from tariffs.compiler import CompiledBook
 from tariffs.model import PARTS_MAX
 from tollbook import codes, money, reasons, schemas
@@ -25,13 +25,17 @@ def rate(batch: pa.RecordBatch, compiled: CompiledBook, state: None = None) -> S
 
     Rows with a reason are passed by, and so is transit, which has no subscription. A row that
     cannot be rated gets the reason ``plan_missing``, ``no_rate`` or ``charge_too_large`` and no
-    charge; its version and rule are kept as far as they were found.
+    charge; its version and rule are kept as far as they were found. Discounts are taken off; the
+    limit of one charge is asked before.
     totals: rated (rows with a rule and no reason), charge_micro (the exact sum of their charges).
     """
     schemas.check(batch, schemas.USAGE, "rate")
     usage = find_kernels.Usage(*(ints(batch, name) for name in find_kernels.Usage._fields))
     count, slots = batch.num_rows, len(compiled.components)
     out = charges(compiled, usage, ints(batch, "reason"))
+    used = nothing_used(count)
+    if compiled.discounts.names:
+        used = discounts.apply(compiled, usage, ints(batch, "subscription_index"), out, FAULTS)
     nothing = np.zeros(count if slots < schemas.COMPONENTS_MAX else 0, np.int64)
     slot_micro = [*out.charge_micro, *[nothing] * (schemas.COMPONENTS_MAX - slots)]
     new = {
@@ -40,7 +44,7 @@ def rate(batch: pa.RecordBatch, compiled: CompiledBook, state: None = None) -> S
         "rule_index": out.rule_index,
         "charge_micro": out.total_micro,
         **dict(zip(schemas.CHARGE_COLUMNS, slot_micro, strict=True)),
-        "used": nothing_used(count),
+        "used": used,
     }
     rated = np.count_nonzero((out.reason == 0) & (out.rule_index >= 0))
     return StageResult(

@@ -10,7 +10,7 @@ import numpy as np
 
 from tariffs.compile_rates import frozen
 from tariffs.compile_targets import Edition, Names, Targets, unknown
-from tariffs.model import Rule, When
+from tariffs.model import Position, Rule, When
 from tariffs.rule_kernels import (
     BOUNDARY,
     CARRIER,
@@ -72,16 +72,24 @@ class RuleTables:
         is_open = []
         self.targets.add_decks(edition)
         for rule in edition.version.rules:
-            self._check_when(rule)
-            row = self._row(rule)
+            self._check_when(rule.when, rule.at)
+            row = self._row(rule.when, rule.refuse)
             is_open.append(any(row[:-1]))
             self.rules.append(row)
             self.target.append(self.targets.of(rule, edition))
         return self._cells(edition.version.rules, is_open), first_rule
 
-    def _row(self, rule: Rule) -> _Row:
+    def add_conditions(self, when: When, at: Position) -> int:
+        """Add conditions that are no rule's; returns where their open ones are, or -1: none."""
+        self._check_when(when, at)
+        row = self._row(when, refuses=False)
+        if not any(row):
+            return -1
+        self.rules.append(row)
+        return len(self.rules) - 1
+
+    def _row(self, when: When, refuses: bool) -> _Row:
         """The open conditions of a rule; nothing but zeros where it has none."""
-        when = rule.when
         mask, value = _flags(when)
         first = len(self.more)
         for axis, words, names in (
@@ -99,7 +107,7 @@ class RuleTables:
             mask, value,
             self.zone_sets.setdefault(when.to_zone, len(self.zone_sets)),
             self.code_sets.setdefault(when.access_code, len(self.code_sets)),
-            first if count else 0, count, int(rule.refuse),
+            first if count else 0, count, int(refuses),
         )  # fmt: skip
 
     def _more_set(self, axis: int, words: _Set, names: Sequence[str]) -> int:
@@ -108,8 +116,8 @@ class RuleTables:
             self.more_member += [False, *(name in words for name in names)]
         return self.more_sets[axis, words]
 
-    def _check_when(self, rule: Rule) -> None:
-        when, names = rule.when, self.names
+    def _check_when(self, when: When, at: Position) -> None:
+        names = self.names
         for kind, words, allowed in (
             ("service", when.service, SERVICES),
             ("direction", when.direction, DIRECTIONS),
@@ -123,7 +131,7 @@ class RuleTables:
         ):
             for word in words:
                 if word not in allowed:
-                    unknown(self.problems, rule.at, (kind, word), allowed)
+                    unknown(self.problems, at, (kind, word), allowed)
 
     def _cells(self, rules: Sequence[Rule], is_open: Sequence[bool]) -> int:
         """The first cell of the table of these rules; one that is the same is used again."""
@@ -141,7 +149,7 @@ class RuleTables:
         shape = (len(SERVICES), len(DIRECTIONS), len(ROAMINGS), len(self.names.relations) + 1, 2, 2)
         holds = np.empty((len(rules) + 1, *shape), bool)
         for row, rule in enumerate(rules):
-            holds[row] = _dense(rule.when, self.names.relations)
+            holds[row] = dense(rule.when, self.names.relations)
         holds[len(rules)] = True  # after all rules: none
         packed = np.packbits(holds.reshape(len(holds), -1), axis=0).T.copy()
         whole, which = np.unique(  # as one value each: much faster than by axis
@@ -218,7 +226,7 @@ def _code_members(sets: dict[_Set, int], names: Sequence[str]) -> np.ndarray:
     return member
 
 
-def _dense(when: When, relations: Sequence[str]) -> np.ndarray:
+def dense(when: When, relations: Sequence[str]) -> np.ndarray:
     """Where the conditions over small sets hold: bool over the table's axes."""
     axes = (
         [not when.service or word in when.service for word in SERVICES],

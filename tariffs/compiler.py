@@ -11,6 +11,7 @@ import numpy as np
 
 from tariffs.compile_bands import DayClasses, book_day_classes
 from tariffs.compile_decks import PrefixTables
+from tariffs.compile_discounts import Compiling, DiscountTables, compile_discounts
 from tariffs.compile_proof import link_of
 from tariffs.compile_rates import ENDLESS, Maxima, RateTables, frozen
 from tariffs.compile_rules import RuleTables
@@ -29,7 +30,8 @@ class CompiledBook:
     components: by slot of the charge columns. plan_ids: by plan_index, those of the run and behind
     them the plans that only fallbacks name. version_plans: by version_index, the plan's index.
     version_names: by version_index, such as "2003-06-01". fallbacks: int32 [version, n], indices of
-    the plans that are asked in this order where the version has no price; -1: no more.
+    the plans that are asked in this order where the version has no price; -1: no more. discounts:
+    those on single records.
     """
 
     tables: Tables
@@ -39,6 +41,7 @@ class CompiledBook:
     version_names: tuple[str, ...]
     names: Names
     fallbacks: np.ndarray
+    discounts: DiscountTables
 
 
 def compile_book(
@@ -75,23 +78,20 @@ def compile_book(
     chosen = _versions_of(book, plan_ids)
     fallbacks = _fallbacks(chosen, plan_ids, problems)
     rows: list[tuple[int, ...]] = []
+    editions: list[Edition] = []
     links = {plan.plan_id: link_of(plan.versions) for plan, _ in chosen}
     for plan, version in chosen:
         _check_limit(version, problems)
         _check_memory(version, problems)
         rates.link = links[plan.plan_id]
         edition = Edition(version, _rates_of(version, rates, problems))
+        editions.append(edition)
         first_cell, first_rule = rules.add(edition)
         zone = version.time_zone
         rows.append((
-            *_validity(version),
-            clocks.setdefault(zone, len(clocks)),
-            version.charge_limit_micro,
-            first_cell,
-            first_rule,
-            int(version.version_change == "split"),
-            -1,
-        ))
+            *_validity(version), clocks.setdefault(zone, len(clocks)), version.charge_limit_micro,
+            first_cell, first_rule, int(version.version_change == "split"), -1,
+        ))  # fmt: skip
     problems.refuse_if_any("no record was read")
     counts = Counter(plan.plan_id for plan, _ in chosen)
     first = [0, *accumulate(counts[plan_id] for plan_id in plan_ids)]
@@ -106,9 +106,12 @@ def compile_book(
         prefixes.arrays(),
     )  # fmt: skip
     labels = tuple(version.label for _, version in chosen)
+    made = Compiling(editions, [row[5] for row in rows], tables.rules, plan_ids, names)
+    conditions = RuleTables(names, problems, Targets(names, problems, prefixes))
     return CompiledBook(
-        tables, book.components, plan_ids, version_plans, labels, names, fallbacks
-    )
+        tables, book.components, plan_ids, version_plans, labels, names, fallbacks,
+        compile_discounts(book.discounts, made, conditions),
+    )  # fmt: skip
 
 
 def _with_fallbacks(book: Book, plan_ids: Sequence[str]) -> tuple[str, ...]:
@@ -191,10 +194,6 @@ def _check_book(book: Book, problems: Problems) -> None:
     if len(book.components) > schemas.COMPONENTS_MAX:
         problems.add(("tariffs", 0), f"{len(book.components)} components",
                      f"at most {schemas.COMPONENTS_MAX}", "merge some of them")
-    for discount in book.discounts:
-        problems.add((discount.at.file, discount.at.line),
-                     f"discount '{discount.name}': discounts are not applied yet",
-                     "a book without discounts", "remove the file")
 
 
 def _check_memory(version: Version, problems: Problems) -> None:

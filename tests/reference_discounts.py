@@ -1,0 +1,249 @@
+"""Naive twin of discounts: whom they are for, when they hold, and what they leave, in fractions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from fractions import Fraction
+
+import reference_rating
+from reference_price import instant
+
+from rating.trace_steps import Facts
+from tariffs.compile_rates import Maxima
+from tariffs.memory_model import Chosen, Discount
+from tariffs.model import FREE, Book, Charge, Plan, Rule, Version
+from tollbook.money import (
+    ROUND_DOWN,
+    ROUND_HALF_DOWN,
+    ROUND_HALF_EVEN,
+    ROUND_HALF_UP,
+    ROUND_UP,
+)
+
+Charges = dict[str, int]  # micro by component
+Entry = tuple[str, int, int]  # discount, before, taken
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of subscriptions.csv. opened_utc_s: when the first row of its subscription began.
+
+    memberships: (group, from, to) of its number, in UTC seconds.
+    """
+
+    subscription: str
+    account: str
+    number: str
+    plan: str
+    opened_utc_s: int
+    memberships: tuple[tuple[str, int, int], ...] = ()
+
+
+def rounded(amount: Fraction, digits: int, mode: int) -> Fraction:
+    """An amount in micro, never below zero, to so many decimals of the currency."""
+    unit = 10 ** (6 - digits)
+    whole, rest = divmod(amount / unit, 1)
+    up = {
+        ROUND_DOWN: False, ROUND_UP: rest > 0, ROUND_HALF_UP: rest >= Fraction(1, 2),
+        ROUND_HALF_DOWN: rest > Fraction(1, 2),
+        ROUND_HALF_EVEN: rest > Fraction(1, 2) or (rest == Fraction(1, 2) and whole % 2 == 1),
+    }[mode]  # fmt: skip
+    return Fraction((whole + up) * unit)
+
+
+def tests_of(chosen: Chosen, line: Line, utc_s: int, zone: str) -> list[bool]:
+    """What is given, each by itself."""
+    found = []
+    if chosen.numbers:
+        found.append(any(
+            a <= line.number[: len(a)] <= b and len(line.number) >= len(a)
+            for a, b in chosen.numbers
+        ))  # fmt: skip
+    if chosen.subscriptions:
+        found.append(line.subscription in chosen.subscriptions)
+    if chosen.accounts:
+        found.append(line.account in chosen.accounts)
+    if chosen.plans:
+        found.append(line.plan in chosen.plans)
+    if chosen.groups:
+        found.append(any(
+            group in chosen.groups and since <= utc_s < until
+            for group, since, until in line.memberships
+        ))  # fmt: skip
+    if chosen.opened_from or chosen.opened_to:
+        since, until = chosen.opened_from, chosen.opened_to
+        found.append(
+            (since is None or instant(since, 0, zone) <= line.opened_utc_s)
+            and (until is None or line.opened_utc_s < instant(until, 0, zone))
+        )
+    return found
+
+
+def is_for(discount: Discount, line: Line, utc_s: int, zone: str) -> bool:
+    """Whether a discount is for a subscription at an instant; zone: the operator's."""
+    out = discount.excluded
+    return all(tests_of(discount.chosen, line, utc_s, zone)) and not (
+        out is not None and any(tests_of(out, line, utc_s, zone))
+    )
+
+
+def is_valid(discount: Discount, utc_s: int, version: Version) -> bool:
+    zone = discount.time_zone or version.time_zone
+
+    def at(day: date | None, otherwise: bool, test: Callable[[int], bool]) -> bool:
+        return otherwise if day is None else test(instant(day, 0, zone))
+
+    return at(discount.valid_from, True, lambda first: first <= utc_s) and at(
+        discount.valid_to, True, lambda end: utc_s < end
+    )
+
+
+def left_of(discount: Discount, amount: int, listed: int, other: int) -> int:
+    """What one discount leaves of one component's amount."""
+    action = discount.action
+    exact = {
+        "percent": Fraction(amount * action.amount_nano, 100 * 10**9),
+        "off": Fraction(max(amount - action.amount_micro, 0)),
+        "fixed": Fraction(action.amount_micro),
+        "cap": Fraction(min(amount, action.amount_micro)),
+        "free": Fraction(max(amount - max(listed - other, 0), 0)),
+        "price": Fraction(other),
+    }[action.kind]
+    if exact == amount:
+        return amount
+    for digits, mode in discount.rounding or ((6, ROUND_HALF_EVEN),):
+        exact = rounded(exact, digits, mode)
+    return int(exact)
+
+
+def apply(
+    held: Sequence[Discount], listed: Charges, version: Version, rule: Rule,
+    others: Mapping[str, Charges | None],
+) -> tuple[Charges, list[Entry]]:  # fmt: skip
+    """What is left of a record's charges, and what each discount took.
+
+    others: by name of a discount with ``free`` or ``price`` the charges at its price, None: none.
+    """
+    ordered = sorted(held, key=lambda one: (one.priority, one.name))
+    free_of = set(version.memory.not_discountable)
+    priced = {charge.component for charge in rule.charges if charge.rate != FREE} - free_of
+
+    def components(one: Discount) -> list[str]:
+        if one.execution == "super_forced":
+            found = (set(one.components) & set(version.components)) - free_of
+            return sorted(found) if one.components else sorted(priced)
+        named = set(one.components or version.components)
+        return sorted(name for name in named & priced if listed.get(name, 0) > 0)
+
+    def left(one: Discount, name: str, amount: int) -> int:
+        other = (others.get(one.name) or {}).get(name, 0)
+        return left_of(one, amount, listed.get(name, 0), other)
+
+    def takes(one: Discount) -> int:
+        return sum(
+            listed.get(name, 0) - left(one, name, listed.get(name, 0)) for name in components(one)
+        )
+
+    able = [
+        one for one in ordered
+        if components(one) and (one.action.kind not in ("free", "price") or others[one.name])
+    ]  # fmt: skip
+    by_word: dict[str, list[Discount]] = {}
+    for one in able:
+        by_word.setdefault(one.execution, []).append(one)
+    if "super_forced" in by_word:
+        acting = by_word["super_forced"][:1]
+    elif "exclusive" in by_word:
+        acting = by_word["exclusive"][:1]
+    else:
+        chosen = [*by_word.get("joint", []), *by_word.get("semi_forced", [])]
+        chosen += by_word.get("first", [])[:1]
+        chosen += [one for one in by_word.get("differs", []) if takes(one) != 0][:1]
+        best = by_word.get("best", [])
+        best = [one for one in best if one.priority == best[0].priority]
+        if best and max(map(takes, best)) > 0:
+            chosen.append(max(best, key=takes))
+        acting = [one for one in able if one in chosen]
+    charges, entries = dict(listed), []
+    for one in acting:
+        before = after = 0
+        for name in components(one):
+            amount = charges.get(name, 0)
+            if one.execution == "semi_forced" and amount == 0:
+                continue
+            charges[name] = left(one, name, amount)
+            before, after = before + amount, after + charges[name]
+        if before != after:
+            entries.append((one.name, before, before - after))
+    return charges, entries
+
+
+def at_other_price(plan: Plan, discount: Discount) -> Plan:
+    """A plan whose rules charge the rate of a discount with ``price``."""
+
+    def charges_of(version: Version, rule: Rule) -> tuple[Charge, ...]:
+        rate, named = discount.action.rate, discount.components
+        if discount.execution == "super_forced" and named:
+            return tuple(Charge(name, rate) for name in version.components if name in named)
+        return tuple(
+            replace(Charge(charge.component, rate), at=charge.at) for charge in rule.charges
+            if charge.rate != FREE and (not named or charge.component in named)
+        )  # fmt: skip
+
+    return replace(plan, versions=tuple(
+        replace(version, rules=tuple(
+            replace(rule, charges=charges_of(version, rule)) if not rule.refuse else rule
+            for rule in version.rules
+        )) if any(rate.name == discount.action.rate for rate in version.rates) else version
+        for version in plan.versions
+    ))  # fmt: skip
+
+
+def shorter(facts: Facts, unit: str, quantity: int) -> Facts:
+    """A usage without its first base units; bytes received go first."""
+    if unit == "second":
+        return replace(facts, duration_s=max(facts.duration_s - quantity, 0))
+    if unit == "event":
+        return replace(facts, event_count=max(facts.event_count - quantity, 0))
+    rest = max(quantity - facts.down_bytes, 0)
+    return replace(facts, down_bytes=max(facts.down_bytes - quantity, 0),
+                   up_bytes=max(facts.up_bytes - rest, 0))  # fmt: skip
+
+
+def other_charges(
+    book: Book, plan_id: str, discount: Discount, facts: Facts, maxima: Maxima
+) -> Charges | None:
+    """The charges at the price of a discount; None: the record has none."""
+    plan, action = book.plan(plan_id), discount.action
+    if action.kind == "free":
+        facts = shorter(facts, action.unit, action.quantity)
+    else:
+        plan = at_other_price(plan, discount)
+    found = reference_rating.rate(replace(book, plans=(plan,)), plan_id, facts, maxima)
+    return None if found.reason else found.charges
+
+
+def rate(
+    book: Book, line: Line, facts: Facts, maxima: Maxima, zone: str
+) -> tuple[reference_rating.Rated, list[Entry]]:
+    """A usage of a subscription, discounted; conditions on counters never hold."""
+    found = reference_rating.rate(book, line.plan, facts, maxima)
+    if found.reason:
+        return found, []
+    plan = book.plan(found.plan_id)
+    version = next(one for one in plan.versions if one.valid_from == found.version)
+    rates = {one.name for one in version.rates}
+    held = [
+        one for one in book.discounts
+        if is_for(one, line, facts.start_utc_s, zone) and is_valid(one, facts.start_utc_s, version)
+        and all(reference_rating.conditions(one.when, facts)) and not one.used
+        and (one.action.kind != "price" or one.action.rate in rates)
+    ]  # fmt: skip
+    others = {
+        one.name: other_charges(book, found.plan_id, one, facts, maxima)
+        for one in held if one.action.kind in ("free", "price")
+    }  # fmt: skip
+    charges, entries = apply(held, found.charges, version, version.rules[found.rule_index], others)
+    return replace(found, charges=charges), entries
