@@ -105,8 +105,7 @@ def apply_rows(
             version = int(out.version_index[row])
             rule = int(versions[version]["first_rule"]) + int(out.rule_index[row])
             acted = discount_row(
-                book, int(held[row]), rule, version, out.charge_micro, row, other,
-                int(column[row]), work,
+                book, int(held[row]), rule, out.charge_micro, row, other, int(column[row]), work,
             )  # fmt: skip
             for place in range(len(book.discounts)):
                 if acted >> place & 1 and work[TAKEN, place] != 0:

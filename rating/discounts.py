@@ -56,7 +56,7 @@ def apply(
 
 def first_item(compiled: CompiledBook) -> int:
     """The item that stands for the first discount in the column ``used``."""
-    return 0
+    return len(compiled.items) - len(compiled.discounts.names)
 
 
 def used_column(

@@ -167,10 +167,10 @@ def _validity(
 
 
 def _slots(book: Compiling) -> tuple[np.ndarray, np.ndarray]:
-    """Components that may be discounted: those that have a price by rule, and by version all."""
+    """By rule the components that may be discounted: those with a price, and all of its version."""
     target = book.rules.target
     priced = (target != FREE).astype(np.int64) @ (1 << np.arange(target.shape[1], dtype=np.int64))
-    versions = []
+    versions = np.zeros(len(target), np.int64)
     ends = [*book.first_rules[1:], len(target)]
     for edition, first, end in zip(book.editions, book.first_rules, ends, strict=True):
         version = edition.version
@@ -179,7 +179,7 @@ def _slots(book: Compiling) -> tuple[np.ndarray, np.ndarray]:
             if name not in version.memory.not_discountable
         )  # fmt: skip
         priced[first:end] &= slots
-        versions.append(slots)
+        versions[first:end] = slots
     return frozen(priced, np.int64), frozen(versions, np.int64)
 
 

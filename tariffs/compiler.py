@@ -43,6 +43,11 @@ class CompiledBook:
     fallbacks: np.ndarray
     discounts: DiscountTables
 
+    @property
+    def items(self) -> tuple[str, ...]:
+        """What the column ``used`` of rated records may name, by position."""
+        return tuple(f"*/discount/{name}" for name in self.discounts.names)
+
 
 def compile_book(
     book: Book,

@@ -38,9 +38,9 @@ class Discounts(NamedTuple):
     mask: int64 by cell of the rules' dense table, the discounts whose conditions may hold; rules:
     their open conditions. possible: int64 by version, the discounts that its plan can have.
     since_utc_s, until_utc_s: int64 [version, discount], when they are valid. rule_slots: int64 by
-    rule, bits of the components that have a price there and may be discounted; version_slots: all
-    of the version that may be. other_target: int64 [other, rule, slot], as Rules.target; of an
-    other with a unit, the first other_quantity of it is free instead.
+    rule, bits of the components that have a price there and may be discounted; version_slots, also
+    by rule: all of its version that may be. other_target: int64 [other, rule, slot], as
+    Rules.target; of an other with a unit, the first other_quantity of it is free instead.
     """
 
     discounts: np.ndarray
@@ -155,13 +155,13 @@ def discounted(
 
 
 @inner
-def slots_of(book: Discounts, place: int, rule: int, version: int, paid: int) -> int:
+def slots_of(book: Discounts, place: int, rule: int, paid: int) -> int:
     """The components of a record that a discount acts on. paid: those that cost something."""
     one = book.discounts[place]
     slots = int(one["slots"])
     if one["execution"] != SUPER_FORCED:
         return slots & int(book.rule_slots[rule]) & paid
-    return slots & int(book.version_slots[version] if one["is_named"] else book.rule_slots[rule])
+    return slots & int(book.version_slots[rule] if one["is_named"] else book.rule_slots[rule])
 
 
 @inner
@@ -199,8 +199,8 @@ def act(
 
 @inner
 def choose(
-    book: Discounts, held: int, rule: int, version: int, paid: int, other: np.ndarray,
-    column: int, work: np.ndarray,
+    book: Discounts, held: int, rule: int, paid: int, other: np.ndarray, column: int,
+    work: np.ndarray,
 ) -> int:  # fmt: skip
     """Of the discounts that hold for a record those that act on it."""
     joint, first, differs, best = 0, -1, -1, -1
@@ -208,7 +208,7 @@ def choose(
     for place in range(len(book.discounts)):
         if held >> place & 1 == 0:
             continue
-        slots = slots_of(book, place, rule, version, paid)
+        slots = slots_of(book, place, rule, paid)
         if slots == 0:
             continue
         execution = book.discounts[place]["execution"]
@@ -216,7 +216,7 @@ def choose(
             return 1 << place
         if execution == EXCLUSIVE:
             exclusive = place if exclusive < 0 else exclusive
-        elif execution == JOINT or execution == SEMI_FORCED:
+        elif execution in (JOINT, SEMI_FORCED):
             joint |= 1 << place
         elif execution == FIRST:
             first = place if first < 0 else first
@@ -238,7 +238,7 @@ def choose(
 
 @inner
 def discount_row(
-    book: Discounts, held: int, rule: int, version: int, charge: np.ndarray, row: int,
+    book: Discounts, held: int, rule: int, charge: np.ndarray, row: int,
     other: np.ndarray, column: int, work: np.ndarray,
 ) -> int:  # fmt: skip
     """Apply discounts to the charges of one record; returns those that acted, as a mask.
@@ -258,9 +258,9 @@ def discount_row(
         at = book.discounts[place]["other"]
         if held >> place & 1 and at >= 0 and other[at, 0, column] == NO_OTHER:
             held &= ~(1 << place)
-    acting = choose(book, held, rule, version, paid, other, column, work)
+    acting = choose(book, held, rule, paid, other, column, work)
     for place in range(len(book.discounts)):
         if acting >> place & 1:
-            slots = slots_of(book, place, rule, version, paid)
+            slots = slots_of(book, place, rule, paid)
             act(book, place, slots, charge, row, other, column, work)
     return acting

@@ -118,62 +118,69 @@ def left_of(discount: Discount, amount: int, listed: int, other: int) -> int:
     return int(exact)
 
 
-def apply(
-    held: Sequence[Discount], listed: Charges, version: Version, rule: Rule,
-    others: Mapping[str, Charges | None],
-) -> tuple[Charges, list[Entry]]:  # fmt: skip
-    """What is left of a record's charges, and what each discount took.
+@dataclass(frozen=True)
+class Record:
+    """A record before its discounts.
 
     others: by name of a discount with ``free`` or ``price`` the charges at its price, None: none.
     """
-    ordered = sorted(held, key=lambda one: (one.priority, one.name))
-    free_of = set(version.memory.not_discountable)
-    priced = {charge.component for charge in rule.charges if charge.rate != FREE} - free_of
 
-    def components(one: Discount) -> list[str]:
+    listed: Charges
+    version: Version
+    rule: Rule
+    others: Mapping[str, Charges | None]
+
+    def components(self, one: Discount) -> list[str]:
+        """What a discount acts on."""
+        free_of = set(self.version.memory.not_discountable)
+        priced = {charge.component for charge in self.rule.charges if charge.rate != FREE} - free_of
         if one.execution == "super_forced":
-            found = (set(one.components) & set(version.components)) - free_of
+            found = (set(one.components) & set(self.version.components)) - free_of
             return sorted(found) if one.components else sorted(priced)
-        named = set(one.components or version.components)
-        return sorted(name for name in named & priced if listed.get(name, 0) > 0)
+        named = set(one.components or self.version.components)
+        return sorted(name for name in named & priced if self.listed.get(name, 0) > 0)
 
-    def left(one: Discount, name: str, amount: int) -> int:
-        other = (others.get(one.name) or {}).get(name, 0)
-        return left_of(one, amount, listed.get(name, 0), other)
+    def can(self, one: Discount) -> bool:
+        is_priced = one.action.kind not in ("free", "price") or self.others[one.name] is not None
+        return bool(self.components(one)) and is_priced
 
-    def takes(one: Discount) -> int:
-        return sum(
-            listed.get(name, 0) - left(one, name, listed.get(name, 0)) for name in components(one)
-        )
+    def left(self, one: Discount, name: str, amount: int) -> int:
+        other = (self.others.get(one.name) or {}).get(name, 0)
+        return left_of(one, amount, self.listed.get(name, 0), other)
 
-    able = [
-        one for one in ordered
-        if components(one) and (one.action.kind not in ("free", "price") or others[one.name])
-    ]  # fmt: skip
-    by_word: dict[str, list[Discount]] = {}
-    for one in able:
-        by_word.setdefault(one.execution, []).append(one)
-    if "super_forced" in by_word:
-        acting = by_word["super_forced"][:1]
-    elif "exclusive" in by_word:
-        acting = by_word["exclusive"][:1]
-    else:
-        chosen = [*by_word.get("joint", []), *by_word.get("semi_forced", [])]
-        chosen += by_word.get("first", [])[:1]
-        chosen += [one for one in by_word.get("differs", []) if takes(one) != 0][:1]
-        best = by_word.get("best", [])
-        best = [one for one in best if one.priority == best[0].priority]
-        if best and max(map(takes, best)) > 0:
-            chosen.append(max(best, key=takes))
-        acting = [one for one in able if one in chosen]
-    charges, entries = dict(listed), []
-    for one in acting:
+    def takes(self, one: Discount) -> int:
+        listed = {name: self.listed.get(name, 0) for name in self.components(one)}
+        return sum(amount - self.left(one, name, amount) for name, amount in listed.items())
+
+
+def acting_of(able: Sequence[Discount], record: Record) -> list[Discount]:
+    """Of the discounts that hold, in their order, those that act."""
+
+    def worded(*words: str) -> list[Discount]:
+        return [one for one in able if one.execution in words]
+
+    for word in ("super_forced", "exclusive"):
+        if worded(word):
+            return worded(word)[:1]
+    chosen = worded("joint", "semi_forced") + worded("first")[:1]
+    chosen += [one for one in worded("differs") if record.takes(one) != 0][:1]
+    best = [one for one in worded("best") if one.priority == worded("best")[0].priority]
+    if best and max(map(record.takes, best)) > 0:
+        chosen.append(max(best, key=record.takes))
+    return [one for one in able if one in chosen]
+
+
+def apply(held: Sequence[Discount], record: Record) -> tuple[Charges, list[Entry]]:
+    """What is left of a record's charges, and what each discount took."""
+    ordered = sorted(held, key=lambda one: (one.priority, one.name))
+    charges, entries = dict(record.listed), []
+    for one in acting_of([one for one in ordered if record.can(one)], record):
         before = after = 0
-        for name in components(one):
+        for name in record.components(one):
             amount = charges.get(name, 0)
             if one.execution == "semi_forced" and amount == 0:
                 continue
-            charges[name] = left(one, name, amount)
+            charges[name] = record.left(one, name, amount)
             before, after = before + amount, after + charges[name]
         if before != after:
             entries.append((one.name, before, before - after))
@@ -245,5 +252,6 @@ def rate(
         one.name: other_charges(book, found.plan_id, one, facts, maxima)
         for one in held if one.action.kind in ("free", "price")
     }  # fmt: skip
-    charges, entries = apply(held, found.charges, version, version.rules[found.rule_index], others)
+    record = Record(found.charges, version, version.rules[found.rule_index], others)
+    charges, entries = apply(held, record)
     return replace(found, charges=charges), entries

@@ -65,9 +65,9 @@ def customers_of(lines: tuple[Line, ...]) -> Customers:
         pa.array(account_ids), blank, blank, blank, np.zeros(count, np.bool_),
         np.full(count, OPEN_FROM), np.full(count, OPEN_TO),
     )  # fmt: skip
-    seen: dict[str, int] = {}
-    since = [seen.setdefault(one.subscription, place) == place and one.opened_utc_s
-             or max(one.opened_utc_s, 0) + 1000 for place, one in enumerate(lines)]  # fmt: skip
+    ids = [line.subscription for line in lines]  # a later row of one begins later
+    since = [line.opened_utc_s + 1000 * ids[:place].count(line.subscription)
+             for place, line in enumerate(lines)]  # fmt: skip
     subscriptions = Subscriptions(
         pa.array([line.subscription for line in lines]),
         np.array([account_ids.index(line.account) for line in lines], np.int32),
@@ -113,7 +113,8 @@ def actions() -> st.SearchStrategy[Action]:
             lambda nano: Action("percent", amount_nano=nano)),
         st.builds(lambda kind, micro: Action(kind, amount_micro=micro),
                   st.sampled_from(["off", "fixed", "cap"]), amount),
-        st.sampled_from(["time1", "bytes1", "events2"]).map(lambda name: Action("price", rate=name)),
+        st.sampled_from(["time1", "bytes1", "events2"]).map(
+            lambda name: Action("price", rate=name)),
         st.sampled_from([("second", 60), ("second", 7), ("byte", 1500), ("event", 1)]).map(
             lambda free: Action("free", quantity=free[1], unit=free[0])),
     )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from rating import assemble, legs, ratings, reference
+from rating import assemble, legs, ratings, reference, selectors
 from tariffs import compiler, known, store
 from tariffs.agreements import Agreement
 from tariffs.compile_rates import Maxima
@@ -75,7 +75,10 @@ def compiled(session: Session, digest: str) -> Compiled:
     found = data.load(snapshots.folder_of(session.lake, digest))
     space, net = found.workspace, found.network
     maxima = Maxima(space.limits.duration_s, space.limits.volume_bytes)
-    book = _compiled_book(session, found, maxima)
+    book = selectors.choose(
+        _compiled_book(session, found, maxima), found.book.discounts, found.customers,
+        space.operator.time_zone,
+    )  # fmt: skip
     dated = legs.compile_agreements(
         found.agreements, net, space.operator.time_zone, settle, maxima
     )
@@ -152,6 +155,7 @@ def names_of(found: Data, facts: reference.Reference, book: compiler.CompiledBoo
         prices=[price_text(agreement) for agreement in found.agreements],
         groups=found.network.zones.groups,
         mediation=facts.names.mediation,
+        items=book.items,
     )
 
 
