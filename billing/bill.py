@@ -1,11 +1,11 @@
-"""Bills: usage lines and recurring lines of a period -> one bill an account, in columns.
+"""Bills: usage, recurring and correction lines of a period -> one bill an account, in columns.
 
 Every line is rounded half_up to the currency's digits; the bill is the sum of its lines. What
 rounding took away from the rated charges (or added) stands on the bill as ``rounding_micro`` and is
 posted to the ledger, so that for each bill, exactly:
 
-    sum of usage lines + rounding = sum of rated charges
-    recurring + usage + tax       = total
+    usage lines + corrections + rounding = rated charges and differences of closed months
+    recurring + usage + corrections + tax = total
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ from tollbook.money import exact_sum
 
 RECURRING: Final = "recurring"
 USAGE: Final = "usage"
+CORRECTION: Final = "correction"
 TAX: Final = "tax"
-KINDS: Final = (RECURRING, USAGE, TAX)  # the order of the lines on a bill
+KINDS: Final = (RECURRING, USAGE, CORRECTION, TAX)  # the order of the lines on a bill
 _SHOWN: Final = 3
 
 
@@ -59,23 +60,32 @@ class Bills:
     lines: pa.Table
 
 
-def make(usage: pa.Table, recurring: pa.Table, accounts: Accounts, terms: Terms) -> Bills:
-    """The bills of all accounts that have a usage line or a recurring line.
+def make(
+    usage: pa.Table, recurring: pa.Table, accounts: Accounts, terms: Terms,
+    corrections: pa.Table | None = None,
+) -> Bills:  # fmt: skip
+    """The bills of all accounts that have a line.
 
     usage: schemas.USAGE_LINE, sorted as ``accumulate`` leaves it. recurring:
-    schemas.RECURRING_LINE, sorted as ``recurring_lines`` leaves it.
+    schemas.RECURRING_LINE, sorted as ``recurring_lines`` leaves it. corrections:
+    schemas.CORRECTION_LINE, sorted by account; None: there are none.
     Raises NotFound for an account without customer data, Refused for a tax class without a rate,
     AmountTooLarge for a sum that does not fit.
     """
-    ids, exempt, index = _paying_accounts((recurring, usage), accounts)
+    if corrections is None:
+        corrections = schemas.CORRECTION_LINE.empty_table()
+    tables = (recurring, usage, corrections)
+    ids, exempt, index = _paying_accounts(tables, accounts)
+    stops = np.cumsum([table.num_rows for table in tables])
     charges = pa.concat_tables([
-        _recurring_part(recurring, index[: recurring.num_rows]),
-        _usage_part(usage, index[recurring.num_rows :], terms.digits),
+        _recurring_part(recurring, index[: stops[0]]),
+        _usage_part(usage, index[stops[0] : stops[1]], terms.digits),
+        _correction_part(corrections, index[stops[1] :], terms.digits),
     ])  # fmt: skip
     taxes = _taxes(charges, exempt, terms)
     lines = pa.concat_tables([charges, _tax_part(taxes)])
     kind = np.repeat(
-        np.arange(len(KINDS)), [recurring.num_rows, usage.num_rows, len(taxes.bill_index)]
+        np.arange(len(KINDS)), [*(table.num_rows for table in tables), len(taxes.bill_index)]
     )
     bill_index = _int64(lines, _BILL_INDEX)
     order = np.argsort(bill_index * len(KINDS) + kind, kind="stable")
@@ -99,7 +109,8 @@ def check_closed(made: Bills) -> None:
     agree = (
         all(parts[kind] == of_bills[kind] for kind in KINDS)
         and exact_sum(amounts) == of_bills["total"]
-        and rated == of_bills["rated"] == of_bills["usage"] + of_bills["rounding"]
+        and rated == of_bills["rated"]
+        and rated == of_bills["usage"] + of_bills["correction"] + of_bills["rounding"]
         and int(_int64(bills, "line_count").sum()) == lines.num_rows
     )
     if not agree:
@@ -196,6 +207,19 @@ def _usage_part(usage: pa.Table, bill_index: np.ndarray, digits: int) -> pa.Tabl
     )  # fmt: skip
 
 
+def _correction_part(
+    corrections: pa.Table, bill_index: np.ndarray, digits: int
+) -> pa.Table:
+    same = ("plan", "tax_class", "usage_count")
+    delta = _int64(corrections, "charge_micro")
+    return _part(
+        corrections.num_rows, bill_index=bill_index, kind=CORRECTION,
+        item=corrections.column("component"), rated_micro=delta,
+        amount_micro=round_half_up(delta, digits),
+        **{name: corrections.column(name) for name in same},
+    )  # fmt: skip
+
+
 def _tax_part(taxes: TaxLines) -> pa.Table:
     def of_tax(values: Sequence[str] | Sequence[int], kind: pa.DataType) -> pa.Array:
         return pa.array(values, kind).take(pa.array(taxes.tax_index))
@@ -229,7 +253,7 @@ def _bill_table(
 ) -> pa.Table:
     size = len(ids)
     bill_index, amounts = _int64(lines, _BILL_INDEX), _int64(lines, "amount_micro")
-    recurring, usage, tax = (
+    recurring, usage, correction, tax = (
         sum_by(bill_index[kind == code], amounts[kind == code], size, f"{name} of a bill")
         for code, name in enumerate(KINDS)
     )
@@ -242,10 +266,11 @@ def _bill_table(
         pa.array(np.bincount(bill_index, minlength=size).astype(np.int32)),
         pa.array(recurring),
         pa.array(usage),
+        pa.array(correction),
         pa.array(tax),
         pa.array(sum_by(bill_index, amounts, size, "total of a bill")),
         pa.array(rated),
-        pa.array(rated - usage),
+        pa.array(rated - usage - correction),
     ], schema=schemas.BILL)  # fmt: skip
 
 

@@ -4,8 +4,9 @@ A bill debits ``receivable`` with its total and credits what it is made of:
 
     recurring:<charge>   recurring lines as billed
     revenue:<component>  usage as rated, exact to the micro
+    correction:<component>  differences of closed months, exact to the micro
     tax:<class>:<name>   taxes owed to the state
-    rounding             the difference between usage as billed and as rated
+    rounding             the difference between what is billed and what is exact
 
 A negative sum stands on the other side. Sums that are zero make no entry.
 """
@@ -20,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from billing.amounts import sum_by
-from billing.bill import RECURRING, TAX, USAGE, Bills
+from billing.bill import CORRECTION, RECURRING, TAX, USAGE, Bills
 from tollbook import schemas
 from tollbook.errors import NotClosed
 from tollbook.money import exact_sum
@@ -32,7 +33,10 @@ EXISTS: Final = "exists"
 DIFFERENT: Final = "exists_with_different_"
 _BLOCK_BILLS: Final = 1 << 16
 _EXISTS_AT: Final = 1  # position of EXISTS among the answers; fields that differ follow
-_PREFIX: Final = {RECURRING: "recurring", USAGE: "revenue", TAX: "tax"}
+_PREFIX: Final = {
+    RECURRING: "recurring", USAGE: "revenue", CORRECTION: "correction", TAX: "tax",
+}  # fmt: skip
+_EXACT: Final = pa.array([USAGE, CORRECTION])
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def entries_of(made: Bills) -> pa.Table:
     bills, lines = made.bills, made.lines
     ledger_account, names = _ledger_accounts(lines)
     credit_micro = np.where(
-        pc.equal(lines.column("kind"), USAGE).to_numpy(),
+        pc.is_in(lines.column("kind"), value_set=_EXACT).to_numpy(),
         lines.column("rated_micro").to_numpy(), lines.column("amount_micro").to_numpy(),
     )  # fmt: skip
     stops = np.append(0, np.cumsum(bills.column("line_count").to_numpy(), dtype=np.int64))

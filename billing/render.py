@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import typst
 
-from billing.bill import RECURRING, TAX, USAGE, Bills
+from billing.bill import CORRECTION, RECURRING, TAX, USAGE, Bills
 from tollbook import clock, outputs
 from tollbook.customers import Accounts
 from tollbook.errors import NotFound, TollbookError
@@ -62,7 +62,7 @@ def write_jsonl(path: Path, made: Bills, accounts: Accounts, letterhead: Letterh
 
 _REGISTER: Final = (
     "bill_number", "account_id", "name", "period", "issued_on", "currency",
-    "recurring", "usage", "tax", "total", "rated", "rounding",
+    "recurring", "usage", "correction", "tax", "total", "rated", "rounding",
 )  # fmt: skip
 _AMOUNTS: Final = _REGISTER[6:]
 
@@ -186,6 +186,9 @@ def _object(
         "currency": bill["currency"],
         "recurring": [_recurring(line, letterhead) for line in lines if line["kind"] == RECURRING],
         "usage": [_usage(line, letterhead) for line in lines if line["kind"] == USAGE],
+        "corrections": [
+            _correction(line, letterhead) for line in lines if line["kind"] == CORRECTION
+        ],
         "taxes": [_tax(line, letterhead) for line in lines if line["kind"] == TAX],
         "totals": _totals(bill, letterhead.digits),
     }
@@ -220,6 +223,17 @@ def _usage(line: Mapping[str, Any], letterhead: Letterhead) -> dict[str, Any]:
         "duration_s": line["duration_s"],
         "volume_bytes": line["volume_bytes"],
         "events": line["event_count"],
+        "rated": format_micro(line["rated_micro"], letterhead.digits),
+        "amount": format_micro(line["amount_micro"], letterhead.digits),
+    }
+
+
+def _correction(line: Mapping[str, Any], letterhead: Letterhead) -> dict[str, Any]:
+    return {
+        "line": line["line_number"],
+        "item": line["item"],
+        **_plan(line, letterhead),
+        "count": line["usage_count"],
         "rated": format_micro(line["rated_micro"], letterhead.digits),
         "amount": format_micro(line["amount_micro"], letterhead.digits),
     }

@@ -18,7 +18,7 @@ PAGE = (Path(__file__).parents[1] / "docs/lake.md").read_text("utf-8")
 STORED_AS_THEY_ARE = {
     "duplicates": schemas.DUPLICATE_KEY, "bills": schemas.BILL, "bill_lines": schemas.BILL_LINE,
     "ledger": schemas.ENTRY, "statements": schemas.STATEMENT_LINE,
-    "suspense_log": schemas.SUSPENSE_LOG,
+    "suspense_log": schemas.SUSPENSE_LOG, "differences": schemas.DIFFERENCE,
 }  # fmt: skip
 NO_TEXTS = pa.array([], pa.string())
 NAMES = lake_columns.Names(

@@ -187,6 +187,14 @@ RECURRING_LINE: Final = pa.schema([
     *_SERVICE_DAYS,
     _field("amount_micro", I64, "rounded to the currency; negative: taken back", "micro"),
 ])  # fmt: skip
+CORRECTION_LINE: Final = pa.schema([
+    _ACCOUNT,
+    _PLAN,
+    _field("component", TEXT, "charge component"),
+    _TAX_CLASS,
+    _field("usage_count", I64, "records of closed months that differ", "records"),
+    _field("charge_micro", I64, "exact sum of the differences", "micro"),
+])  # fmt: skip
 _BILL_KEY: Final = (
     _field("bill_period", I32, "month that is billed: year * 12 + month - 1", "month"),
     _field("bill_number", TEXT, "period and account, such as 2003-06-A-1007"),
@@ -195,7 +203,7 @@ _BILL_KEY: Final = (
 BILL_LINE: Final = pa.schema([
     *_BILL_KEY,
     _field("line_number", I32, "from 1 within the bill"),
-    _field("kind", TEXT, "recurring, usage or tax"),
+    _field("kind", TEXT, "recurring, usage, correction or tax"),
     _field("item", TEXT, "recurring charge, charge component or tax"),
     _PLAN,
     _TAX_CLASS,
@@ -204,7 +212,8 @@ BILL_LINE: Final = pa.schema([
     *_QUANTITIES,
     _field("percent_nano", I64, "of a tax; 0: other lines", "nano per cent"),
     _field("base_micro", I64, "what a tax is a percentage of; 0: other lines", "micro"),
-    _field("rated_micro", I64, "exact sum of rated charges; 0: not usage", "micro"),
+    _field("rated_micro", I64, "exact sum of rated charges, or of differences; 0: other lines",
+           "micro"),
     _field("amount_micro", I64, "what is billed, rounded to the currency", "micro"),
 ])  # fmt: skip
 BILL: Final = pa.schema([
@@ -213,15 +222,17 @@ BILL: Final = pa.schema([
     _field("line_count", I32, "rows of the bill in the bill lines"),
     _field("recurring_micro", I64, "sum of the recurring lines", "micro"),
     _field("usage_micro", I64, "sum of the usage lines as billed", "micro"),
+    _field("correction_micro", I64, "sum of the correction lines as billed", "micro"),
     _field("tax_micro", I64, "sum of the tax lines", "micro"),
-    _field("total_micro", I64, "total due: recurring + usage + tax", "micro"),
-    _field("rated_micro", I64, "exact sum of the rated charges", "micro"),
-    _field("rounding_micro", I64, "rated - usage: what rounding the lines took away", "micro"),
+    _field("total_micro", I64, "total due: recurring + usage + correction + tax", "micro"),
+    _field("rated_micro", I64, "exact sum of the rated charges and of differences", "micro"),
+    _field("rounding_micro", I64, "rated - usage - correction: what rounding took away", "micro"),
 ])  # fmt: skip
 ENTRY: Final = pa.schema([
     _field("entry_id", TEXT, "bill number and ledger account"),
     *_BILL_KEY,
-    _field("ledger_account", TEXT, "receivable, rounding, revenue:, recurring: or tax: and item"),
+    _field("ledger_account", TEXT,
+           "receivable, rounding, or kind and item, such as revenue:airtime"),
     _field("currency", TEXT, "ISO 4217"),
     _field("debit_micro", I64, "0: the entry is a credit", "micro"),
     _field("credit_micro", I64, "0: the entry is a debit", "micro"),
@@ -271,6 +282,23 @@ STATE: Final = pa.schema([
     _field("used", I64, "of that, by all records"),
     _field("carried_used", I64, "of that, by records of later spans"),
     _field("last_start_utc_s", I64, "latest start of a record that used it", "s since 1970 UTC"),
+])  # fmt: skip
+
+# What a record of a closed month should have cost: billed as a correction by an open month.
+DIFFERENCE: Final = pa.schema([
+    RECORD_ID,
+    _ACCOUNT,
+    _field("subscription_id", TEXT, "whose usage it was"),
+    _PLAN,
+    _field("component", TEXT, "charge component"),
+    _TAX_CLASS,
+    _field("usage_period", TEXT, "month of the start"),
+    _field("rated_period", TEXT, "closed month that had billed the record"),
+    _field("bill_period", TEXT, "month that bills the difference"),
+    _field("old_micro", I64, "what the account has been charged until then", "micro"),
+    _field("new_micro", I64, "what it should be", "micro"),
+    _field("delta_micro", I64, "new - old: what is billed", "micro"),
+    _field("run_number", I32, "run that found it"),
 ])  # fmt: skip
 
 # What people did about records that waited in suspense: the trace that outlives them.

@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "run": ("tollbook.cli.run", "Rate what lies in the inbox: one night's batch."),
     "bill": ("tollbook.cli.bill", "Close a month and make one bill for each account."),
     "settle": ("tollbook.cli.settle", "Close a month of settlement legs into a statement."),
+    "rerate": ("tollbook.cli.rerate", "Rate the records of a month again."),
     "explain": ("tollbook.cli.explain", "Show how a record got its charge, step by step."),
     "suspense": ("tollbook.cli.suspense", "Records that could not be rated."),
     "tariff": ("tollbook.cli.tariff", "Check and try out a tariff book."),

@@ -20,7 +20,7 @@ from billing import accumulate, bill, ledger, recurring, render
 from tollbook import clock, schemas
 from tollbook.errors import NotClosed, NotFound, TollbookError
 from tollbook.money import exact_sum
-from tollbook.run import commit, data, lake, snapshots
+from tollbook.run import commit, data, differences, lake, snapshots
 from tollbook.run.catalogue import LakeFile, Run
 from tollbook.run.data import Data
 from tollbook.run.session import OUT, Session, commit_plan, writing
@@ -54,6 +54,7 @@ class Billed:
     rounding_micro: int
     tax_micro: int
     recurring_micro: int
+    correction_micro: int
     currency: str
     folder: Path
     again: bool = False
@@ -68,7 +69,7 @@ def run(session: Session, period: int, as_of_utc_s: int | None = None) -> Billed
         if period in closed:
             return summary(session, closed[period], again=True)
         now = int(time.time()) if as_of_utc_s is None else as_of_utc_s
-        check_order(session, period, now, "bill", "rated")
+        check_order(session, period, now, "bill", "rated", differences.DATASET)
         snapshot = snapshots.take_checked(
             session.root, session.lake, lambda taken: data.load(taken.folder)
         )
@@ -76,8 +77,9 @@ def run(session: Session, period: int, as_of_utc_s: int | None = None) -> Billed
         return execute(session, planned)
 
 
-def check_order(session: Session, period: int, now: int, kind: str, dataset: str) -> None:
-    """A month can be closed when it is over, and after all months before it."""
+def check_order(session: Session, period: int, now: int, kind: str, *datasets: str) -> None:
+    """A month can be closed when it is over, and after all months before it that have rows in the
+    datasets."""
     zone = session.workspace.operator.time_zone
     end = clock.period_bounds_utc_s(period, zone)[1]
     text = clock.period_text(period)
@@ -94,7 +96,7 @@ def check_order(session: Session, period: int, now: int, kind: str, dataset: str
             "part of later months"
         )
     earlier = sorted({
-        file.period for file in session.catalogue.lake_files(dataset)
+        file.period for name in datasets for file in session.catalogue.lake_files(name)
         if file.period < period and file.period not in closed
     })  # fmt: skip
     if earlier:
@@ -120,7 +122,8 @@ def execute(session: Session, planned: Run) -> Billed:
     terms = bill.Terms(
         planned.period, operator.currency, operator.currency_digits, found.book.taxes
     )
-    made = bill.make(usage, rents, found.customers.accounts, terms)
+    due = differences.correction_lines(session, planned.period)
+    made = bill.make(usage, rents, found.customers.accounts, terms, due)
     bill.check_closed(made)
     _check_money(session, planned.period, made)
     entries = ledger.entries_of(made)
@@ -143,8 +146,9 @@ def _rated(session: Session, files: list[LakeFile], found: Data) -> Iterator[pa.
 
 
 def _check_money(session: Session, period: int, made: bill.Bills) -> None:
-    """What is billed as usage is what the nights have rated for this month, to the last micro."""
-    rated = 0
+    """What is billed as usage and corrections is what was rated for this month, and the differences
+    of closed ones, to the last micro."""
+    rated = differences.delta_micro(session, period)
     for file in session.catalogue.lake_files("rated", periods=[period]):
         column = lake.read(session.root, file, ["charge_micro"]).column("charge_micro")
         rated += sum(exact_sum(chunk.to_numpy()) for chunk in column.chunks)
@@ -217,6 +221,7 @@ def summary(session: Session, run_number: int, again: bool = False) -> Billed:
         int(bills.column("line_count").to_numpy().sum()),
         _sum(bills, "total_micro"), _sum(bills, "rated_micro"), _sum(bills, "rounding_micro"),
         _sum(bills, "tax_micro"), _sum(bills, "recurring_micro"),
+        differences.delta_micro(session, done.period),
         session.workspace.operator.currency,
         session.root / OUT / "bills" / clock.period_text(done.period), again, done.elapsed_ms,
     )  # fmt: skip

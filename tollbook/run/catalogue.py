@@ -217,6 +217,12 @@ class Catalogue:
         link.execute(delete(REFUSALS))  # what is still to be refused will be found again
         link.execute(delete(RUNS).where(RUNS.c.run_number == run_number))
 
+    def give_up(self, link: Connection, run: Run) -> None:
+        """Forget a planned run that has nothing to do, and its snapshot if no other run has it."""
+        link.execute(delete(RUNS).where(RUNS.c.run_number == run.run_number))
+        if link.scalar(select(RUNS.c.run_number).where(RUNS.c.snapshot == run.snapshot)) is None:
+            link.execute(delete(SNAPSHOTS).where(SNAPSHOTS.c.digest == run.snapshot))
+
     # ---- files from the network
 
     def files(self, run_number: int | None = None) -> list[InputFile]:

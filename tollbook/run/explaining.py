@@ -20,7 +20,6 @@ from tollbook.reasons import Reason
 from tollbook.run import data, records, snapshots, suspense_log
 from tollbook.run.catalogue import InputFile, Run
 from tollbook.run.data import Data
-from tollbook.run.records import Found
 from tollbook.run.session import Session
 
 RATED: Final = codes.DISPOSITIONS[codes.RATED]
@@ -103,13 +102,13 @@ class Explainer:
         known = self._data(run.snapshot)
         if found.dataset == "rated":
             return _rated(Explanation(record_id, file, run, found.row, known, RATED),
-                          self._legs(found, record_id))  # fmt: skip
+                          self._legs(record_id))  # fmt: skip
         reason = reasons.BY_CODE[reasons.CODE[found.row["reason"]]]
         fate = codes.DISPOSITIONS[reason.disposition]
         first_id = found.row.get("first_record_id", 0)
         first = self.explain(first_id) if first_id else None
         shown = Explanation(record_id, file, run, found.row, known, fate, reason, first)
-        stored = self._legs(found, record_id) if reason.stage == "settle" else []
+        stored = [row for row, _ in self._legs(record_id)] if reason.stage == "settle" else []
         return _settled_only(shown, stored) if stored else shown
 
     def _data(self, digest: str) -> Data:
@@ -117,8 +116,12 @@ class Explainer:
             self._known[digest] = data.load(snapshots.folder_of(self._session.lake, digest))
         return self._known[digest]
 
-    def _legs(self, found: Found, record_id: int) -> list[dict[str, Any]]:
-        return records.rows_of(self._session, "legs", record_id, found.run_number)
+    def _legs(self, record_id: int) -> list[tuple[dict[str, Any], Data]]:
+        """A record's legs, each with what the run knew that made it."""
+        return [
+            (row, self._data(self._session.catalogue.run(number).snapshot))
+            for row, number in records.legs_of(self._session, record_id)
+        ]
 
 
 def facts_of(row: Mapping[str, Any]) -> Facts:
@@ -141,7 +144,9 @@ def boundary_of(flags: int) -> str:
     return codes.BOUNDARIES[2 if flags & codes.FLAG_BOUNDARY_INTER else 1]
 
 
-def _rated(shown: Explanation, stored_legs: Sequence[Mapping[str, Any]]) -> Explanation:
+def _rated(
+    shown: Explanation, stored_legs: Sequence[tuple[Mapping[str, Any], Data]]
+) -> Explanation:
     row, known = shown.row, shown.data
     facts = facts_of(row)
     guidance = guide_trace.look_up(
@@ -158,11 +163,7 @@ def _rated(shown: Explanation, stored_legs: Sequence[Mapping[str, Any]]) -> Expl
         for name, value in row.items()
         if name.startswith(_CHARGE) and name != _CHARGE.rstrip("_") + _MICRO
     }
-    zone = row["served_zone" if facts.direction == leg_trace.IN else "other_zone"]
-    legs = _pair(stored_legs, leg_trace.legs_of(
-        known.network, known.agreements, facts, (row["trunk_in"], row["trunk_out"]),
-        leg_trace.group_of(known.network, zone),
-    ))  # fmt: skip
+    legs = _legs_of(row, facts, known, stored_legs)
     differences = [
         *_guided_otherwise(row, guidance),
         *_priced_otherwise(row, traced, stored_micro),
@@ -183,6 +184,30 @@ def _settled_only(shown: Explanation, stored_legs: Sequence[Mapping[str, Any]]) 
         stored_legs[0]["settlement_group"],
     ))  # fmt: skip
     return replace(shown, facts=facts, legs=legs, differences=tuple(_settled_otherwise(legs)))
+
+
+def _legs_of(
+    row: Mapping[str, Any], facts: Facts, known: Data,
+    stored: Sequence[tuple[Mapping[str, Any], Data]],
+) -> tuple[Leg, ...]:  # fmt: skip
+    """A rated record's legs. One that was settled before the record was rated again stays: it is
+    explained by what the run knew that made it."""
+    zone = row["served_zone" if facts.direction == leg_trace.IN else "other_zone"]
+
+    def traced(by: Data) -> dict[str, LegTrace]:
+        found = leg_trace.legs_of(
+            by.network, by.agreements, facts, (row["trunk_in"], row["trunk_out"]),
+            leg_trace.group_of(by.network, zone),
+        )
+        return {leg.direction: leg for leg in found}
+
+    explained = traced(known)
+    for leg, by in stored:
+        if by is not known:
+            way = leg["direction"]
+            explained.pop(way, None)
+            explained |= {name: one for name, one in traced(by).items() if name == way}
+    return _pair([leg for leg, _ in stored], list(explained.values()))
 
 
 def _pair(

@@ -45,7 +45,10 @@ def parse_file(text: str) -> int:
 
 @dataclass(frozen=True)
 class Found:
-    """A record in the lake: the dataset that holds it, its row, and the run that wrote it."""
+    """A record in the lake: the dataset that holds it, its row, and the run that wrote it.
+
+    Of a rated record it is the run that rated it, whichever run wrote the row again since.
+    """
 
     dataset: str  # rated | suspense | pending | uncharged
     row: dict[str, Any]
@@ -88,13 +91,14 @@ def _refuse_withdrawn(session: Session, file: InputFile, record_id: int) -> None
         )
 
 
-def rows_of(
-    session: Session, dataset: str, record_id: int, run_number: int
-) -> list[dict[str, Any]]:
-    """The rows that a run made about a record in a dataset."""
-    files = session.catalogue.lake_files(dataset)
-    return [row for one in files if rewriting.origin_of(one) == run_number
-            for row in rows_in(session.root / one.path, record_id)]  # fmt: skip
+def legs_of(session: Session, record_id: int) -> list[tuple[dict[str, Any], int]]:
+    """A record's legs, each with the run that made it."""
+    began = session.catalogue.file(record_id >> 32).run_number
+    return [
+        (row, rewriting.origin_of(one))
+        for one in session.catalogue.lake_files("legs") if one.run_number >= began
+        for row in rows_in(session.root / one.path, record_id)
+    ]  # fmt: skip
 
 
 def parts_of(session: Session, record_id: int) -> list[dict[str, Any]]:

@@ -1,14 +1,16 @@
 """Lake files written anew without some of their rows: the others stay what they were.
 
-A file that is written anew is named after the run that made its rows, ``kept-<run>-<k>.parquet``:
-what that run knew, its snapshot, goes on explaining them.
+A file that is written anew is named after the run that made its rows, and the name that this run
+gave them, ``kept-<run>-<name>.parquet``: what that run knew, its snapshot, goes on explaining them.
+A part's rated rows, legs and further ratings lie in files of one origin, so that the legs of a
+record can be found without reading all legs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -20,42 +22,76 @@ from tollbook.run.catalogue import LakeFile
 KEPT: Final = "kept-"
 
 
+class Origin(NamedTuple):
+    """The run that made a file's rows, and what it called the file."""
+
+    run_number: int
+    name: str
+
+
+def origin(file: LakeFile) -> Origin:
+    """Where a lake file's rows come from."""
+    name = file.path.rpartition("/")[2].removesuffix(lake.SUFFIX)
+    if not name.startswith(KEPT):
+        return Origin(file.run_number, name)
+    number, _, first_name = name.removeprefix(KEPT).partition("-")
+    return Origin(int(number), first_name)
+
+
 def origin_of(file: LakeFile) -> int:
     """The run that made a lake file's rows."""
-    name = file.path.rpartition("/")[2]
-    if not name.startswith(KEPT):
-        return file.run_number
-    return int(name.removeprefix(KEPT).partition("-")[0])
+    return origin(file).run_number
+
+
+def groups(root: Path, file: LakeFile) -> Iterator[pa.Table]:
+    """The rows of a file, row group by row group, as they are stored: words as dictionaries."""
+    path = str(root / file.path)
+    words = _words(pq.read_metadata(path))
+    with pq.ParquetFile(path, memory_map=True, read_dictionary=words) as source:
+        for group in range(source.num_row_groups):
+            yield source.read_row_group(group, use_threads=False)
 
 
 def without(
-    root: Path, prefix: str, run_number: int, place: tuple[int, LakeFile],
+    root: Path, prefix: str, run_number: int, file: LakeFile,
     gone: Callable[[pa.Table], np.ndarray],
 ) -> LakeFile | None:  # fmt: skip
     """A file's rows but those that are gone, in a file of this run (pending); None: none is left.
 
-    prefix: the lake's folder as the catalogue writes it. place: a number that is the file's own
-    among those of its dataset and period that the run writes, and the file. gone: rows of the file,
-    amounts as ``*_micro`` -> which of them go (bool); asked row group by row group, in their order.
+    prefix: the lake's folder as the catalogue writes it. gone: rows of the file, amounts as
+    ``*_micro`` -> which of them go (bool); asked row group by row group, in their order. The caller
+    supersedes the file.
     """
-    number, file = place
-    name = f"{KEPT}{origin_of(file):05d}-{number:04d}"
+    made = origin(file)
     folder = lake.period_folder(file.dataset, file.period)
+    name = f"{KEPT}{made.run_number:05d}-{made.name}"
     path = f"{prefix}/{lake.relative_path(file.dataset, folder, run_number, name)}"
     writer: lake.Writer | None = None
-    head = pq.read_metadata(str(root / file.path))
-    with pq.ParquetFile(str(root / file.path), read_dictionary=_words(head)) as source:
-        for group in range(source.num_row_groups):
-            rows = source.read_row_group(group, use_threads=False)
-            table = lake.amounts_to_micro(rows)
-            mask = gone(table)
-            if mask.all():
-                continue
-            if writer is None:
-                writer = lake.Writer(root, path, run_number, file.dataset, file.period)
-            left = table.filter(pa.array(~mask)) if mask.any() else table
-            writer.write(lake.micro_to_amounts(left.combine_chunks()))
+    for rows in groups(root, file):
+        table = lake.amounts_to_micro(rows)
+        mask = gone(table)
+        if mask.all():
+            continue
+        if writer is None:
+            writer = lake.Writer(root, path, run_number, file.dataset, file.period)
+        left = table.filter(pa.array(~mask)) if mask.any() else table
+        writer.write(lake.micro_to_amounts(left.combine_chunks()))
     return None if writer is None else writer.close()
+
+
+def holds_any(root: Path, file: LakeFile, record_ids: np.ndarray) -> bool:
+    """Whether a file has rows of any of these records (ascending)."""
+    ids = lake.read(root, file, ["record_id"]).column("record_id")
+    return any(bool(is_among(chunk.to_numpy(), record_ids).any()) for chunk in ids.chunks)
+
+
+def is_among(values: np.ndarray, ascending: np.ndarray) -> np.ndarray:
+    """Which values (int64) are among ascending ones (bool)."""
+    if not len(ascending):
+        return np.zeros(len(values), np.bool_)
+    place = np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)
+    found: np.ndarray = ascending[place] == values
+    return found
 
 
 def _words(head: pq.FileMetaData) -> list[str]:

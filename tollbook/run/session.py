@@ -35,6 +35,7 @@ KINDS: Final = {
     "undo": "tollbook.run.undo",
     "bill": "tollbook.run.bills",
     "settle": "tollbook.run.settlements",
+    "rerate": "tollbook.run.rerate",
 }
 SPILL: Final = "_spill-"  # how a run's folder for rows beyond its memory begins, in the lake
 

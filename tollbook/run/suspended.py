@@ -86,7 +86,10 @@ def in_order(session: Session, choice: Choice, today: Today | None = None) -> pa
 
 
 def cdr_batch(table: pa.Table, sources: Sequence[str]) -> pa.RecordBatch:
-    """Suspended rows as the cdr rows that they were, without their reason."""
+    """Rows of the lake as the cdr rows that they were, without their reason.
+
+    Words may be dictionaries. Holds for every dataset with the decoded columns (docs/lake.md).
+    """
     columns = {}
     for field in schemas.CDR:
         name = field.name
@@ -94,9 +97,9 @@ def cdr_batch(table: pa.Table, sources: Sequence[str]) -> pa.RecordBatch:
         if stored not in table.column_names and name not in ("source_index", "reason_field"):
             columns[name] = _absent(field.type, table.num_rows)
         elif name == "source_index":
-            columns[name] = _codes(table, "source", sources).cast(pa.int16())
+            columns[name] = codes_of(table, "source", sources).cast(pa.int16())
         elif name in _WORDS:
-            columns[name] = _codes(table, stored, _WORDS[name]).cast(pa.int8())
+            columns[name] = codes_of(table, stored, _WORDS[name]).cast(pa.int8())
         elif name == "reason":
             columns[name] = pa.array(np.zeros(table.num_rows, np.int16))
         elif name == "reason_field":
@@ -105,8 +108,9 @@ def cdr_batch(table: pa.Table, sources: Sequence[str]) -> pa.RecordBatch:
             flags = table.column(name).to_numpy() & _LASTING_FLAGS
             columns[name] = pa.array(flags.astype(np.int32))
         else:
-            chunks = table.column(name).chunks
-            columns[name] = pa.concat_arrays(chunks or [pa.array([], field.type)])
+            column = table.column(name)
+            column = column if column.type == field.type else column.cast(field.type)
+            columns[name] = pa.concat_arrays(column.chunks or [pa.array([], field.type)])
     return pa.RecordBatch.from_arrays(
         [columns[name] for name in schemas.CDR.names], schema=schemas.CDR
     )
@@ -128,12 +132,17 @@ def _absent(kind: pa.DataType, rows: int) -> pa.Array:
     return pa.repeat(pa.scalar(nothing, kind), rows)
 
 
-def _codes(table: pa.Table, name: str, words: Sequence[str]) -> pa.Array:
-    found = pc.index_in(table.column(name), value_set=pa.array(list(words), pa.string()))
-    if found.null_count:
-        missing = pc.unique(pc.filter(table.column(name), pc.is_null(found))).to_pylist()
+def codes_of(table: pa.Table, name: str, words: Sequence[str]) -> pa.Array:
+    """The places of a column's words among those that it may hold (int32)."""
+    found = table.column(name).combine_chunks()
+    if not pa.types.is_dictionary(found.type):
+        found = found.dictionary_encode()
+    code = pc.index_in(found.dictionary, value_set=pa.array(list(words), pa.string()))
+    taken = code.take(found.indices)
+    if taken.null_count:
+        missing = pc.unique(found.filter(pc.is_null(taken)).cast(pa.string())).to_pylist()
         raise TollbookError(
-            f"suspense holds records of {name} {missing}\n    allowed: {', '.join(words)}\n"
+            f"the lake holds records of {name} {missing}\n    allowed: {', '.join(words)}\n"
             "    do: put the source back into operator.yaml"
         )
-    return pa.concat_arrays(found.chunks)
+    return taken

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -34,19 +33,19 @@ class Out:
 
 def rewrite(session: Session, planned: Run, found: Survey) -> Out:
     """The lake's files without the records that go."""
-    places = list(_numbered([one.file for one in found.of(*_REWRITTEN)]))
-    session.progress.start("withdraw", sum(file.rows for _, file in places))
+    files = [one.file for one in found.of(*_REWRITTEN)]
+    session.progress.start("withdraw", sum(file.rows for file in files))
 
-    def one(place: tuple[int, LakeFile]) -> tuple[LakeFile | None, Out]:
+    def one(file: LakeFile) -> tuple[LakeFile | None, Out]:
         out = Out()
-        gone = partial(_gone, place[1].dataset, found, out)
+        gone = partial(_gone, file.dataset, found, out)
         kept = rewriting.without(
-            session.root, session.lake_prefix, planned.run_number, place, gone
+            session.root, session.lake_prefix, planned.run_number, file, gone
         )
         return kept, out
 
     whole = Out()
-    for (_, file), (kept, out) in zip(places, in_order(session.threads, one, places), strict=True):
+    for file, (kept, out) in zip(files, in_order(session.threads, one, files), strict=True):
         whole.files += [] if kept is None else [kept]
         whole.totals += out.totals
         whole.again += out.again
@@ -67,15 +66,6 @@ def _gone(dataset: str, found: Survey, out: Out, rows: pa.Table) -> np.ndarray:
         if again.any():
             out.again.append(rows.filter(pa.array(again)))
     return mask
-
-
-def _numbered(files: Sequence[LakeFile]) -> Iterator[tuple[int, LakeFile]]:
-    """Each file with a number that is its own in its dataset and period, in a fixed order."""
-    last: dict[tuple[str, int], int] = {}
-    for file in files:
-        key = file.dataset, file.period
-        last[key] = last.get(key, 0) + 1
-        yield last[key], file
 
 
 def out_of_suspense(session: Session, planned: Run, found: Survey) -> Out:

@@ -1,0 +1,222 @@
+"""Re-rating: a month's rated records again, with today's tariffs, network and customers.
+
+A month that is open is put right where it stands; the records of a closed one stay as they were
+billed, and the differences are billed by the open month (docs/rerating.md). What is the same as
+before is not touched; where everything is, the run leaves no trace.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+import pyarrow.compute as pc
+from sqlalchemy import Connection
+
+from tariffs.memory_model import NO_MEMORY
+from tariffs.model import Book
+from tollbook import clock
+from tollbook.errors import NotFound, TollbookError
+from tollbook.run import (
+    commit,
+    crash,
+    differences,
+    lake,
+    moves,
+    snapshots,
+    suspense_log,
+    totals,
+    work,
+)
+from tollbook.run.catalogue import LakeFile, Run, Total
+from tollbook.run.flow import Flow
+from tollbook.run.pool import in_order
+from tollbook.run.rerate_figures import NOBODY, Figures, Movement, PlanLine
+from tollbook.run.rerate_sides import Sides
+from tollbook.run.rerating import Found, Rerating, Scope
+from tollbook.run.session import Session, commit_plan, open_period, writing
+
+KIND: Final = "rerate"
+_REFUSED: Final = (
+    "the tariff book has items that remember what came before ({item})\n"
+    "    allowed: books without allowances, period tiers, counters, caps and discounts: a balance "
+    "would have to be worked out anew from its first record on\n"
+    "    do: nothing was changed; charge what is due otherwise by hand"
+)
+
+
+@dataclass(frozen=True)
+class Rerated:
+    """What re-rating has done, or would do. run_number 0: it wrote nothing.
+
+    records: how many were rated again. changed: of how many something is another than before.
+    bill_period: the month that bills the differences of a closed one; 0: the month is open.
+    """
+
+    period: int
+    run_number: int = 0
+    bill_period: int = 0
+    records: int = 0
+    changed: int = 0
+    unrated: Mapping[str, int] = field(default_factory=dict)
+    held: int = 0
+    legs_kept: int = 0
+    plans: tuple[PlanLine, ...] = ()
+    less: Movement = NOBODY
+    more: Movement = NOBODY
+    currency: str = ""
+    elapsed_ms: int = 0
+
+    @property
+    def old_micro(self) -> int:
+        """What the records that differ were charged in all."""
+        return sum(line.old_micro for line in self.plans)
+
+    @property
+    def new_micro(self) -> int:
+        """What they are charged now."""
+        return sum(line.new_micro for line in self.plans)
+
+
+def run(
+    session: Session, period: int, scope: Scope, as_of_utc_s: int | None = None,
+    dry_run: bool = False,
+) -> Rerated:  # fmt: skip
+    """Rate the records of a bill month again; dry_run: only say what would change.
+
+    Raises NotFound if no record of the month is rated, Refused for reference data that are not in
+    order, TollbookError for a book whose prices remember.
+    """
+    with writing(session):
+        _check_month(session, period)
+        now = int(time.time()) if as_of_utc_s is None else as_of_utc_s
+        before = snapshots.stored(session.lake)
+
+        def check(taken: snapshots.Snapshot) -> None:
+            _refuse_memory(work.compiled(session, taken.digest).data.book)
+
+        snapshot = snapshots.take_checked(session.root, session.lake, check)
+        if dry_run:
+            number = session.catalogue.next_run_number()
+            only = Run(number, KIND, now, period, open_period(session.catalogue, "bill"),
+                       snapshot.digest, scope.arguments(), "planned", 0, 0)  # fmt: skip
+            try:
+                done = _found(session, only, _rerate(session, only, writes=False)[1])
+            finally:
+                snapshots.forget(snapshot, session.lake, before)
+            return done
+        planned = commit_plan(session, KIND, snapshot, now, period, scope.arguments())
+        done = execute(session, planned)
+        if not done.run_number:
+            snapshots.forget(snapshot, session.lake, before)
+        return done
+
+
+def execute(session: Session, planned: Run) -> Rerated:
+    """Follow a re-rating's plan; if nothing differs the plan is given up, as if never made."""
+    began = time.monotonic()
+    again, found = _rerate(session, planned, writes=True)
+    files = [file for one in found for file in one.files]
+    if not files:
+        with session.catalogue.transaction() as link:
+            session.catalogue.give_up(link, planned)
+        return _found(session, planned, found)
+    changed = again.flow.tally.totals()
+    gone = again.before.totals()
+    _check(found, changed, again)
+
+    def record(link: Connection) -> None:
+        left = [replace(one, rows=-one.rows, charge_micro=-one.charge_micro) for one in gone]
+        session.catalogue.add_totals(link, planned.run_number, moves.net([*changed, *left]))
+
+    elapsed_ms = round(1000 * (time.monotonic() - began))
+    superseded = [path for one in found for path in one.superseded]
+    commit.commit(
+        session.catalogue, session.root, planned.run_number, files, superseded, record, elapsed_ms
+    )
+    done = _found(session, planned, found)
+    return replace(done, run_number=planned.run_number, elapsed_ms=elapsed_ms)
+
+
+def _rerate(session: Session, run: Run, writes: bool) -> tuple[Rerating, list[Found]]:
+    """All files of the month, each by one thread; the results in the order of the files."""
+    files = session.catalogue.lake_files("rated", periods=[run.period])
+    with work.prepared(session, run) as (_, going):
+        again = _prepared(session, run, going, writes)
+        session.progress.start("rerate", sum(file.rows for file in files))
+        found = list(in_order(going.threads, again.task, enumerate(files, start=1)))
+        crash.point("chunks_scattered")
+    return again, found
+
+
+def _prepared(session: Session, run: Run, going: Flow, writes: bool) -> Rerating:
+    closed = run.period < run.open_period
+    settle = open_period(session.catalogue, "settle")
+    scope = Scope.of(run.arguments)
+    book = work.compiled(session, run.snapshot).data.book
+    _refuse_memory(book)
+    return Rerating(
+        session, run, going, scope, _released(session, scope.reason),
+        differences.TaxClasses(book), None if closed else Sides(session, settle),
+        differences.booked(session, clock.period_text(run.period)) if closed else None, writes,
+    )  # fmt: skip
+
+
+def _released(session: Session, reason: str) -> np.ndarray:
+    """Records (ascending) that waited in suspense for a reason when they were tried again."""
+    parts = [np.zeros(0, np.int64)]
+    for file in session.catalogue.lake_files(suspense_log.DATASET) if reason else ():
+        table = lake.read(session.root, file, ["record_id", "reason"])
+        chosen = table.filter(pc.equal(table.column("reason"), reason))
+        parts.append(chosen.column("record_id").to_numpy())
+    return np.unique(np.concatenate(parts))
+
+
+def _check(found: Sequence[Found], changed: Sequence[Total], again: Rerating) -> None:
+    """Every record that left a file has one fate, and the money is what was written."""
+    left = again.before.totals()
+    came: dict[int, int] = {}
+    for total in left:
+        came[total.file_number] = came.get(total.file_number, 0) + total.rows
+    totals.check_closed(
+        came, changed, {"the component columns": sum(one.component_micro for one in found)}
+    )
+    gone, come = (sum(getattr(one, name) for one in found) for name in ("gone", "come"))
+    if gone != come:
+        raise totals.not_closed([f"{gone} records left their files, {come} were written anew"])
+
+
+def _found(session: Session, run: Run, found: Sequence[Found]) -> Rerated:
+    whole = Figures()
+    for one in found:
+        whole.join(one.figures)
+    less, more = whole.movements()
+    return Rerated(
+        run.period, 0, run.open_period if run.period < run.open_period else 0, whole.records,
+        whole.changed, dict(sorted(whole.unrated.items())), whole.held, whole.legs_kept,
+        whole.plans(), less, more, session.workspace.operator.currency,
+    )  # fmt: skip
+
+
+def _check_month(session: Session, period: int) -> None:
+    files: list[LakeFile] = session.catalogue.lake_files("rated")
+    months = sorted({file.period for file in files})
+    if period not in months:
+        listed = ", ".join(clock.period_text(month) for month in months) or "none"
+        raise NotFound(f"{clock.period_text(period)}: no record of this bill month is rated\n"
+                       f"    allowed: {listed}\n"
+                       "    do: name a month with rated records")  # fmt: skip
+
+
+def _refuse_memory(book: Book) -> None:
+    """Raises TollbookError for a book in which a price depends on the records before it."""
+    item = next((
+        f"plan {plan.plan_id}, version {version.label}"
+        for plan in book.plans for version in plan.versions
+        if version.memory != NO_MEMORY or any(rate.over is not None for rate in version.rates)
+    ), f"discount {book.discounts[0].name}" if book.discounts else "")  # fmt: skip
+    if item:
+        raise TollbookError(_REFUSED.format(item=item))

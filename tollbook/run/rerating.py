@@ -1,0 +1,311 @@
+"""Stored records rated again, file by file of the lake: what is another is found, and written.
+
+Each file is one task: its records go from ``normalise`` to ``settle`` with the reference data of
+the run, row group by row group, and are compared with what is stored. Nothing is held but the row
+group, so memory does not grow with the month.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rating import ratings
+from tollbook import clock, codes, reasons, schemas
+from tollbook.run import (
+    differences,
+    lake,
+    lake_columns,
+    rerate_sides,
+    rewriting,
+    row_changes,
+    suspended,
+)
+from tollbook.run.catalogue import LakeFile, Run
+from tollbook.run.differences import Booked, TaxClasses
+from tollbook.run.flow import Flow
+from tollbook.run.lake_columns import CDR_IN_LAKE
+from tollbook.run.parts import Part, write_part
+from tollbook.run.pipeline import BY_NAME
+from tollbook.run.rerate_figures import Figures
+from tollbook.run.rerate_sides import Sides, only
+from tollbook.run.rewriting import is_among
+from tollbook.run.session import Session
+from tollbook.run.totals import Tally
+from tollbook.stage import int_array, ints, with_columns
+
+# Columns that re-rating cannot change: what came from the network, and where the record is billed.
+_FIXED: Final = frozenset({
+    *CDR_IN_LAKE, "upstream_charge_micro", "dedupe_hash", "bill_period", "rating_kind", "used",
+}) - {"flags"}  # fmt: skip
+_EXTRAS: Final = ("legs", "ratings")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which rated records of a month: those that fit everything that is named.
+
+    reason: records that waited in suspense for it before they were rated.
+    """
+
+    accounts: tuple[str, ...] = ()
+    plans: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    reason: str = ""
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Scope:
+        """The scope that a plan remembers."""
+        accounts, plans, sources = (
+            tuple(arguments[name]) for name in ("accounts", "plans", "sources")
+        )
+        return cls(accounts, plans, sources, arguments["reason"])
+
+    def arguments(self) -> dict[str, Any]:
+        """The scope as a plan remembers it."""
+        return {"accounts": list(self.accounts), "plans": list(self.plans),
+                "sources": list(self.sources), "reason": self.reason}  # fmt: skip
+
+    def mask(self, table: pa.Table, released: np.ndarray) -> np.ndarray:
+        """Which rows of ``rated`` are in scope (bool). released: records that waited, ascending."""
+        found = np.ones(table.num_rows, np.bool_)
+        for column, words in (("account_id", self.accounts), ("plan", self.plans),
+                              ("source", self.sources)):  # fmt: skip
+            if words:
+                texts = table.column(column).cast(pa.string())
+                found &= pc.is_in(texts, value_set=pa.array(words)).to_numpy()
+        if self.reason:
+            found &= is_among(table.column("record_id").to_numpy(), released)
+        return found
+
+
+@dataclass
+class Found:
+    """What a file's task gives: figures, and what it has written.
+
+    gone, come: rows of ``rated`` that left the file, and records that were written anew.
+    """
+
+    figures: Figures = field(default_factory=Figures)
+    files: list[LakeFile] = field(default_factory=list)
+    superseded: list[str] = field(default_factory=list)
+    component_micro: int = 0
+    ratings_micro: int = 0
+    gone: int = 0
+    come: int = 0
+
+
+@dataclass
+class Rerating:
+    """What all tasks of a run share.
+
+    released: ascending ids for ``Scope.mask``. before: the fates that changed records leave.
+    sides: None for a closed month. booked: None for an open one. writes: False to only look.
+    """
+
+    session: Session
+    run: Run
+    flow: Flow
+    scope: Scope
+    released: np.ndarray
+    classes: TaxClasses
+    sides: Sides | None
+    booked: Booked | None
+    writes: bool
+    before: Tally = field(default_factory=Tally)
+
+    def task(self, item: tuple[int, LakeFile]) -> Found:
+        """One file, and its number among those of the run."""
+        number, file = item
+        if self.booked is None:
+            return _Open(self, number, file).done()
+        return _closed(self, number, file)
+
+    def rated_again(self, rows: pa.Table) -> tuple[pa.RecordBatch, dict[str, pa.RecordBatch]]:
+        """Rows of ``rated`` through the stages (schemas.RATED), and what they make beside them.
+
+        They stay rated records: validation, mediation and the search for duplicates are not asked
+        again, and the legs of a forwarded call stay the pair that they were found to be.
+        """
+        batch = suspended.cdr_batch(rows, self.flow.reference.names.sources)
+        for name in ("normalise", "guide"):
+            batch = BY_NAME[name](batch, self.flow.reference, None).batch
+        kept = {
+            "dedupe_hash": rows.column("dedupe_hash").to_numpy(),
+            "bill_period": np.full(rows.num_rows, self.run.period, np.int32),
+        }
+        batch = with_columns(batch, schemas.USAGE, {
+            name: int_array(np.ascontiguousarray(values)) for name, values in kept.items()
+        })  # fmt: skip
+        batch = BY_NAME["rate"](batch, self.flow.tariffs.book, None).batch
+        if self.sides is None:
+            return batch, {}
+        settled = BY_NAME["settle"](batch, self.flow.tariffs.agreements, None)
+        extra = dict(settled.extra)
+        if self.flow.tariffs.assignment is not None:
+            extra |= ratings.rate_more(
+                settled.batch, self.flow.tariffs.book, self.flow.tariffs.assignment
+            ).extra
+        schemas.check(settled.batch, schemas.RATED, "settle")
+        return settled.batch, extra
+
+    def groups(self, file: LakeFile) -> Any:
+        """The rows in scope of each row group of a file that has any."""
+        for table in rewriting.groups(self.session.root, file):
+            chosen = self.scope.mask(table, self.released)
+            if chosen.any():
+                yield (table if chosen.all() else table.filter(pa.array(chosen))).combine_chunks()
+
+    def as_stored(self, batch: pa.RecordBatch) -> pa.Table:
+        """Rated rows as ``rated`` has them, amounts in micro."""
+        return lake.amounts_to_micro(lake_columns.rated_table(batch, self.flow.target.names))
+
+
+class _Open:
+    """A file of an open month: rows that are others now are written anew, the rest stays."""
+
+    def __init__(self, work: Rerating, number: int, file: LakeFile) -> None:
+        self._work, self._file = work, file
+        assert work.sides is not None
+        self._sides = work.sides
+        origin = rewriting.origin(file)
+        self._origin = origin
+        self._stored = {name: self._sides.stored(name, origin) for name in _EXTRAS}
+        self._part = Part(work.flow.target, number, work.flow.tally)
+        self._gone = [np.zeros(0, np.int64)]
+        self._found = Found()
+
+    def done(self) -> Found:
+        for rows in self._work.groups(self._file):
+            self._group(rows)
+        found, gone = self._found, np.sort(np.concatenate(self._gone))
+        found.gone = len(gone)
+        if not self._work.writes or not len(gone):
+            return found
+        written = self._part.close()
+        found.files += written.files
+        found.component_micro, found.ratings_micro = written.component_micro, written.ratings_micro
+        found.come = sum(
+            one.rows for one in written.files if one.dataset in ("rated", "suspense", "uncharged")
+        )
+        root, number = self._work.session.root, self._work.run.run_number
+        for file in (self._file, *self._sides.files(self._origin)):
+            if rewriting.holds_any(root, file, gone):
+                staying = rewriting.without(
+                    root, self._work.session.lake_prefix, number, file,
+                    lambda table: is_among(table.column("record_id").to_numpy(), gone),
+                )  # fmt: skip
+                found.files += [staying] if staying else []
+                found.superseded.append(file.path)
+        return found
+
+    def _group(self, rows: pa.Table) -> None:
+        work, figures = self._work, self._found.figures
+        batch, extra = work.rated_again(rows)
+        old, new = lake.amounts_to_micro(rows), work.as_stored(batch)
+        ids, reason = ints(batch, "record_id"), ints(batch, "reason")
+        unrated = reason != 0
+        extra = {name: self._free(name, made) for name, made in extra.items()}
+        other = row_changes.changed(old, new, _FIXED) | unrated | self._beside(extra, ids)
+        held = unrated & self._sides.is_settled(ids)
+        other &= ~held
+        _count(figures, reason, held)
+        figures.records += len(ids)
+        figures.changed += int(np.count_nonzero(other))
+        work.flow.progress.advance(len(ids))
+        if not other.any():
+            return
+        gone = np.sort(ids[other])
+        chosen = pa.array(other)
+        left = old.filter(chosen)
+        figures.add(differences.find(left, new.filter(chosen), work.classes))
+        figures.legs_kept += int(np.count_nonzero(self._sides.is_settled(gone)))
+        self._gone.append(gone)
+        if work.writes:
+            work.before.add(_fates(left))
+            beside = {
+                name: only(made, is_among(ints(made, "record_id"), gone))
+                for name, made in extra.items()
+            }
+            write_part(self._part, only(batch, other), beside, np.zeros(len(gone), np.int64))
+
+    def _free(self, dataset: str, made: pa.RecordBatch) -> pa.RecordBatch:
+        """What was made beside the records, but for legs that a settled month already has."""
+        if dataset != "legs" or not made.num_rows:
+            return made
+        settled = self._sides.is_settled(ints(made, "record_id"), ints(made, "direction"))
+        return only(made, ~settled)
+
+    def _beside(self, extra: Mapping[str, pa.RecordBatch], ids: np.ndarray) -> np.ndarray:
+        """Records (bool) whose legs or further ratings are not those that are stored."""
+        found = np.zeros(len(ids), np.bool_)
+        for name in _EXTRAS:
+            stored, made = self._stored[name], extra.get(name, _NOTHING[name])
+            if stored is not None or made.num_rows:
+                table = lake.amounts_to_micro(self._table(name, made))
+                found |= is_among(ids, rerate_sides.others(name, stored, table, ids))
+        return found
+
+    def _table(self, dataset: str, made: pa.RecordBatch) -> pa.Table:
+        target = self._work.flow.target
+        if dataset == "legs":
+            return lake_columns.legs_table(made, target.names, target.own_carrier)
+        return lake_columns.ratings_table(made, target.names)
+
+
+def _closed(work: Rerating, number: int, file: LakeFile) -> Found:
+    """A file of a closed month: it stays, and what is due otherwise is written as differences."""
+    found, pieces = Found(), []
+    assert work.booked is not None
+    for rows in work.groups(file):
+        batch, _ = work.rated_again(rows)
+        old, new = lake.amounts_to_micro(rows), work.as_stored(batch)
+        ids, reason = ints(batch, "record_id"), ints(batch, "reason")
+        unrated = reason != 0
+        _count(found.figures, reason, unrated)
+        found.figures.records += len(ids)
+        work.flow.progress.advance(len(ids))
+        other = row_changes.changed(old, new, _FIXED) | work.booked.is_in(ids)
+        rows_of = pa.array(other & ~unrated)
+        made = differences.find(
+            old.filter(rows_of), new.filter(rows_of), work.classes,
+            work.booked.of(ids[other & ~unrated]),
+        )  # fmt: skip
+        found.figures.changed += len(np.unique(made.column("record_id").to_numpy()))
+        found.figures.add(made)
+        pieces += [made] if made.num_rows else []
+    if pieces and work.writes:
+        found.files.append(differences.write(work.session, work.run, number, pieces))
+    return found
+
+
+def _count(figures: Figures, reason: np.ndarray, held: np.ndarray) -> None:
+    for code, rows in zip(*np.unique(reason[reason != 0], return_counts=True), strict=True):
+        figures.unrated[reasons.name_of(int(code))] += int(rows)
+    figures.held += int(np.count_nonzero(held))
+
+
+def _fates(rows: pa.Table) -> pa.RecordBatch:
+    """Rows of ``rated`` (amounts in micro) as control totals count them."""
+    month = rows.column("usage_period").combine_chunks().dictionary_encode()
+    months = [clock.parse_period(text) or 0 for text in month.dictionary.to_pylist()]
+    service = suspended.codes_of(rows, "service", codes.SERVICES)
+    return pa.RecordBatch.from_pydict({
+        "record_id": pa.concat_arrays(rows.column("record_id").chunks),
+        "usage_period": pa.array(np.array(months, np.int32)[month.indices.to_numpy()]),
+        "reason": pa.array(np.zeros(rows.num_rows, np.int16)),
+        "service": service.cast(pa.int8()),
+        "charge_micro": pa.concat_arrays(rows.column("charge_micro").chunks),
+    })  # fmt: skip
+
+
+def _empty(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array([], one.type) for one in schema], schema=schema)
+
+
+_NOTHING: Final = {"legs": _empty(schemas.LEG), "ratings": _empty(schemas.RATING)}
