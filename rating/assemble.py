@@ -83,7 +83,7 @@ def is_numbered(batch: pa.RecordBatch) -> np.ndarray:
 def partition_of(batch: pa.RecordBatch) -> np.ndarray:
     """For each row of ``schemas.USAGE`` a number below PARTITIONS, the same for all parts of a
     served number; PARTITIONS for a row that is no part. int16."""
-    named = pc.greater(pc.binary_length(batch.column("served_raw")), 0).to_numpy(False)
+    named = _is_named(batch)
     known = (ints(batch, "served_e164") > 0) | named  # a hash without a number is of the whole key
     partition = np.where(known, duplicates.partition_of(ints(batch, "dedupe_hash")), np.int16(0))
     found: np.ndarray = np.where(is_part(batch), partition, np.int16(duplicates.PARTITIONS))
@@ -159,6 +159,8 @@ def _keys(parts: pa.RecordBatch, partials: Partials) -> np.ndarray:
     for name in partials.key:
         if name in ("served", "other"):
             e164 = ints(parts, f"{name}_e164")
+            if name == "served":  # who has an IMSI only may get another number while he calls
+                e164 = np.where(_is_named(parts), e164, -ints(parts, "imsi"))
             columns += [e164, np.where(e164 > 0, 0, _text_codes(parts, f"{name}_raw"))]
         elif name in _NUMBERS:
             columns.append(ints(parts, _NUMBERS[name]))
@@ -171,6 +173,12 @@ def _keys(parts: pa.RecordBatch, partials: Partials) -> np.ndarray:
     keys = np.empty(len(order), np.int64)
     keys[order] = np.cumsum(is_new)
     return keys
+
+
+def _is_named(batch: pa.RecordBatch) -> np.ndarray:
+    """Which records have a served number, or another text in its place (bool)."""
+    found: np.ndarray = pc.greater(pc.binary_length(batch.column("served_raw")), 0).to_numpy(False)
+    return found
 
 
 def _text_codes(parts: pa.RecordBatch, name: str) -> np.ndarray:

@@ -14,6 +14,7 @@ HASH_BITS = 63
 PARTITION_BITS = 6
 DIGIT_BITS = 11  # of the radix sort: the counters of a digit fit the first-level cache
 DIGIT_COUNT = 1 << DIGIT_BITS
+IMSI_KEY = -(2**62) - 1  # less the IMSI: below all hashes of texts
 STAYS, KNOWN = -1, -2  # verdicts besides the record id of the one that came first
 OWNER_SHIFT = 32  # the hash of the served number lies above the hash of the other fields
 WHOLE, PART, SHORT = 0, 1, 2  # Keys.standing
@@ -45,6 +46,7 @@ class KeyColumns(NamedTuple):
     service: np.ndarray  # int8
     call_ref: Texts
     sequence: np.ndarray  # int32
+    imsi: np.ndarray  # int64
 
 
 class Keys(NamedTuple):
@@ -70,6 +72,18 @@ def party_key(e164: int, offsets: np.ndarray, data: np.ndarray, row: int) -> int
         return e164
     first, last = span(offsets, row)
     return -1 - text_hash(data, first, last) if last > first else 0
+
+
+@inner
+def served_key(e164: int, offsets: np.ndarray, data: np.ndarray, imsi: int, row: int) -> int:
+    """That of the served party: where the source gave an IMSI only, one of the IMSI.
+
+    Its number is then what the customer tables say, and they may say something else tomorrow.
+    """
+    first, last = span(offsets, row)
+    if first == last and imsi > 0:
+        return IMSI_KEY - imsi
+    return int(party_key(e164, offsets, data, row))
 
 
 @inner
@@ -119,7 +133,7 @@ def key_hash(owner: int, state: int) -> int:
 def write_keys(fields: KeyFields, columns: KeyColumns, keys: Keys) -> None:
     """The keys of the rows whose hash is not 0, in their order."""
     record_id, dedupe_hash, served_e164, other_e164, served_raw, other_raw = columns[:6]
-    start_utc_s, duration_s, direction, service, call_ref, sequence = columns[6:]
+    start_utc_s, duration_s, direction, service, call_ref, sequence, imsi = columns[6:]
     served_offsets, served_data = served_raw
     other_offsets, other_data = other_raw
     ref_offsets, ref_data = call_ref
@@ -130,7 +144,7 @@ def write_keys(fields: KeyFields, columns: KeyColumns, keys: Keys) -> None:
             continue
         new_hash[at], new_id[at] = dedupe_hash[row], record_id[row]
         day[at] = start_utc_s[row] // DAY_S
-        served[at] = party_key(served_e164[row], served_offsets, served_data, row)
+        served[at] = served_key(served_e164[row], served_offsets, served_data, imsi[row], row)
         other[at] = party_key(other_e164[row], other_offsets, other_data, row)
         start[at], duration[at] = start_utc_s[row], duration_s[row]
         way[at], kind[at] = direction[row], service[row]

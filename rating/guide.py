@@ -12,8 +12,8 @@ from rating import guide_kernels as kernels
 from rating.decide_kernels import Found, Given, Related, Served
 from rating.hash_kernels import TextTable, find_texts
 from rating.place_kernels import LocationTable
-from rating.reference import Guiding, Reference
-from rating.tables import columns_of, texts_of
+from rating.reference import FIELD, Guiding, Reference
+from rating.tables import columns_of, fixed, texts_of
 from tollbook import codes, schemas
 from tollbook.stage import StageResult, ints, with_columns
 
@@ -25,13 +25,11 @@ def guide(batch: pa.RecordBatch, reference: Reference, state: None = None) -> St
     sets ``reason`` and ``reason_field``; what was found before stays. Rows that came with a reason
     get -1 and 0, and their bucket; their ``dedupe_hash`` is 0 if decode or validate rejected them:
     such rows take no part in the search for duplicates.
+    A record without a served number is its IMSI's; ``served_e164`` becomes the subscription's.
     totals: rejected, the rows that this stage rejected.
     """
     schemas.check(batch, schemas.NORMALISED, "guide")
     tables = reference.guiding
-    given = columns_of(batch, Given)
-    served, related = _outputs(batch, Served), _outputs(batch, Related)
-    related.called_zone_index.fill(-1)
     new = {"dedupe_hash": np.empty(batch.num_rows, np.int64)}
     new["real_zone_index"] = np.full(batch.num_rows, -1, np.int32)
     new["mediation_index"] = np.full(batch.num_rows, -1, np.int16)
@@ -41,9 +39,17 @@ def guide(batch: pa.RecordBatch, reference: Reference, state: None = None) -> St
         new["dedupe_hash"], bucket,
     )  # fmt: skip
     payers = _payers(batch, tables, bucket)
+    by_imsi = _without_number(batch)
+    if len(by_imsi):
+        new["served_e164"] = _pay_by_imsi(batch, tables, payers, by_imsi)
+        batch = with_columns(batch, schemas.NORMALISED, {"served_e164": new["served_e164"]})
+    given = columns_of(batch, Given)
+    served, related = _outputs(batch, Served), _outputs(batch, Related)
+    related.called_zone_index.fill(-1)
     location = _places(batch, tables.locations, "location")
     found = _look_up(batch, tables, payers, location)
     decide_kernels.place_served(tables.places, tables.faults, given, found, served)
+    _name_imsi(by_imsi, served)
     _apply_rules(batch, tables, (given, found), (served, related), new["real_zone_index"])
     decide_kernels.relate(tables.relations, tables.faults, given, found, served, related)
     _flag_members(batch, tables, payers, (served.reason, related.flags))
@@ -74,6 +80,43 @@ def _payers(batch: pa.RecordBatch, tables: Guiding, bucket: np.ndarray) -> kerne
         np.empty(kernels.BLOCK_ROWS, np.int64),
     )  # fmt: skip
     return payers
+
+
+def _without_number(batch: pa.RecordBatch) -> np.ndarray:
+    """Rows that no number, but an IMSI, tells who was served; int64."""
+    number = ints(batch, "served_e164")
+    if number.all():
+        return np.zeros(0, np.int64)
+    rows = np.flatnonzero(number == 0)
+    is_meant = (ints(batch, "imsi")[rows] > 0) & (ints(batch, "reason")[rows] == 0)
+    found: np.ndarray = rows[is_meant & (ints(batch, "direction")[rows] != codes.TRANSIT)]
+    return found
+
+
+def _pay_by_imsi(
+    batch: pa.RecordBatch, tables: Guiding, payers: kernels.Payers, rows: np.ndarray
+) -> np.ndarray:
+    """Finds the payers of these rows by IMSI; ``served_e164`` of all rows, with their numbers."""
+    imsi, start_utc_s, direction, reason = (
+        fixed(ints(batch, name)[rows]) for name in ("imsi", "start_utc_s", "direction", "reason")
+    )
+    found = kernels.Payers(*(column[rows] for column in payers))
+    kernels.find_payers(
+        tables.imsis.table, imsi, start_utc_s, direction, reason, found,
+        np.empty(kernels.BLOCK_ROWS, np.int64),
+    )  # fmt: skip
+    for column, values in zip(payers, found, strict=True):
+        column[rows] = values
+    e164 = ints(batch, "served_e164").copy()
+    paid = found.subscription_index >= 0
+    e164[rows[paid]] = tables.imsis.subscriptions.number[found.subscription_index[paid]]
+    return e164
+
+
+def _name_imsi(rows: np.ndarray, served: Served) -> None:
+    """The field at fault of rows that have an IMSI only."""
+    fields = served.reason_field[rows]
+    served.reason_field[rows] = np.where(fields == FIELD["served_raw"], FIELD["imsi"], fields)
 
 
 def _look_up(

@@ -12,7 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rating.duplicate_kernels import KeyFields, extra_key, key_hash, key_state, party_key
+from rating.duplicate_kernels import (
+    KeyFields,
+    extra_key,
+    key_hash,
+    key_state,
+    party_key,
+    served_key,
+)
 from rating.hash_kernels import (
     LANE,
     POSITION_BITS,
@@ -61,7 +68,8 @@ class RangeTable(NamedTuple):
 
 
 class SubscriptionTable(NamedTuple):
-    """slots: int64 hash table from a number to its first row; rows: tables.SUBSCRIPTION_ROW."""
+    """slots: int64 hash table from a number (or an IMSI) to its first row; rows:
+    tables.SUBSCRIPTION_ROW."""
 
     slots: np.ndarray
     rows: np.ndarray
@@ -91,6 +99,7 @@ class Identity(NamedTuple):
     call_ref: Texts
     sequence: np.ndarray  # int32
     reason: np.ndarray  # int16
+    imsi: np.ndarray  # int64
 
 
 class Payers(NamedTuple):
@@ -114,12 +123,12 @@ def identify(
     takes_part: int8 by reason; a row that takes no part in the search for duplicates has hash 0.
     """
     served_e164, other_e164, served_raw, other_raw, start_utc_s, duration_s = identity[:6]
-    direction, service, call_ref, sequence, reason = identity[6:]
+    direction, service, call_ref, sequence, reason, imsi = identity[6:]
     served_offsets, served_data = served_raw
     other_offsets, other_data = other_raw
     ref_offsets, ref_data = call_ref
     for row in range(len(dedupe_hash)):
-        served = party_key(served_e164[row], served_offsets, served_data, row)
+        served = served_key(served_e164[row], served_offsets, served_data, imsi[row], row)
         state = mix(SEED, served)
         bucket[row] = state & (BUCKET_COUNT - 1)
         dedupe_hash[row] = 0

@@ -46,7 +46,8 @@ class Guidance:
 
     real: the true place of the served party, where it counts as being elsewhere. called: the place
     that the relation was made with, where it is not that of the other number. carrier_by: what says
-    who holds the other number, "range" or "portability". flags: bits of GUIDED_FLAGS.
+    who holds the other number, "range" or "portability". flags: bits of GUIDED_FLAGS. served_e164:
+    the record's, or where it has an IMSI only that of the subscription.
     """
 
     subscription: Subscription | None
@@ -61,12 +62,15 @@ class Guidance:
     home_relation: str = ""
     carrier_by: str = ""
     flags: int = 0
+    served_e164: int = 0
 
 
 def look_up(
     workspace: Workspace, network: Network, customers: Customers, ends: Ends
 ) -> Guidance:
     """Who pays for a usage, where its two ends are, and how they relate."""
+    if ends.imsi and not ends.served_e164:
+        ends = replace(ends, served_e164=number_of_imsi(customers, ends.imsi, ends.start_utc_s))
     home, _ = by_prefix(network, ends.served_e164, ends.start_utc_s)
     true_place, roaming = _served(workspace, network, ends, home)
     served, flags = place_trace.counted(workspace, network, ends, home, true_place)
@@ -77,6 +81,7 @@ def look_up(
         subscription=subscription_of(customers, ends.served_e164, ends.start_utc_s),
         home=home, served=served, other=other, carrier=carrier, relation="", roaming=roaming,
         real=true_place if served.zone != true_place.zone else NOWHERE, carrier_by=carrier_by,
+        served_e164=ends.served_e164,
     )  # fmt: skip
     real = found.real if flags & codes.FLAG_BOUNDARY else NOWHERE
     is_near = roaming == HOME or (
@@ -161,6 +166,14 @@ def subscription_of(customers: Customers, number: int, utc_s: int) -> Subscripti
         int(rows.valid_from_utc_s[row]),
         int(rows.valid_to_utc_s[row]),
     )
+
+
+def number_of_imsi(customers: Customers, imsi: int, utc_s: int) -> int:
+    """The number of the subscription that has the IMSI at an instant; 0: none has it."""
+    rows = customers.subscriptions
+    in_force = (rows.valid_from_utc_s <= utc_s) & (utc_s < rows.valid_to_utc_s)
+    found = np.flatnonzero((rows.imsi == imsi) & in_force)
+    return int(rows.number[found[0]]) if len(found) else 0
 
 
 def relation_of(network: Network, served: str, other: str) -> str:

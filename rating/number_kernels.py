@@ -71,6 +71,7 @@ class NumberRows(NamedTuple):
     source_index: np.ndarray  # int16
     service: np.ndarray  # int8
     direction: np.ndarray  # int8
+    imsi: np.ndarray  # int64
 
 
 class NumberResults(NamedTuple):
@@ -235,7 +236,7 @@ def normalise(
     # Arrays are taken out of their tuples once: inside the loop numba would count references.
     plan, prefixes, codes, areas, slots, specials, special_size_max, beginnings, absent = rules[:9]
     offsets, data = texts
-    source_index, service, direction = rows
+    source_index, service, direction, imsi = rows
     e164, code_index, special_index, flags, reason, reason_field = results
     for row in range(len(e164)):
         e164[row] = 0
@@ -277,5 +278,7 @@ def normalise(
             if special >= 0 and party == OTHER:
                 special_index[row] = special
                 flags[row] |= rules.flag_special
+        elif party == SERVED and kind == EMPTY and imsi[row] > 0:
+            pass  # guiding looks for the IMSI
         elif absent[party, kind, service[row], direction[row]] == 0:
             reason[row], reason_field[row] = fault, field

@@ -21,7 +21,10 @@ from tollbook.workspace import Workspace
 
 @dataclass(frozen=True)
 class Ends:
-    """What a record says of its two ends; 0 and "" where it says nothing."""
+    """What a record says of its two ends; 0 and "" where it says nothing.
+
+    imsi: of a record that has no served number.
+    """
 
     start_utc_s: int
     served_e164: int = 0
@@ -32,6 +35,7 @@ class Ends:
     direction: str = "out"
     forward: str = codes.FORWARDS[0]
     routing_e164: int = 0
+    imsi: int = 0
 
 
 @dataclass(frozen=True)

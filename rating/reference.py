@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -48,7 +49,7 @@ from rating.tables import (
 )
 from rating.validate_kernels import Checks
 from tollbook import codes, reasons, schemas
-from tollbook.customers import Customers
+from tollbook.customers import Customers, Subscriptions
 from tollbook.duplicate_rules import DuplicateRules
 from tollbook.network import Network, SpecialNumbers
 from tollbook.numbering import Lengths, Numbering
@@ -59,10 +60,31 @@ FIELD: Final = schemas.positions(schemas.CDR)
 
 
 @dataclass(frozen=True)
+class Imsis:
+    """Subscriptions by IMSI: a table that is made when the first record has nothing but an IMSI.
+
+    bucket: by account; plan_index: by row of subscriptions.csv.
+    """
+
+    subscriptions: Subscriptions
+    bucket: np.ndarray
+    plan_index: np.ndarray
+    ranges: RangeTable
+
+    @cached_property
+    def table(self) -> SubscriptionTable:
+        """Where two threads ask at once, both make the same."""
+        return subscription_table(
+            self.subscriptions, self.bucket, self.plan_index, self.ranges, by_imsi=True
+        )
+
+
+@dataclass(frozen=True)
 class Guiding:
     """What the stage guide looks up."""
 
     subscriptions: SubscriptionTable
+    imsis: Imsis
     ranges: RangeTable
     locations: TextTable
     networks: TextTable
@@ -253,6 +275,7 @@ def _guiding(
     tadigs, network_zone = _visited(workspace.operator, network)
     return Guiding(
         subscriptions=subscription_table(customers.subscriptions, bucket, plan_index, ranges),
+        imsis=Imsis(customers.subscriptions, bucket, plan_index, ranges),
         ranges=ranges,
         locations=text_table(names.locations),
         networks=text_table(pa.array(tadigs, pa.string())),

@@ -58,7 +58,7 @@ class Names:
 # One cache line holds all that guiding needs to know of a subscription.
 SUBSCRIPTION_ROW: Final = np.dtype(
     [
-        ("number", np.int64),
+        ("number", np.int64),  # or the IMSI, in a table by IMSI
         ("valid_from_utc_s", np.int64),
         ("valid_to_utc_s", np.int64),
         ("row", np.int32),  # row of customers/subscriptions.csv
@@ -232,19 +232,22 @@ def account_buckets(account_id: pa.Array) -> np.ndarray:
 
 
 def subscription_table(
-    subscriptions: Subscriptions, bucket: np.ndarray, plan_index: np.ndarray, ranges: RangeTable
-) -> SubscriptionTable:
-    """Subscriptions by number and time. bucket: by account; plan_index: by subscription row."""
-    order = np.lexsort((subscriptions.valid_from_utc_s, subscriptions.number))
+    subscriptions: Subscriptions, bucket: np.ndarray, plan_index: np.ndarray, ranges: RangeTable,
+    by_imsi: bool = False,
+) -> SubscriptionTable:  # fmt: skip
+    """Subscriptions by number, or by IMSI, and time. bucket: by account; plan_index: by row."""
+    key = subscriptions.imsi if by_imsi else subscriptions.number
+    order = np.lexsort((subscriptions.valid_from_utc_s, key))
+    order = order[np.searchsorted(key[order], 1) :] if by_imsi else order  # 0: it has none
     rows = np.zeros(len(order), SUBSCRIPTION_ROW)
     account = subscriptions.account_index[order]
-    rows["number"] = subscriptions.number[order]
+    rows["number"] = key[order]
     rows["valid_from_utc_s"] = subscriptions.valid_from_utc_s[order]
     rows["valid_to_utc_s"] = subscriptions.valid_to_utc_s[order]
     rows["row"] = order
     rows["account_index"] = account
     rows["plan_index"] = plan_index[order]
-    rows["home_zone_index"] = zone_of_numbers(ranges, rows["number"])
+    rows["home_zone_index"] = zone_of_numbers(ranges, subscriptions.number[order])
     rows["bucket"] = bucket[account]
     rows["standing"] = subscriptions.status[order] != ACTIVE
     return SubscriptionTable(number_slots(rows["number"]), fixed(rows))

@@ -10,13 +10,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
-from rating import reference
-from tollbook import codes, schemas
+from rating import guide, normalise, reference
+from tollbook import codes, reasons, schemas
 from tollbook import customers as customer_tables
 from tollbook import network as network_tables
 from tollbook import workspace as workspace_tables
@@ -171,6 +171,11 @@ def _network(ranges: Sequence[tuple[Any, ...]]) -> network_tables.Network:
     )  # fmt: skip
 
 
+def imsi_of(number: str) -> int:
+    """The IMSI of a subscription that has this number."""
+    return int("46000" + number[-10:])
+
+
 def _customers(rows: Sequence[tuple[Any, ...]]) -> customer_tables.Customers:
     accounts = sorted({row[1] for row in rows})
     plans = sorted({row[2] for row in rows})
@@ -184,7 +189,7 @@ def _customers(rows: Sequence[tuple[Any, ...]]) -> customer_tables.Customers:
             subscription_id=pa.array([f"S-{row}" for row in range(len(rows))], pa.string()),
             account_index=_index(accounts, [row[1] for row in rows]),
             number=np.array([int(row[0]) for row in rows], np.int64),
-            imsi=np.zeros(len(rows), np.int64),
+            imsi=np.array([imsi_of(row[0]) for row in rows], np.int64),
             plan_index=_index(plans, [row[2] for row in rows]),
             status=np.array([customer_tables.STATUS_CODE[row[3]] for row in rows], np.int8),
             **_times([row[4] for row in rows], [row[5] for row in rows]),
@@ -210,3 +215,29 @@ def records(*rows: Mapping[str, Any], schema: pa.Schema = schemas.CDR) -> pa.Rec
             values = [row.get("record_id", (17 << 32) + at) for at, row in enumerate(rows, 1)]
         columns.append(pa.array(values, field.type))
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+CHINA: Final = world()
+REFERENCE: Final = CHINA.reference()
+
+
+def guided(*rows: dict[str, Any], made: World = CHINA) -> list[dict[str, Any]]:
+    """Records through normalise and guide, with names in place of indexes."""
+    tables = REFERENCE if made is CHINA else made.reference()
+    batch = guide.guide(normalise.normalise(records(*rows), tables).batch, tables).batch
+    schemas.check(batch, schemas.USAGE, "test")
+    found = batch.to_pylist()
+    for row in found:
+        row["reason"] = reasons.name_of(row["reason"])
+        row["field"] = schemas.CDR.names[row["reason_field"]] if row["reason_field"] >= 0 else ""
+        for column, words in (
+            ("served_zone", [name for name, _, _ in ZONES]),
+            ("other_zone", [name for name, _, _ in ZONES]),
+            ("carrier", CARRIERS),
+            ("relation", RELATIONS),
+            ("account", tables.names.account_id.to_pylist()),
+            ("plan", tables.names.plans),
+        ):
+            index = row[f"{column}_index"]
+            row[column] = words[index] if index >= 0 else ""
+    return found

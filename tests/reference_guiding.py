@@ -154,6 +154,8 @@ def normalise(row: Row, world: World) -> dict[str, Any]:
         found = read_number(row[f"{party}_raw"], numbering, area, specials, is_dialled)
         if found.e164 is not None:
             new[f"{party}_e164"] = found.e164
+        elif party == "served" and found.empty and row["imsi"]:
+            continue  # guiding looks for the IMSI
         elif not may_be_absent(party, found, row):
             called = "other" if party == "third" else party
             new["reason"] = reasons.CODE[f"{called}_number_malformed"]
@@ -179,11 +181,12 @@ def longest_prefix(world: World, number: int, utc_s: int) -> tuple[int, int]:
     return best[1:]
 
 
-def subscription(world: World, number: int, utc_s: int) -> int:
+def subscription(world: World, number: int, imsi: int, utc_s: int) -> int:
     rows = world.customers.subscriptions
     for row in range(len(rows.number)):
         since, until = rows.valid_from_utc_s[row], rows.valid_to_utc_s[row]
-        if rows.number[row] == number and since <= utc_s < until:
+        is_known = rows.number[row] == number if number else rows.imsi[row] == imsi != 0
+        if is_known and since <= utc_s < until:
             return row
     return -1
 
@@ -215,12 +218,18 @@ def guide(row: Row, world: World) -> dict[str, Any]:
         "trunk_in_index": trunk(world, row["trunk_in"], start),
         "trunk_out_index": trunk(world, row["trunk_out"], start),
     }  # fmt: skip
+    is_by_imsi = not row["served_e164"] and row["imsi"] and not transit
+    if is_by_imsi:
+        payer = subscription(world, 0, row["imsi"], start)
+        new["served_e164"] = int(world.customers.subscriptions.number[payer]) if payer >= 0 else 0
+        row = row | {"served_e164": new["served_e164"]}
     fault = _guide_ends(row, world, new, start, transit)
     home, served = new["home_zone_index"], new["served_zone_index"]
     if home >= 0 and served >= 0:
         new["home_relation_index"] = int(world.network.relation_matrix[home, served])
     if fault:
-        new["reason"], new["reason_field"] = reasons.CODE[fault[0]], position(fault[1])
+        field = "imsi" if is_by_imsi and fault[1] == "served_raw" else fault[1]
+        new["reason"], new["reason_field"] = reasons.CODE[fault[0]], position(field)
     return new
 
 
@@ -231,7 +240,7 @@ def _guide_ends(
     if transit:
         new["home_zone_index"] = new["served_zone_index"] = home
     else:
-        payer = subscription(world, row["served_e164"], start)
+        payer = subscription(world, row["served_e164"], row["imsi"], start)
         if payer < 0:
             return "subscription_missing", "served_raw"
         rows = world.customers.subscriptions
@@ -309,13 +318,19 @@ def party_key(e164: int, raw: str) -> int:
     return -1 - text_hash(raw.encode()) if raw else 0
 
 
+def served_key(row: Row) -> int:
+    if row["imsi"] and not row["served_raw"]:
+        return -(2**62) - 1 - row["imsi"]
+    return party_key(row["served_e164"], row["served_raw"])
+
+
 def extra_key(row: Row, fields: Iterable[str]) -> int:
     key = mix(SEED, text_hash(row["call_ref"].encode())) if "call_ref" in fields else 0
     return mix(key, row["sequence"]) if "sequence" in fields else key
 
 
 def dedupe_hash(row: Row, fields: Iterable[str]) -> int:
-    served = party_key(row["served_e164"], row["served_raw"])
+    served = served_key(row)
     owner = mix(SEED, served)
     state = mix_word(owner, row["start_utc_s"])
     if "duration" in fields:

@@ -10,7 +10,7 @@ import calls
 import native_files
 import pytest
 from calls import ANN, BOB, FRIEND, Lake, audited
-from suspense_workspace import refused, said, told
+from suspense_workspace import refused, retry, said, told
 
 from cdr.native import FORMATS
 from tollbook.cli.explain_screen import screen as screen_of
@@ -85,17 +85,29 @@ def of_switch() -> list[bytes]:
     return [native_files.encode(TYPES, "CallDataRecord", one) for one in records]
 
 
-def of_partner(form: str) -> bytes:
-    """What Ann did in Hong Kong: the call that she made by TAP, the one that came by NRTRDE."""
+def of_partner(form: str, *whose: dict[str, str]) -> bytes:
+    """What Ann did in Hong Kong: the call that she made by TAP, the one that came by NRTRDE.
+
+    whose: for each call of the TAP file what tells who made it; nothing: Ann's number.
+    """
     if form == "nrtrde":
         event = {"msisdn": ANN[1:], "callingNumber": FRIEND[1:], "callEventDuration": 10,
                  "callEventStartTimeStamp": "20030610150000", "utcTimeOffset": "+0800",
                  "serviceCode": {"teleServiceCode": "11"}, "callReference": 17, "locationArea": 7,
                  "cellId": 9}  # fmt: skip
         return native_files.build("nrtrde", {"sender": "HKGQ1", "callEvents": [{"mtc": event}]})
-    call = {
+    made = [{"mobileOriginatedCall": call_of(one)} for one in whose or ({"msisdn": ANN[1:]},)]
+    return native_files.build("tap", {"transferBatch": {
+        "batchControlInfo": {"sender": "HKGQ1"}, "accountingInfo": {"tapDecimalPlaces": 3},
+        "networkInfo": {"utcTimeOffsetInfo": [{"utcTimeOffsetCode": 0, "utcTimeOffset": "+0800"}]},
+        "callEventDetails": made}})  # fmt: skip
+
+
+def call_of(who: dict[str, str]) -> dict[str, Any]:
+    """A call from Hong Kong, as TAP has it."""
+    return {
         "basicCallInformation": {
-            "chargeableSubscriber": {"simChargeableSubscriber": {"msisdn": ANN[1:]}},
+            "chargeableSubscriber": {"simChargeableSubscriber": who},
             "destination": {"calledNumber": BOB[1:]}, "totalCallEventDuration": 125,
             "callEventStartTimeStamp": {"localTimeStamp": "20030610140000",
                                         "utcTimeOffsetCode": 0}},
@@ -106,10 +118,6 @@ def of_partner(form: str) -> bytes:
              "chargeInformationList": [{"chargeDetailList": [{"chargeType": "00",
                                                               "charge": 5000}]}]}],
     }  # fmt: skip
-    return native_files.build("tap", {"transferBatch": {
-        "batchControlInfo": {"sender": "HKGQ1"}, "accountingInfo": {"tapDecimalPlaces": 3},
-        "networkInfo": {"utcTimeOffsetInfo": [{"utcTimeOffsetCode": 0, "utcTimeOffset": "+0800"}]},
-        "callEventDetails": [{"mobileOriginatedCall": call}]}})  # fmt: skip
 
 
 def made(root: Path) -> Path:
@@ -158,6 +166,38 @@ def test_native_files_are_rated_as_their_text_is(tmp_path: Path, how: str) -> No
     assert legs[0] == legs[1]
     assert len(legs[0]) >= 2
     audited(native)
+
+
+def test_partners_may_tell_the_imsi_only(tmp_path: Path) -> None:
+    """The first call has Ann's IMSI, the second one that no subscription has until Bob gets it.
+
+    When the calls come again, in another file, Ann has another number: they are still the same.
+    """
+    root, of_ann, of_bob = made(tmp_path / "harbour"), "460971234567890", "460970000000009"
+    customers = root / "customers" / "subscriptions.csv"
+    customers.write_text(customers.read_text().replace(f"{ANN},,", f"{ANN},{of_ann},"))
+    data = of_partner("tap", {"imsi": of_ann}, {"imsi": of_bob})
+    put(root, "partners", "a", data)
+    calls.run(root)
+    assert Lake(root).fates == {("a", 1): "rated", ("a", 2): "subscription_missing"}
+    [waits] = told(root, "show")
+    assert waits["field"] == "imsi"
+    assert f"give IMSI {of_bob} a row in customers/subscriptions.csv" in waits["cure"]
+    as_numbered = made(tmp_path / "numbered")
+    put(as_numbered, "partners", "a", of_partner("tap"))
+    calls.run(as_numbered)
+    assert Lake(root).rows("rated", SAME) == Lake(as_numbered).rows("rated", SAME)
+    text = customers.read_text().replace(f"{BOB},,", f"{BOB},{of_bob},")
+    customers.write_text(text.replace(ANN, "+8613910000001"))
+    assert retry(root, "F1-2")["dispositions"]["rated"] == 1
+    put(root, "partners", "b", of_partner("tap", {"imsi": of_bob}, {"imsi": of_ann}))
+    assert calls.run(root, "2003-06-13T02:00:00").dispositions["duplicate"] == 2
+    explainer = Explainer(open_session(root))
+    for record, number, imsi in (("F1-1", ANN, of_ann), ("F1-2", BOB, of_bob)):
+        explained = explainer.explain(parse_record(record))
+        assert explained.differences == ()
+        assert f"{number[1:]} (IMSI {imsi}): subscription S-" in screen_of(explained)
+    audited(root)
 
 
 def test_records_behind_an_outer_list_are_not_passed_over(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from tollbook.run.explaining import Explanation, Leg
 from tollbook.run.records import record_text
 
 _NUMBERS: Final = ("served_raw", "other_raw", "third_raw", "served_e164", "other_e164",
-                   "routing_raw", "routing_e164")  # fmt: skip
+                   "routing_raw", "routing_e164", "imsi")  # fmt: skip
 _USAGE: Final = (
     "source", "service", "direction", *_NUMBERS, "start_utc_s", "duration_s", "up_bytes",
     "down_bytes", "event_count", "trunk_in", "trunk_out", "network", "location", "forward",

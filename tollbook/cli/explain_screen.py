@@ -190,8 +190,9 @@ def _guided(
     row, zone = one.row, one.data.workspace.operator.time_zone
     paying = found.subscription
     if paying:
-        yield "who", (f"{number(row['served_e164'])}: subscription {paying.subscription_id} of "
-                      f"account {paying.account_id}, {paying.status}"
+        by = f" (IMSI {number(row['imsi'])})" if not row["served_raw"] else ""
+        yield "who", (f"{number(row['served_e164'])}{by}: subscription {paying.subscription_id} "
+                      f"of account {paying.account_id}, {paying.status}"
                       f"{_span(paying.valid_from_utc_s, paying.valid_to_utc_s, zone)}")  # fmt: skip
     home = ""
     if row["roaming"] == codes.ROAMINGS[codes.NATIONAL]:

@@ -80,6 +80,12 @@ class Cures:
         value = self._e164(text)
         return self._number(f"+{value}" if value else text)
 
+    def _served(self, row: Mapping[str, Any]) -> str:
+        """What tells whose record it is."""
+        if row["served_raw"] or not row["imsi"]:
+            return self._shown(row["served_raw"])
+        return f"IMSI {self._number(str(row['imsi']))}"
+
     def _when(self, row: Mapping[str, Any]) -> str:
         return clock.local_text(row["start_utc_s"], self._session.workspace.operator.time_zone)
 
@@ -94,20 +100,26 @@ class Cures:
             self._data.workspace, self._data.network, self._data.customers,
             Ends(row["start_utc_s"], self._e164(row["served_raw"]), self._e164(row["other_raw"]),
                  special, row["network"], row["location"], row["direction"], row["forward"],
-                 self._e164(row["routing_raw"])),
+                 self._e164(row["routing_raw"]), row["imsi"]),
         )  # fmt: skip
 
     # ---- one sentence for each reason that names something
 
     def _subscription(self, row: Mapping[str, Any]) -> str:
-        return (f"give {self._shown(row['served_raw'])} a row in customers/subscriptions.csv that "
+        return (f"give {self._served(row)} a row in customers/subscriptions.csv that "
                 f"is valid on {self._when(row)}, then retry")  # fmt: skip
 
     def _inactive(self, row: Mapping[str, Any]) -> str:
-        return (f"the row of {self._shown(row['served_raw'])} in customers/subscriptions.csv is "
+        return (f"the row of {self._served(row)} in customers/subscriptions.csv is "
                 f"not active on {self._when(row)}; correct its status or its days, then retry")
 
     def _range(self, row: Mapping[str, Any]) -> str:
+        if row["field"] == "imsi":
+            found = self._guidance(row)
+            number = f"+{found.served_e164}" if found and found.served_e164 else ""
+            of = f"{self._number(number)}, the number of " if number else "the number of "
+            return (f"add a prefix of {of}{self._served(row)}, to network/number_ranges.csv, then "
+                    "retry")  # fmt: skip
         raw = row["served_raw" if row["field"] == "served_raw" else "other_raw"]
         return f"add a prefix of {self._shown(raw)} to network/number_ranges.csv, then retry"
 

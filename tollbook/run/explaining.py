@@ -151,9 +151,9 @@ def _rated(
     facts = facts_of(row)
     guidance = guide_trace.look_up(
         known.workspace, known.network, known.customers,
-        Ends(row["start_utc_s"], row["served_e164"], row["other_e164"], row["special_number"],
-             row["network"], row["location"], row["direction"], row["forward"],
-             row["routing_e164"]),
+        Ends(row["start_utc_s"], row["served_e164"] if row["served_raw"] else 0, row["other_e164"],
+             row["special_number"], row["network"], row["location"], row["direction"],
+             row["forward"], row["routing_e164"], row["imsi"]),
     )  # fmt: skip
     limits = known.workspace.limits
     maxima = Maxima(limits.duration_s, limits.volume_bytes)
@@ -225,9 +225,10 @@ def _pair(
 
 def _guided_otherwise(row: Mapping[str, Any], guidance: Guidance) -> Iterator[Difference]:
     paying = guidance.subscription
-    explained = {
+    explained: dict[str, str | int] = {
         "subscription_id": paying.subscription_id if paying else "",
         "account_id": paying.account_id if paying else "",
+        "served_e164": guidance.served_e164,
         "plan": paying.plan if paying else "",
         "served_zone": guidance.served.zone,
         "other_zone": guidance.other.zone,
