@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
-from rating import discounts, find_kernels, rate_kernels, slow_kernels
+from rating import discounts, find_kernels, memory, rate_kernels, slow_kernels
 from tariffs.compiler import CompiledBook
 from tariffs.model import PARTS_MAX
 from tollbook import codes, money, reasons, schemas
@@ -20,21 +21,29 @@ FAULTS: Final = find_kernels.Faults(
 ALL_DIRECTIONS: Final = -1  # ``passed_by`` where transit is rated, too
 
 
-def rate(batch: pa.RecordBatch, compiled: CompiledBook, state: None = None) -> StageResult:
+def rate(
+    batch: pa.RecordBatch, compiled: CompiledBook, state: memory.Past | None = None
+) -> StageResult:
     """Rows of ``schemas.USAGE`` -> ``schemas.RATED``.
 
     Rows with a reason are passed by, and so is transit, which has no subscription. A row that
     cannot be rated gets the reason ``plan_missing``, ``no_rate`` or ``charge_too_large`` and no
     charge; its version and rule are kept as far as they were found. Discounts are taken off; the
     limit of one charge is asked before.
+    state: for a book with memory, whose the rows are and what was used before; the result's state
+    is a ``memory.State``. Without it nothing is remembered: each row is priced as a whole.
     totals: rated (rows with a rule and no reason), charge_micro (the exact sum of their charges).
     """
     schemas.check(batch, schemas.USAGE, "rate")
     usage = find_kernels.Usage(*(ints(batch, name) for name in find_kernels.Usage._fields))
     count, slots = batch.num_rows, len(compiled.components)
-    out = charges(compiled, usage, ints(batch, "reason"))
-    used = nothing_used(count)
-    if compiled.discounts.names:
+    after = None
+    if compiled.memory is None or state is None:
+        out = charges(compiled, usage, ints(batch, "reason"))
+        used = nothing_used(count)
+    else:
+        out, used, after = _remembering(batch, compiled, usage, state)
+    if compiled.discounts.names and after is None:
         used = discounts.apply(compiled, usage, ints(batch, "subscription_index"), out, FAULTS)
     nothing = np.zeros(count if slots < schemas.COMPONENTS_MAX else 0, np.int64)
     slot_micro = [*out.charge_micro, *[nothing] * (schemas.COMPONENTS_MAX - slots)]
@@ -48,9 +57,22 @@ def rate(batch: pa.RecordBatch, compiled: CompiledBook, state: None = None) -> S
     }
     rated = np.count_nonzero((out.reason == 0) & (out.rule_index >= 0))
     return StageResult(
-        with_columns(batch, schemas.RATED, new),
+        with_columns(batch, schemas.RATED, new), state=after,
         totals={"rated": int(rated), "charge_micro": money.exact_sum(out.total_micro)},
     )
+
+
+def _remembering(
+    batch: pa.RecordBatch, compiled: CompiledBook, usage: find_kernels.Usage, past: memory.Past
+) -> tuple[find_kernels.Rated, pa.ListArray, memory.State]:
+    """Rules and charges under a book with memory, what the rows have used, and the state then."""
+    free = replace(compiled, tables=memory.unlimited(compiled))
+    own_version = np.empty(batch.num_rows, np.int32)
+    out = charges(free, usage, ints(batch, "reason"), own_version=own_version)
+    used, after = memory.apply(
+        batch, compiled, usage, out, own_version, past, FAULTS.charge_too_large
+    )
+    return out, used, after
 
 
 def nothing_used(count: int) -> pa.ListArray:
@@ -66,9 +88,16 @@ def charges(
     usage: find_kernels.Usage,
     reason: np.ndarray,
     faults: find_kernels.Faults = FAULTS,
+    own_version: np.ndarray | None = None,
 ) -> find_kernels.Rated:
-    """Rules and charges of usages; those with a reason (int16) are passed by."""
+    """Rules and charges of usages; those with a reason (int16) are passed by.
+
+    own_version: int32, filled with the version of each row's own plan, also where another one
+    prices it.
+    """
     out = _rated(compiled, usage, reason, faults)
+    if own_version is not None:
+        own_version[:] = out.version_index
     if compiled.fallbacks.shape[1]:
         _fall_back(compiled, usage, out, faults)
     return out

@@ -5,10 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from rating.find_kernels import Faults, Rated, Usage, asked_of, rule_of, target_of
-from tariffs.price_kernels import EVENTS, GRID, TOO_LARGE, price_wide, quantities
+from tariffs.price_kernels import (
+    ENDLESS,
+    EVENTS,
+    GRID,
+    SECONDS,
+    TOO_LARGE,
+    Reach,
+    price_wide,
+    quantities,
+)
+from tariffs.rest_kernels import price_rest
 from tariffs.rule_kernels import DECK, NO_RATE, Tables
 from tariffs.walk_kernels import (
-    ENDLESS,
     PARTS_MAX,
     RATE_OF,
     RESTART,
@@ -40,10 +49,25 @@ def way_of(
 
 
 @inner
+def part_of(
+    counts: tuple[int, int], reach: Reach, way: Way, is_time: bool
+) -> tuple[tuple[int, int], Reach, Way]:
+    """What is priced of a usage: a part that is priced anew counts as a usage by itself."""
+    if reach.anew == 0:
+        return counts, reach, way
+    first = max(min(counts[0], reach.stop) - reach.covered, 0)
+    both = min(counts[0] + counts[1], reach.stop) - reach.covered
+    duration = both if is_time else way.duration_s
+    way = Way(way.zone, way.offset_s, way.start_utc_s, duration, way.part_count)
+    return (first, both - first), Reach(0, both, reach.origin, 0), way
+
+
+@inner
 def price_one(
-    tables: Tables, usage: Usage, row: int, version: int, target: int, parts: np.ndarray
+    tables: Tables, usage: Usage, row: int, version: int, target: int, reach: Reach,
+    parts: np.ndarray,
 ) -> int:
-    """Charge of one component in micro under one version; or TOO_LARGE, or NO_RATE."""
+    """Charge of one component in micro under one version; or TOO_LARGE, or NO_RATE."""  # fmt: skip
     prices, rate = tables.prices, target
     if rate <= DECK:
         rate = target_of(asked_of(tables, usage), row, target)
@@ -56,12 +80,37 @@ def price_one(
     if counts[0] + counts[1] <= prices.rates[rate]["short_call"]:
         return 0
     zone, start = int(tables.versions.versions[version]["zone"]), int(usage.start_utc_s[row])
-    if prices.rates_rest[rate]["program"] == GRID:
+    is_time, is_grid = prices.rates[rate]["unit"] == SECONDS, True
+    way = Way(zone, 0, start, int(usage.duration_s[row]), 1)
+    if prices.rates_rest[rate]["program"] != GRID:
+        terms = prices.extras[prices.rates_rest[rate]["extra"]]
+        way, is_grid = way_of(tables, usage, row, zone, terms, 1), False
+    counts, reach, way = part_of(counts, reach, way, is_time)
+    if is_grid and reach.stop >= ENDLESS:
         return price_wide(prices, tables.clocks, rate, zone, start, counts[0], counts[1])
-    terms = prices.extras[prices.rates_rest[rate]["extra"]]
-    way = way_of(tables, usage, row, zone, terms, 1)
+    if is_grid:
+        return price_rest(prices, tables.clocks, rate, (zone, start), counts, reach)
     parts[0, UNTIL], parts[0, RATE_OF] = ENDLESS, rate
-    return price_general(prices, tables.clocks, way, parts, counts, 0)
+    return price_general(prices, tables.clocks, way, parts, counts, reach, 0)
+
+
+@inner
+def price_length(
+    tables: Tables, usage: Usage, row: int, version: int, rate: int, length: int, parts: np.ndarray
+) -> int:
+    """Charge in micro of so many base units under a rate, as a usage from the row's start."""
+    prices, clocks, start = tables.prices, tables.clocks, int(usage.start_utc_s[row])
+    if length <= prices.rates[rate]["short_call"]:
+        return 0
+    zone = int(tables.versions.versions[version]["zone"])
+    if prices.rates_rest[rate]["program"] == GRID:
+        return price_wide(prices, clocks, rate, zone, start, length, 0)
+    way = way_of(tables, usage, row, zone, prices.extras[prices.rates_rest[rate]["extra"]], 1)
+    duration = length if prices.rates[rate]["unit"] == SECONDS else way.duration_s
+    way = Way(way.zone, way.offset_s, way.start_utc_s, duration, 1)
+    parts[0, UNTIL], parts[0, RATE_OF] = ENDLESS, rate
+    whole = Reach(0, ENDLESS, 0, 0)
+    return price_general(prices, clocks, way, parts, (length, 0), whole, 0)
 
 
 @inner
@@ -92,13 +141,14 @@ def find_parts(
 
 @inner
 def price_split(
-    tables: Tables, usage: Usage, row: int, version: int, slot: int, parts: np.ndarray
+    tables: Tables, usage: Usage, row: int, version: int, slot: int, reach: Reach,
+    parts: np.ndarray,
 ) -> int:
     """Charge of one component in micro of a usage that crosses into another version of its plan;
     or TOO_LARGE, or NO_RATE.
 
     The first rate that is not free says how the usage is counted, cut and rounded.
-    """
+    """  # fmt: skip
     prices, versions = tables.prices, tables.versions.versions
     count = find_parts(tables, usage, row, version, slot, parts)
     if count == NO_RATE:
@@ -127,7 +177,9 @@ def price_split(
         return 0
     zone = int(versions[version]["zone"])
     way = way_of(tables, usage, row, zone, terms, count)
-    return price_general(prices, tables.clocks, way, parts, counts, lead)
+    is_time = prices.rates[rate]["unit"] == SECONDS
+    counts, reach, way = part_of(counts, reach, way, is_time)
+    return price_general(prices, tables.clocks, way, parts, counts, reach, lead)
 
 
 @kernel
@@ -139,6 +191,7 @@ def price_left(
     parts: int64 [PARTS_MAX, 2], room to work in.
     """
     rules, versions = tables.rules, tables.versions.versions
+    whole = Reach(0, ENDLESS, 0, 0)
     for place in range(len(rows)):
         row = rows[place]
         version = int(out.version_index[row])
@@ -148,10 +201,10 @@ def price_left(
         total, reason = 0, 0
         for slot in range(rules.target.shape[1]):
             if splits:
-                charge = price_split(tables, usage, row, version, slot, parts)
+                charge = price_split(tables, usage, row, version, slot, whole, parts)
             else:
                 target = int(rules.target[rule, slot])
-                charge = price_one(tables, usage, row, version, target, parts)
+                charge = price_one(tables, usage, row, version, target, whole, parts)
             if charge == NO_RATE:
                 charge, reason = 0, faults.no_rate
             elif charge == TOO_LARGE:

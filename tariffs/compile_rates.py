@@ -248,6 +248,7 @@ def is_grid(rate: Rate) -> bool:
     return (
         (splits or rate.border_mode == "start")
         and not (rate.free_quantity or rate.minimum_quantity or has_fee)
+        and not (rate.over is not None and rate.first_increment)  # its tier is not the first
         and rate.clock == "tariff"
         and rate.stage in ("component", "increment")
     )

@@ -12,6 +12,7 @@ import numpy as np
 from tariffs.compile_bands import DayClasses, book_day_classes
 from tariffs.compile_decks import PrefixTables
 from tariffs.compile_discounts import Compiling, DiscountTables, compile_discounts
+from tariffs.compile_memory import MemoryTables, compile_memory
 from tariffs.compile_proof import link_of
 from tariffs.compile_rates import ENDLESS, Maxima, RateTables, frozen
 from tariffs.compile_rules import RuleTables
@@ -31,7 +32,7 @@ class CompiledBook:
     them the plans that only fallbacks name. version_plans: by version_index, the plan's index.
     version_names: by version_index, such as "2003-06-01". fallbacks: int32 [version, n], indices of
     the plans that are asked in this order where the version has no price; -1: no more. discounts:
-    those on single records.
+    those on single records. memory: what the versions remember, or None.
     """
 
     tables: Tables
@@ -42,11 +43,13 @@ class CompiledBook:
     names: Names
     fallbacks: np.ndarray
     discounts: DiscountTables
+    memory: MemoryTables | None = None
 
     @property
     def items(self) -> tuple[str, ...]:
         """What the column ``used`` of rated records may name, by position."""
-        return tuple(f"*/discount/{name}" for name in self.discounts.names)
+        remembered = () if self.memory is None else self.memory.item_names
+        return remembered + tuple(f"*/discount/{name}" for name in self.discounts.names)
 
 
 def compile_book(
@@ -87,7 +90,6 @@ def compile_book(
     links = {plan.plan_id: link_of(plan.versions) for plan, _ in chosen}
     for plan, version in chosen:
         _check_limit(version, problems)
-        _check_memory(version, problems)
         rates.link = links[plan.plan_id]
         edition = Edition(version, _rates_of(version, rates, problems))
         editions.append(edition)
@@ -97,17 +99,18 @@ def compile_book(
             *_validity(version), clocks.setdefault(zone, len(clocks)), version.charge_limit_micro,
             first_cell, first_rule, int(version.version_change == "split"), -1,
         ))  # fmt: skip
+    version_plans = tuple(plan_ids.index(plan.plan_id) for plan, _ in chosen)
+    conditions = RuleTables(names, problems, Targets(names, problems, prefixes))
+    memory = compile_memory(chosen, editions, version_plans, conditions, rates)
     problems.refuse_if_any("no record was read")
     counts = Counter(plan.plan_id for plan, _ in chosen)
     first = [0, *accumulate(counts[plan_id] for plan_id in plan_ids)]
-    version_plans = tuple(plan_ids.index(plan.plan_id) for plan, _ in chosen)
     versions = _linked(np.array(rows, VERSION), np.array(version_plans))
-    place_zones = [
-        clocks.setdefault(zone, len(clocks)) if zone else -1 for zone in names.zone_time_zones
-    ]
+    own_zones = names.zone_time_zones
+    places = [clocks.setdefault(zone, len(clocks)) if zone else -1 for zone in own_zones]
     tables = Tables(
         Versions(frozen(first, np.int32), frozen(versions, VERSION)), rules.arrays(),
-        rates.arrays(), compile_clocks(tuple(clocks) or ("UTC",), days, place_zones),
+        rates.arrays(), compile_clocks(tuple(clocks) or ("UTC",), days, places),
         prefixes.arrays(),
     )  # fmt: skip
     labels = tuple(version.label for _, version in chosen)
@@ -115,7 +118,7 @@ def compile_book(
     conditions = RuleTables(names, problems, Targets(names, problems, prefixes))
     return CompiledBook(
         tables, book.components, plan_ids, version_plans, labels, names, fallbacks,
-        compile_discounts(book.discounts, made, conditions),
+        compile_discounts(book.discounts, made, conditions), memory,
     )  # fmt: skip
 
 
@@ -199,21 +202,6 @@ def _check_book(book: Book, problems: Problems) -> None:
     if len(book.components) > schemas.COMPONENTS_MAX:
         problems.add(("tariffs", 0), f"{len(book.components)} components",
                      f"at most {schemas.COMPONENTS_MAX}", "merge some of them")
-
-
-def _check_memory(version: Version, problems: Problems) -> None:
-    """Allowances and the like must not be passed over in silence."""
-    memory = version.memory
-    places = [one.at for one in memory.allowances]
-    places += [*(one.at for one in memory.counters), *(one.at for one in memory.caps)]
-    places += [rate.at for rate in version.rates if rate.over is not None]
-    for at in places[:1]:
-        problems.add(
-            (at.file, at.line),
-            f"the version from {version.label} has allowances, counters, caps or tiers of a period",
-            "versions that price every usage by itself: the others are read and checked, but not "
-            "yet rated", "remove them, or rate this plan later",
-        )  # fmt: skip
 
 
 def compile_clocks(

@@ -21,6 +21,7 @@ HOUR_S, HOURS = 3600, 24
 SECONDS, BYTES, EVENTS = 1, 2, 3  # tollbook.codes
 GRID, GENERAL = 0, 1  # of a rate: which kernel prices it
 TOO_LARGE = -1  # instead of a charge
+ENDLESS = 1 << 62
 
 
 class Clocks(NamedTuple):
@@ -57,6 +58,20 @@ class Prices(NamedTuple):
     schedules_rest: np.ndarray
     tiers: np.ndarray
     extras: np.ndarray  # EXTRA, only rates that are GENERAL have one
+
+
+class Reach(NamedTuple):
+    """Which part of a usage is priced.
+
+    covered: positions before it are paid for already. stop: positions from it on are free; ENDLESS:
+    none are, and a minimum quantity holds. origin: what is added to a position to find its tier.
+    anew: the part is priced as if it were a usage by itself, from the start of this one.
+    """
+
+    covered: int
+    stop: int
+    origin: int
+    anew: int
 
 
 def _record(*names: str) -> np.dtype:

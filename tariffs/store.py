@@ -27,6 +27,7 @@ from typing import Any, Final, get_type_hints
 
 import numpy as np
 
+from tariffs.compile_memory import MemoryTables
 from tariffs.compile_rates import Maxima
 from tariffs.compile_targets import Names
 from tariffs.compiler import CompiledBook
@@ -167,6 +168,10 @@ def _parts(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 def _built(kind: Any, path: str, values: Mapping[str, Any]) -> Any:
     """The opposite of ``_parts``: types say what is inside."""
+    if kind == MemoryTables | None:
+        if path in values:
+            return None
+        kind = MemoryTables
     names = _names_of(kind)
     if not names:
         return _tuples(values[path])

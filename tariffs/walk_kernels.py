@@ -15,10 +15,12 @@ import numpy as np
 from tariffs.exact_kernels import add, add_product, divide, divide_wide, is_less
 from tariffs.price_kernels import (
     DAY_S,
+    ENDLESS,
     SECONDS,
     TOO_LARGE,
     Clocks,
     Prices,
+    Reach,
     band_at,
     day_class_of,
     finish_wide,
@@ -29,7 +31,6 @@ from tollbook.jit import inner, kernel
 UNIT, RESTART, START, END, MIDDLE, CHEAPEST = 0, 1, 2, 3, 4, 5  # tariffs.model.BORDERS
 COMPONENT, INCREMENT, SEGMENT, CGRATES = 0, 1, 2, 3  # tariffs.model.STAGES
 DOWN, UP = 0, 1  # tollbook.money
-ENDLESS = 1 << 62
 FREE = -1
 PARTS_MAX, TIERS_MAX = 8, 1 << 20
 UNTIL, RATE_OF = 0, 1  # columns of ``parts``
@@ -53,6 +54,7 @@ class Course(NamedTuple):
     """How the positions of a quantity lie in time: each in its second, or spread over the usage.
 
     from_position .. stop is priced. fixed: the schedule of all positions, or -1: each its own.
+    first: length of the first increment, or 0. origin: is added to a position to find its tier.
     """
 
     quantity: int
@@ -60,6 +62,8 @@ class Course(NamedTuple):
     stop: int
     is_time: bool
     fixed: int
+    first: int
+    origin: int
 
 
 class Place(NamedTuple):
@@ -153,9 +157,10 @@ def place_at(
     if schedule >= 0:
         first = int(prices.schedules[schedule]["first_tier"])
         tier = first
-        while prices.tiers[tier]["to_quantity"] <= position:
+        while prices.tiers[tier]["to_quantity"] <= position + course.origin:
             tier += 1
-        stop = min(stop, int(prices.tiers[tier]["to_quantity"]))
+        if prices.tiers[tier]["to_quantity"] < ENDLESS:
+            stop = min(stop, int(prices.tiers[tier]["to_quantity"]) - course.origin)
         identity = (schedule * PARTS_MAX + part) * TIERS_MAX + tier - first
     return Place(schedule, tier, stop, day, identity)
 
@@ -209,7 +214,7 @@ def walk(
     """Sum of all increments of a quantity, and of the fees of the tiers that they enter."""
     high, low, run_high, run_low, run_count = 0, 0, 0, 0, 0
     by_day, restarts = terms["stage"] == CGRATES, terms["border"] == RESTART
-    position, first = course.from_position, int(terms["first"])
+    position, first = course.from_position, course.first
     before, day_before = -1, 0
     while position < course.stop:
         place = place_at(prices, clocks, way, parts, course, position, by_day)
@@ -252,20 +257,24 @@ def walk(
 @kernel
 def sum_all(
     prices: Prices, clocks: Clocks, way: Way, parts: np.ndarray, counts: tuple[int, int],
-    fixed: int, lead: int,
+    reach: Reach, fixed: int, lead: int,
 ) -> tuple[int, int]:
     """Connection fee, fees and increments. lead: the part that leads."""  # fmt: skip
     rate = parts[lead, RATE_OF]
     terms = prices.extras[prices.rates_rest[rate]["extra"]]
     is_time = prices.rates[rate]["unit"] == SECONDS
-    high, low, schedule = 0, 0, fixed
+    high, low, schedule, before = 0, 0, fixed, 0
     for place in range(2):
         quantity = counts[place]
-        if quantity <= 0:
+        covered, stop = max(reach.covered - before, 0), min(reach.stop - before, quantity)
+        before += quantity
+        if quantity <= 0 or covered >= stop:
             continue
-        stop = max(quantity, int(terms["minimum_quantity"]))
-        free = min(int(terms["free_quantity"]), stop)
-        course = Course(quantity, free, stop, is_time, fixed)
+        if reach.stop >= ENDLESS:
+            stop = max(quantity, int(terms["minimum_quantity"]))
+        free = max(min(int(terms["free_quantity"]), stop), covered)
+        first = 0 if covered > 0 else int(terms["first"])
+        course = Course(quantity, free, stop, is_time, fixed, first, reach.origin)
         more_high, more_low = walk(prices, clocks, way, parts, course, terms)
         high, low = add(high, low, more_high, more_low)
         if schedule < 0:
@@ -283,9 +292,10 @@ def sum_all(
 
 @kernel
 def least_sum(
-    prices: Prices, clocks: Clocks, way: Way, parts: np.ndarray, counts: tuple[int, int]
+    prices: Prices, clocks: Clocks, way: Way, parts: np.ndarray, counts: tuple[int, int],
+    reach: Reach,
 ) -> tuple[int, int]:
-    """The least of the sums under each schedule that is in force during the usage."""
+    """The least of the sums under each schedule that is in force during the usage."""  # fmt: skip
     first = int(prices.rates[parts[0, RATE_OF]]["first_schedule"])
     high, low, seen = 0, 0, 0
     moment, end = way.start_utc_s, way.start_utc_s + max(way.duration_s, 1)
@@ -293,7 +303,9 @@ def least_sum(
         hold = hold_at(prices, clocks, way, parts, moment, False)
         bit = 1 << (hold.schedule - first)
         if seen & bit == 0:
-            one_high, one_low = sum_all(prices, clocks, way, parts, counts, hold.schedule, 0)
+            one_high, one_low = sum_all(
+                prices, clocks, way, parts, counts, reach, hold.schedule, 0
+            )
             if seen == 0 or is_less(one_high, one_low, high, low):
                 high, low = one_high, one_low
             seen |= bit
@@ -303,13 +315,14 @@ def least_sum(
 
 @kernel
 def price_general(
-    prices: Prices, clocks: Clocks, way: Way, parts: np.ndarray, counts: tuple[int, int], lead: int
+    prices: Prices, clocks: Clocks, way: Way, parts: np.ndarray, counts: tuple[int, int],
+    reach: Reach, lead: int,
 ) -> int:
     """Charge in micro, or TOO_LARGE, of a usage that is not free.
 
     counts: what the leading rate counts, and what it counts apart. A rate with one price for all
     positions has one part.
-    """
+    """  # fmt: skip
     rate = parts[lead, RATE_OF]
     terms = prices.extras[prices.rates_rest[rate]["extra"]]
     if counts[0] + counts[1] > prices.rates[rate]["quantity_limit"]:
@@ -318,7 +331,7 @@ def price_general(
         return TOO_LARGE
     border = terms["border"]
     if border == CHEAPEST:
-        high, low = least_sum(prices, clocks, way, parts, counts)
+        high, low = least_sum(prices, clocks, way, parts, counts, reach)
     else:
         fixed, moment = -1, way.start_utc_s
         if border == END:
@@ -327,5 +340,5 @@ def price_general(
             moment += way.duration_s // 2
         if border >= START:
             fixed = hold_at(prices, clocks, way, parts, moment, False).schedule
-        high, low = sum_all(prices, clocks, way, parts, counts, fixed, lead)
+        high, low = sum_all(prices, clocks, way, parts, counts, reach, fixed, lead)
     return finish_wide(prices, rate, high, low)

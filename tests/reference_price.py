@@ -111,6 +111,15 @@ class Increment:
     fee_nano: int
 
 
+@dataclass(frozen=True)
+class Part:
+    """Of a usage the positions covered .. stop; their tiers count from ``origin`` on."""
+
+    covered: int
+    stop: int
+    origin: int = 0
+
+
 @dataclass
 class Pricing:
     """One component of one usage."""
@@ -120,6 +129,7 @@ class Pricing:
     spans: Sequence[Span]
     facts: Facts
     rate: Rate  # the leading one
+    part: Part | None = None  # None: the whole usage
 
     @cached_property
     def clock(self) -> tzinfo:
@@ -165,18 +175,24 @@ class Pricing:
             return start + int(Fraction(position * lasts_s, quantity))
         return start + max(lasts_s - 1, 0)
 
-    def increments(self, quantity: int, fixed: Schedule | None) -> Iterator[Increment]:
-        """Everything that is charged of one quantity."""
-        rate = self.rate
+    def increments(
+        self, quantity: int, before: int, fixed: Schedule | None
+    ) -> Iterator[Increment]:
+        """Everything that is charged of one quantity. before: what lies before it."""
+        rate, part = self.rate, self.part
         priced = max(quantity, rate.minimum_quantity) if quantity else 0
-        position = min(rate.free_quantity, priced)
+        covered, origin = 0, 0
+        if part is not None:
+            priced = min(part.stop - before, quantity)
+            covered, origin = max(part.covered - before, 0), part.origin
+        position = max(min(rate.free_quantity, priced), covered)
         entered: tuple[Schedule, int] | None = None
-        is_first = True
+        is_first = covered == 0
         restarts = border_of(rate) == "restart"
 
         def place(at: int) -> tuple[Schedule, int, date]:
             schedule, day = (fixed, date.min) if fixed else self.schedule(self.moment(at, quantity))
-            return schedule, schedule.tier_number(at) if schedule.tiers else -1, day
+            return schedule, schedule.tier_number(at + origin) if schedule.tiers else -1, day
 
         while position < priced:
             schedule, number, day = place(position)
@@ -202,7 +218,8 @@ class Pricing:
         used = next(count for count in counts if count)
         connect = (fixed or self.first_schedule(used)).connect_nano
         if rate.stage == "component":
-            found = (one for part in counts for one in self.increments(part, fixed))
+            found = (one for place, part in enumerate(counts)
+                     for one in self.increments(part, sum(counts[:place]), fixed))  # fmt: skip
             return sum((one.amount_nano + one.fee_nano for one in found), Fraction(connect))
         digits = rate.digits if rate.stage_digits < 0 else rate.stage_digits
         mode = rate.mode if rate.stage_mode < 0 else rate.stage_mode
@@ -211,8 +228,8 @@ class Pricing:
             return rounded_nano(Fraction(amount), digits, mode)
 
         total = near(connect)
-        for part in counts:
-            found_here = list(self.increments(part, fixed))
+        for place, part in enumerate(counts):
+            found_here = list(self.increments(part, sum(counts[:place]), fixed))
             for _, run in groupby(found_here, key=self.run_key(found_here)):
                 own = list(run)
                 fees = [one.fee_nano for one in own]
@@ -246,7 +263,7 @@ class Pricing:
 
     def charge_micro(self) -> int:
         rate, facts = self.rate, self.facts
-        if sum(quantities(rate, facts)) <= rate.short_call:
+        if self.part is None and sum(quantities(rate, facts)) <= rate.short_call:
             return 0
         start, lasts_s = facts.start_utc_s, max(facts.duration_s, 1)
         border = "start" if rate.unit == "event" else border_of(rate)
@@ -267,13 +284,17 @@ class Pricing:
         return rounded(nano, rate.digits, rate.mode)
 
 
-def charge_micro(book: Book, zone: str, spans: Sequence[Span], facts: Facts) -> int:
+def charge_micro(
+    book: Book, zone: str, spans: Sequence[Span], facts: Facts, part: Part | None = None
+) -> int:
     """One component of a usage. spans: its rate under each version that the usage crosses."""
     rate = lead_of(spans)
     if rate is not None and not is_cut(rate):
         spans = [(FOREVER, spans[0][1])]
         rate = spans[0][1]
-    return Pricing(book, zone, spans, facts, rate).charge_micro() if rate is not None else 0
+    if rate is None:
+        return 0
+    return Pricing(book, zone, spans, facts, rate, part).charge_micro()
 
 
 def instant(day: date, wall_s: int, zone: str) -> int:

@@ -1,0 +1,357 @@
+"""Which slots each record may use: its items, whose they are, and for which span of days.
+
+Works in the order of the rows, which reads the usage columns from front to back; what the passes
+in an account's order need of a row is gathered in a few records of one cache line each.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rating.find_kernels import (
+    FLAGS_MASK,
+    Asked,
+    Rated,
+    Usage,
+    asked_of,
+    holds_open,
+    target_of,
+)
+from rating.grant_kernels import Terms
+from rating.hash_kernels import LANE, mix_word
+from tariffs.item_kernels import (
+    ACCOUNT,
+    ALLOWANCE,
+    COUNTER,
+    DAY,
+    DAYS,
+    MEASURE_MONEY,
+    MONTH,
+    NOTHING,
+    SUBSCRIPTION,
+    Items,
+)
+from tariffs.price_kernels import BYTES, DAY_S, SECONDS, zone_entry
+from tariffs.rule_kernels import DECK, DIRECTIONS, ROAMINGS, YES_NO, Tables
+from tollbook.jit import inner, kernel
+
+SLOT_BITS, SLOT_MASK = 8, 63  # components of a unit in ``active``: one byte for each unit
+KEY_END, KEY_NAME = 1 << 22, 1 << 6  # how the order of a row's items is one integer
+
+# The balance of one item of one owner for a span of days. entry: the version's item that opened it.
+SLOT = np.dtype([
+    *((name, np.int32) for name in (
+        "owner_kind", "owner", "item", "since_day", "until_day", "entry")),
+    *((name, np.int64) for name in ("granted", "used", "carried_used", "last_start_utc_s")),
+    ("unused", np.int64),
+])  # fmt: skip
+
+# What a row may take from a slot, and what it took. slots: bits of the components concerned. role:
+# OWN, CARRIED, or with DRAWN added where only another item draws on it. length, micro: of a part
+# that has a price of its own.
+TAKE = np.dtype([
+    *((name, np.int32) for name in ("slot", "entry", "slots", "role")),
+    *((name, np.int64) for name in ("key", "before", "taken", "length", "micro")),
+])  # fmt: skip
+OWN, CARRIED, DRAWN = 0, 1, 2
+
+# A row: its takes, its quantity by unit, and the components that cost something, by unit.
+WORK = np.dtype([(name, np.int64) for name in (
+    "first", "count", "seconds", "bytes", "events", "active", "start_utc_s", "has_money",
+)])  # fmt: skip
+
+
+class Owned(NamedTuple):
+    """Whose a row is, by kind of owner (-1: nobody's), and its month of the bill; int32 each."""
+
+    subscription: np.ndarray
+    account: np.ndarray
+    group: np.ndarray
+    bill_period: np.ndarray
+    own_version: np.ndarray  # of the subscription's plan, whichever priced it
+
+
+class Room(NamedTuple):
+    """Where slots and takes are gathered. counts: int64, how many rows, takes and slots there are.
+
+    places: int32, a hash table of a power of two; -1: free.
+    """
+
+    takes: np.ndarray
+    slots: np.ndarray
+    places: np.ndarray
+    counts: np.ndarray
+
+
+@inner
+def place_of(
+    slots: np.ndarray, places: np.ndarray, kind: int, owner: int, item: int, day: int
+) -> int:
+    """Where a slot is in the hash table, or where it would be."""
+    mask = len(places) - 1
+    state = mix_word(mix_word(int(np.int64(owner)) << 2 | int(np.int64(kind)), int(np.int64(item))),
+                     int(np.int64(day)))  # fmt: skip
+    place = (state ^ (state >> 31)) & LANE & mask
+    while places[place] >= 0:
+        slot = slots[places[place]]
+        if (slot["owner"] == owner and slot["item"] == item and slot["since_day"] == day
+                and slot["owner_kind"] == kind):  # fmt: skip
+            break
+        place = (place + 1) & mask
+    return int(place)
+
+
+@kernel
+def enter_slots(slots: np.ndarray, count: int, places: np.ndarray) -> None:
+    """Enters the first ``count`` slots into an empty table."""
+    for index in range(count):
+        slot = slots[index]
+        places[place_of(
+            slots, places, slot["owner_kind"], slot["owner"], slot["item"], slot["since_day"]
+        )] = index  # fmt: skip
+
+
+@inner
+def first_day_of(terms: Terms, owner: int, plan: int) -> int:
+    """The owner's first day on a plan, in days since 1970; 0 if there is none."""
+    found = -1
+    for place in range(terms.first[owner], terms.first[owner + 1]):
+        if terms.plan_index[place] == plan or terms.plan_index[place] < 0:
+            day = int(terms.from_day[place])
+            if found < 0 or day < found:
+                found = day
+    return max(found, 0)
+
+
+@inner
+def span_of(
+    month_day: np.ndarray, entry: np.void, when: tuple[int, int, int], back: int
+) -> tuple[int, int, int]:
+    """The span that lies ``back`` spans before that of a day: since, until, and when nothing of it
+    can be used any more; days since 1970.
+
+    when: the bill's month counted in ``month_day``, the local day, and the owner's first day.
+    """
+    (month, day, first), more = when, int(entry["rollover_spans"])
+    if entry["span"] == MONTH:
+        at, last = month - back, min(month - back + 1 + more, len(month_day) - 1)
+        return int(month_day[at]), int(month_day[at + 1]), int(month_day[last])
+    if entry["span"] == DAY:
+        return day - back, day - back + 1, day - back + 1 + more
+    if entry["span"] == DAYS:
+        length = int(entry["days"])
+        since = first + ((day - first) // length - back) * length
+        return since, since + length, since + (1 + more) * length
+    return int(entry["first_day"]), int(entry["last_day"]), int(entry["last_day"])
+
+
+@inner
+def add_takes(
+    entry: np.void, month_day: np.ndarray, room: Room, this: tuple[int, int, int, int, int],
+    when: tuple[int, int, int],
+) -> None:
+    """The slots of an item that a row may use, each in its place in the row's order.
+
+    this: the item's place, the bits of its components, whether it is only drawn on (DRAWN), whose
+    it is, and the row's first take. when: as of ``span_of``.
+    """  # fmt: skip
+    place, bits, role, owner, low = this
+    kind, item, (takes, slots, places, counts) = int(entry["owner"]), int(entry["item"]), room
+    count, known = int(counts[1]), int(counts[2])
+    for back in range(int(entry["rollover_spans"]) + 1):
+        since, until, ends = span_of(month_day, entry, when, back)
+        if back > 0 and (until <= entry["opens_day"] or until <= when[2]):
+            break
+        at = place_of(slots, places, kind, owner, item, since)
+        slot = int(places[at])
+        if slot < 0:
+            slot, known = known, known + 1
+            places[at] = slot
+            new = slots[slot]
+            new["owner_kind"], new["owner"], new["item"], new["entry"] = kind, owner, item, place
+            new["since_day"], new["until_day"] = since, until
+            new["granted"], new["used"], new["carried_used"], new["last_start_utc_s"] = 0, 0, 0, 0
+        key = (int(entry["rank"]) * KEY_END + min(ends, KEY_END - 1)) * KEY_NAME
+        key += int(entry["name_rank"])
+        index = count
+        while index > low and takes[index - 1]["key"] > key:
+            takes[index] = takes[index - 1]
+            index -= 1
+        one = takes[index]
+        one["slot"], one["entry"], one["slots"], one["key"] = slot, place, bits, key
+        one["role"] = role + (CARRIED if back > 0 else OWN)
+        one["before"], one["taken"], one["length"], one["micro"] = 0, 0, 0, 0
+        count += 1
+    counts[1], counts[2] = count, known
+
+
+@inner
+def concerned(entry: np.void, active: int, unit: int) -> int:
+    """Bits of the components that an item concerns, or 0: it does not apply; of a counter of
+    quantities 1. active: components that cost something; unit: what the service counts."""
+    measure = int(entry["measure"])
+    if entry["kind"] == COUNTER and measure != MEASURE_MONEY:
+        return int(measure + 1 == unit)
+    if measure == MEASURE_MONEY:
+        active = active | active >> SLOT_BITS | active >> 2 * SLOT_BITS
+        return int(entry["slots"]) & active & SLOT_MASK
+    return int(entry["slots"]) & (active >> (SLOT_BITS * measure)) & SLOT_MASK
+
+
+@inner
+def costs(
+    tables: Tables, asked: Asked, work: np.void, over: np.ndarray, row: int, rule: int,
+    tiers: np.ndarray,
+) -> int:
+    """The components that cost something, by unit. tiers: int64, filled with the entry of each
+    component whose tiers are counted over a span, or NOTHING. over: by rate."""  # fmt: skip
+    target, rates, active = tables.rules.target, tables.prices.rates, 0
+    for slot in range(target.shape[1]):
+        rate = int(target[rule, slot])
+        tiers[slot] = NOTHING
+        if rate <= DECK:
+            rate = target_of(asked, row, rate)
+        if rate < 0:
+            continue
+        unit, quantity = int(rates[rate]["unit"]), int(work["events"])
+        if unit == SECONDS:
+            quantity = int(work["seconds"])
+        elif unit == BYTES:
+            quantity = int(work["bytes"])
+        if quantity > rates[rate]["short_call"]:
+            active |= 1 << (SLOT_BITS * (unit - 1) + slot)
+            tiers[slot] = over[rate]
+    return active
+
+
+@inner
+def owner_of(owned: Owned, kind: int, row: int) -> int:
+    """Whose a row is, among the owners of a kind; -1: nobody's."""
+    if kind == SUBSCRIPTION:
+        return int(owned.subscription[row])
+    return int(owned.account[row]) if kind == ACCOUNT else int(owned.group[row])
+
+
+@inner
+def add_further(
+    items: Items, owned: Owned, terms: tuple[Terms, Terms, Terms], room: Room,
+    this: tuple[int, int, int, int], tiers: np.ndarray, when: tuple[int, int, int],
+) -> None:
+    """The slots that others draw on, and those of tiers over a span.
+
+    this: the row, its version's first item, bits of those drawn on, and its first take. when:
+    month, local day, and components that cost something.
+    """  # fmt: skip
+    row, first, drawn, low = this
+    month, day, active = when
+    place = 0
+    while drawn >> place != 0:
+        at = first + place
+        if (drawn >> place) & 1:
+            add_one(items, owned, terms, room, (at, 0, DRAWN, row, low), (month, day))
+        place += 1
+    if items.has_over == 0:
+        return
+    for slot in range(SLOT_BITS):
+        one = (active | active >> SLOT_BITS | active >> 2 * SLOT_BITS) & SLOT_MASK
+        if (one >> slot) & 1 == 0 or tiers[slot] < 0:
+            continue
+        bits, at = 0, int(tiers[slot])
+        for other in range(slot, SLOT_BITS):
+            if (one >> other) & 1 and tiers[other] == at:
+                bits |= 1 << other
+                if other > slot:
+                    tiers[other] = NOTHING
+        add_one(items, owned, terms, room, (at, bits, 0, row, low), (month, day))
+
+
+@inner
+def add_one(
+    items: Items, owned: Owned, terms: tuple[Terms, Terms, Terms], room: Room,
+    this: tuple[int, int, int, int, int], when: tuple[int, int],
+) -> None:
+    """The slots of one item. this: its place, bits, role, the row, its first take."""  # fmt: skip
+    entry = items.entries[this[0]]
+    owner = owner_of(owned, int(entry["owner"]), this[3])
+    if owner < 0 or when[1] < entry["first_day"] or when[1] >= entry["last_day"]:
+        return
+    began = 0
+    if entry["span"] == DAYS:
+        began = first_day_of(terms[entry["owner"]], owner, entry["plan"])
+    add_takes(entry, items.month_day, room, (this[0], this[1], this[2], owner, this[4]),
+              (when[0], when[1], began))  # fmt: skip
+
+
+@kernel
+def find_slots(
+    tables: Tables, items: Items, usage: Usage, out: Rated, owned: Owned,
+    terms: tuple[Terms, Terms, Terms], work: np.ndarray, room: Room,
+) -> bool:
+    """The slots that rows may use, and what the later passes need of the rows.
+
+    Goes on from row ``counts[0]``; False: there is no room for another row. New slots have nothing
+    yet. work: zeroed.
+    """  # fmt: skip
+    rules, versions, clocks = tables.rules, tables.versions.versions, tables.clocks
+    relations, asked = int(rules.relation_count + 1), asked_of(tables, usage)
+    entries, month_day, counts, over = items.entries, items.month_day, room.counts, items.over
+    tiers, zone, low, high, offset = np.empty(SLOT_BITS, np.int64), -1, 0, 0, 0
+    while counts[0] < len(out.reason):
+        row, version = int(counts[0]), int(out.version_index[counts[0]])
+        counts[0] += 1
+        if out.reason[row] != 0 or version < 0 or out.rule_index[row] < 0:
+            continue
+        own, mask = int(owned.own_version[row]), 0
+        if items.first_cell[own] >= 0:
+            cell = int(usage.service[row]) * DIRECTIONS + int(usage.direction[row])
+            cell = cell * ROAMINGS + int(usage.roaming[row])
+            cell = cell * relations + int(usage.relation_index[row]) + 1
+            cell = cell * YES_NO * YES_NO + int(usage.flags[row] & FLAGS_MASK)
+            mask = int(items.mask[items.first_cell[own] + cell])
+        if mask == 0 and items.has_over == 0:
+            continue
+        if max(counts[1] - len(room.takes), counts[2] - len(room.slots)) + items.row_most > 0:
+            counts[0] = row
+            return False
+        one, start = work[row], int(usage.start_utc_s[row])
+        one["first"], one["start_utc_s"] = counts[1], start
+        one["seconds"], one["events"] = usage.duration_s[row], usage.event_count[row]
+        one["bytes"] = usage.up_bytes[row] + usage.down_bytes[row]
+        rule = int(versions[version]["first_rule"]) + int(out.rule_index[row])
+        active = costs(tables, asked, one, over, row, rule, tiers)
+        one["active"] = active
+        if zone != versions[own]["zone"] or start < low or start >= high:
+            zone = int(versions[own]["zone"])
+            at = zone_entry(clocks, zone, start)
+            low, high = clocks.entries[at]["since_utc_s"], clocks.entries[at + 1]["since_utc_s"]
+            offset = int(clocks.entries[at]["offset_s"])
+        day, month = (start + offset) // DAY_S, int(owned.bill_period[row]) - items.first_month
+        first, place, drawn = int(items.first[own]), 0, 0
+        unit = int(items.service_unit[usage.service[row]])
+        chosen = mask
+        while mask >> place != 0:
+            entry, at = entries[first + place], first + place
+            bits, owner = concerned(entry, active, unit), owner_of(owned, int(entry["owner"]), row)
+            if (mask >> place) & 1 == 0 or bits == 0 or owner < 0 or (
+                day < entry["first_day"] or day >= entry["last_day"]
+                or (entry["rule"] >= 0 and not holds_open(items.rules, usage, row, entry["rule"]))
+            ):  # fmt: skip
+                chosen, place = chosen & ~(1 << place), place + 1
+                continue
+            place += 1
+            one["has_money"] |= int(entry["kind"] != ALLOWANCE or entry["measure"] == MEASURE_MONEY)
+            began = 0
+            if entry["span"] == DAYS:
+                began = first_day_of(terms[entry["owner"]], owner, entry["plan"])
+            add_takes(entry, month_day, room, (at, bits, 0, owner, one["first"]),
+                      (month, day, began))  # fmt: skip
+            while entry["draws_on"] >= 0:
+                drawn |= 1 << (int(entry["draws_on"]) - first)
+                entry = entries[entry["draws_on"]]
+        drawn &= ~chosen
+        add_further(items, owned, terms, room, (row, first, drawn, one["first"]), tiers,
+                    (month, day, active))  # fmt: skip
+        one["count"] = counts[1] - one["first"]
+    return True

@@ -1,0 +1,359 @@
+"""What each record takes from its slots, in the order of each account: quantities, then money.
+
+Quantities say which part of a usage is left to be priced (``Left``); when that has its price, the
+second pass takes money. Both touch one line of the row and one of each slot, never a usage column.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rating.slot_kernels import CARRIED, DRAWN, SLOT_BITS
+from tariffs.item_kernels import (
+    ALLOWANCE,
+    CAP,
+    COUNTER,
+    MEASURE_BYTE,
+    MEASURE_MONEY,
+    MEASURE_SECOND,
+    OVERRUN,
+    THRESHOLD,
+    TIERS,
+)
+from tariffs.price_kernels import ENDLESS
+from tollbook.jit import inner, kernel
+
+FULL = ENDLESS  # counters stay there: no sum leaves int64
+COVERED, STOP, ORIGIN = 0, 1, 2  # of ``Left.reach``
+
+
+class Left(NamedTuple):
+    """What is left to be priced of the rows of which something is covered.
+
+    free: int8 by row, bits of the components that are wholly covered. part: int32 by row, -1 or a
+    number in ``reach`` (int64 [number, component, 3]) and in ``bits`` (int64 [number, 2]: the
+    components that are priced anew, and whether as a usage by itself). rows: int64, the row of each
+    number. priced: int64 [n, 2], a take that has a price of its own, and its row. counts: int64,
+    how many numbers and how many such takes.
+    """
+
+    free: np.ndarray
+    part: np.ndarray
+    reach: np.ndarray
+    bits: np.ndarray
+    rows: np.ndarray
+    priced: np.ndarray
+    counts: np.ndarray
+
+
+@inner
+def available(slot: np.void, limit: int, role: int) -> int:
+    """What a row may still take from a slot. limit: of what goes on into later spans."""
+    if slot["granted"] < 0:
+        return ENDLESS
+    if role & CARRIED:
+        kept = int(slot["granted"]) - (int(slot["used"]) - int(slot["carried_used"]))
+        return max(min(kept, limit) - int(slot["carried_used"]), 0)
+    return max(int(slot["granted"]) - int(slot["used"]), 0)
+
+
+@inner
+def book(one: np.void, slot: np.void, taken: int, start_utc_s: int) -> None:
+    """A take, and its slot, after something was taken."""
+    if one["taken"] == 0:
+        one["before"] = slot["used"]
+    one["taken"] += taken
+    slot["used"] = min(int(slot["used"]) + taken, FULL)
+    if one["role"] & CARRIED:
+        slot["carried_used"] += taken
+    slot["last_start_utc_s"] = max(slot["last_start_utc_s"], start_utc_s)
+
+
+@inner
+def left_to_draw(
+    takes: np.ndarray, slots: np.ndarray, entries: np.ndarray, first: int, last: int, parent: int
+) -> int:
+    """The least that is left in what an item draws on, however long the chain is."""
+    least = ENDLESS
+    while parent >= 0:
+        total = 0
+        for at in range(first, last):
+            if takes[at]["entry"] == parent:
+                limit = int(entries[parent]["rollover_limit"])
+                got = available(slots[takes[at]["slot"]], limit, takes[at]["role"])
+                total = min(total + got, ENDLESS)
+        least, parent = min(least, total), int(entries[parent]["draws_on"])
+    return least
+
+
+@inner
+def draw(
+    takes: np.ndarray, slots: np.ndarray, entries: np.ndarray, first: int, last: int,
+    what: tuple[int, int, int],
+) -> None:
+    """Take a quantity from what an item draws on too. what: the parent, how much, the start."""
+    parent, taken, start = what
+    while parent >= 0:
+        rest = taken
+        for at in range(first, last):
+            if takes[at]["entry"] == parent and rest > 0:
+                slot = slots[takes[at]["slot"]]
+                got = available(slot, int(entries[parent]["rollover_limit"]), takes[at]["role"])
+                got = min(got, rest)
+                if got > 0:
+                    book(takes[at], slot, got, start)
+                rest -= got
+        parent = int(entries[parent]["draws_on"])
+
+
+@inner
+def quantity_of(work: np.void, measure: int) -> int:
+    """A row's quantity in a unit."""
+    if measure == MEASURE_SECOND:
+        return int(work["seconds"])
+    return int(work["bytes"]) if measure == MEASURE_BYTE else int(work["events"])
+
+
+@inner
+def stepped(amount: int, increment: int, room: int) -> int:
+    """What is taken for an amount: whole increments, and a smaller last rest of the slot whole."""
+    return min((amount + increment - 1) // increment * increment, room)
+
+
+@inner
+def begin_row(
+    work: np.void, covered: np.ndarray, stops: np.ndarray, origins: np.ndarray
+) -> None:
+    """Nothing of a row is covered yet; each component ends with the quantity of its unit."""
+    for slot in range(SLOT_BITS):
+        covered[slot], origins[slot] = 0, 0
+        for unit in range(3):
+            if (int(work["active"]) >> (SLOT_BITS * unit + slot)) & 1:
+                stops[slot] = quantity_of(work, unit)
+
+
+@inner
+def end_early(stops: np.ndarray, covered: np.ndarray, bits: int, position: int) -> None:
+    """Components of a mask are free from a position on."""
+    for slot in range(SLOT_BITS):
+        if (bits >> slot) & 1:
+            stops[slot] = min(stops[slot], max(covered[slot], position))
+
+
+@kernel
+def take_quantities(
+    order: np.ndarray, work: np.ndarray, takes: np.ndarray, slots: np.ndarray,
+    entries: np.ndarray, left: Left,
+) -> None:
+    """Quantity allowances and tiers over a span, for rows in the order of their accounts."""
+    covered, stops = np.zeros(SLOT_BITS, np.int64), np.zeros(SLOT_BITS, np.int64)
+    origins = np.zeros(SLOT_BITS, np.int64)
+    for place in range(len(order)):
+        row = order[place]
+        this = work[row]
+        first, start = int(this["first"]), int(this["start_utc_s"])
+        last = first + int(this["count"])
+        left.free[row], left.part[row] = 0, -1
+        touched, tiered, anew, is_set = 0, 0, -1, False
+        for at in range(first, last):
+            one = takes[at]
+            one["taken"], one["length"], one["micro"] = 0, 0, 0
+        for at in range(first, last):
+            one, entry = takes[at], entries[takes[at]["entry"]]
+            kind, measure, bits = int(entry["kind"]), int(entry["measure"]), int(one["slots"])
+            if (kind != ALLOWANCE and kind != TIERS) or measure == MEASURE_MONEY or bits == 0:
+                continue
+            if not is_set:
+                begin_row(this, covered, stops, origins)
+                is_set = True
+            begin, end = ENDLESS, 0
+            for slot in range(SLOT_BITS):
+                if (bits >> slot) & 1 and covered[slot] < stops[slot]:
+                    begin, end = min(begin, covered[slot]), max(end, stops[slot])
+            rest, balance = end - begin, slots[one["slot"]]
+            if end == 0:
+                continue
+            if kind == TIERS:
+                used, rest = int(balance["used"]), 0
+                for slot in range(SLOT_BITS):
+                    if (bits >> slot) & 1:
+                        rest = max(rest, stops[slot] - covered[slot])
+                        origins[slot] = used - (covered[slot] if anew <= 0 else 0)
+                tiered |= bits if used + rest > entry["amount"] else 0
+                book(one, balance, rest, start)
+                continue
+            room = available(balance, int(entry["rollover_limit"]), int(one["role"]))
+            if entry["mode"] == THRESHOLD:
+                end_early(stops, covered, bits, begin + min(rest, room))
+                book(one, balance, rest, start)
+                touched |= bits if rest > room else 0
+                continue
+            if entry["draws_on"] >= 0:
+                room = min(room, left_to_draw(
+                    takes, slots, entries, first, last, int(entry["draws_on"])
+                ))  # fmt: skip
+            if room <= 0:
+                continue
+            taken = stepped(rest, int(entry["increment"]), room)
+            length = rest if entry["mode"] == OVERRUN else min(rest, taken)
+            for slot in range(SLOT_BITS):
+                if (bits >> slot) & 1:
+                    covered[slot] = max(covered[slot], min(begin + length, stops[slot]))
+            book(one, balance, taken, start)
+            if entry["draws_on"] >= 0:
+                draw(takes, slots, entries, first, last, (int(entry["draws_on"]), taken, start))
+            touched |= bits
+            anew = int(entry["rest"]) if anew < 0 else anew
+            if entry["price"] >= 0:
+                one["length"] = length
+                left.priced[left.counts[1], 0], left.priced[left.counts[1], 1] = at, row
+                left.counts[1] += 1
+        if touched | tiered != 0:
+            note_left(left, row, covered, stops, origins, (touched, tiered, anew))
+        if this["has_money"]:
+            note_beyond(left, this, takes, entries, row, covered, stops, touched)
+
+
+@inner
+def note_left(
+    left: Left, row: int, covered: np.ndarray, stops: np.ndarray, origins: np.ndarray,
+    what: tuple[int, int, int],
+) -> None:
+    """Write down what is left of a row. what: components of which something is covered or priced
+    by tiers of a span, and whether the rest is a usage by itself."""  # fmt: skip
+    (touched, tiered, anew), free = what, 0
+    for slot in range(SLOT_BITS):
+        if ((touched | tiered) >> slot) & 1 and covered[slot] >= stops[slot]:
+            free |= 1 << slot
+    left.free[row] = free
+    bits = (touched | tiered) & ~free
+    if bits == 0:
+        return
+    number = left.counts[0]
+    left.counts[0] += 1
+    left.part[row], left.rows[number] = number, row
+    left.bits[number, 0], left.bits[number, 1] = bits, max(anew, 0)
+    for slot in range(len(left.reach[number])):
+        left.reach[number, slot, COVERED] = covered[slot]
+        left.reach[number, slot, STOP] = stops[slot]
+        left.reach[number, slot, ORIGIN] = origins[slot]
+
+
+@inner
+def first_of(one: np.void, entry: np.void, work: np.void) -> int:
+    """The first component of a cap that counts in the unit of the price beyond it; -1: none."""
+    bits = int(one["slots"]) & (int(work["active"]) >> (SLOT_BITS * int(entry["mode"])))
+    for slot in range(SLOT_BITS):
+        if (bits >> slot) & 1:
+            return slot
+    return -1
+
+
+@inner
+def note_beyond(
+    left: Left, work: np.void, takes: np.ndarray, entries: np.ndarray, row: int,
+    covered: np.ndarray, stops: np.ndarray, touched: int,
+) -> None:
+    """What is left of a row for the price beyond a cap: the rest of the cap's first component."""
+    for at in range(work["first"], work["first"] + work["count"]):
+        one, entry = takes[at], entries[takes[at]["entry"]]
+        if entry["kind"] != CAP or entry["price"] < 0:
+            continue
+        slot = first_of(one, entry, work)
+        if slot < 0:
+            continue
+        one["length"] = quantity_of(work, int(entry["mode"]))
+        if (touched >> slot) & 1:
+            one["length"] = max(stops[slot] - covered[slot], 0)
+        left.priced[left.counts[1], 0], left.priced[left.counts[1], 1] = at, row
+        left.counts[1] += 1
+
+
+@inner
+def sum_of(charges: np.ndarray, bits: int) -> int:
+    """What the components of a mask cost together."""
+    total = 0
+    for slot in range(len(charges)):
+        if (bits >> slot) & 1:
+            total += charges[slot]
+    return total
+
+
+@inner
+def pay(charges: np.ndarray, bits: int, amount: int) -> None:
+    """Take an amount off the components of a mask, in the book's order."""
+    for slot in range(len(charges)):
+        if (bits >> slot) & 1:
+            off = min(charges[slot], amount)
+            charges[slot] -= off
+            amount -= off
+
+
+@inner
+def take_one(
+    one: np.void, entry: np.void, slot: np.void, this: np.void, charges: np.ndarray
+) -> None:
+    """What a row takes from one slot of money, or adds to a counter."""
+    kind, bits, start = int(entry["kind"]), int(one["slots"]), int(this["start_utc_s"])
+    if kind == COUNTER:
+        measure = int(entry["measure"])
+        amount = quantity_of(this, measure)
+        if measure == MEASURE_MONEY:
+            amount = sum_of(charges, bits)
+        if amount > 0:
+            book(one, slot, amount, start)
+        return
+    total = sum_of(charges, bits)
+    room = available(slot, int(entry["rollover_limit"]), int(one["role"]))
+    if kind == CAP:
+        if room <= 0 and entry["price"] >= 0:
+            pay(charges, bits, total)
+            first = first_of(one, entry, this)
+            if first >= 0:
+                charges[first] = one["micro"]
+            return
+        pay(charges, bits, max(total - room, 0))
+        if min(total, room) > 0:
+            book(one, slot, min(total, room), start)
+        return
+    if total <= 0:
+        return
+    if entry["mode"] == THRESHOLD:
+        pay(charges, bits, max(total - room, 0))
+        book(one, slot, total, start)
+        return
+    if room <= 0:
+        return
+    taken = stepped(total, int(entry["increment"]), room)
+    pay(charges, bits, total if entry["mode"] == OVERRUN else min(taken, total))
+    book(one, slot, taken, start)
+
+
+@kernel
+def take_money(
+    order: np.ndarray, work: np.ndarray, takes: np.ndarray, slots: np.ndarray,
+    entries: np.ndarray, charge_micro: np.ndarray,
+) -> None:
+    """Money allowances, caps and counters, for rows in the order of their accounts.
+
+    charge_micro: int64 [component, row], what each row would cost; becomes what it costs.
+    """
+    charges = np.zeros(charge_micro.shape[0], np.int64)
+    for place in range(len(order)):
+        row = order[place]
+        this = work[row]
+        if this["has_money"] == 0:
+            continue
+        for slot in range(len(charges)):
+            charges[slot] = charge_micro[slot, row]
+        for at in range(this["first"], this["first"] + this["count"]):
+            one, entry = takes[at], entries[takes[at]["entry"]]
+            is_quantity = entry["kind"] == ALLOWANCE and entry["measure"] != MEASURE_MONEY
+            if is_quantity or entry["kind"] == TIERS or one["role"] & DRAWN:
+                continue
+            take_one(one, entry, slots[one["slot"]], this, charges)
+        for slot in range(len(charges)):
+            charge_micro[slot, row] = charges[slot]
+
