@@ -245,7 +245,6 @@ def _left(out: Rated, rows: np.ndarray, room: slot_kernels.Room) -> take_kernels
     count, components = len(rows), out.charge_micro.shape[0]
     return take_kernels.Left(
         free=np.zeros(len(out.reason), np.int8),
-        part=np.empty(len(out.reason), np.int32),
         reach=np.empty((count, components, _REACH), np.int64),
         bits=np.empty((count, 2), np.int64),
         rows=np.empty(count, np.int64),

@@ -32,15 +32,13 @@ COVERED, STOP, ORIGIN = 0, 1, 2  # of ``Left.reach``
 class Left(NamedTuple):
     """What is left to be priced of the rows of which something is covered.
 
-    free: int8 by row, bits of the components that are wholly covered. part: int32 by row, -1 or a
-    number in ``reach`` (int64 [number, component, 3]) and in ``bits`` (int64 [number, 2]: the
-    components that are priced anew, and whether as a usage by itself). rows: int64, the row of each
-    number. priced: int64 [n, 2], a take that has a price of its own, and its row. counts: int64,
-    how many numbers and how many such takes.
+    free: int8 by row, bits of the components that are wholly covered. Of the other rows, by number:
+    rows (int64), reach (int64 [number, component, 3]) and bits (int64 [number, 2]: the components
+    that are priced anew, and whether as a usage by itself). priced: int64 [n, 2], a take that has a
+    price of its own, and its row. counts: int64, how many numbers and how many such takes.
     """
 
     free: np.ndarray
-    part: np.ndarray
     reach: np.ndarray
     bits: np.ndarray
     rows: np.ndarray
@@ -153,9 +151,8 @@ def take_quantities(
     for place in range(len(order)):
         row = order[place]
         this = work[row]
-        first, start = int(this["first"]), int(this["start_utc_s"])
-        last = first + int(this["count"])
-        left.free[row], left.part[row] = 0, -1
+        first, last = int(this["first"]), int(this["first"] + this["count"])
+        start, left.free[row] = int(this["start_utc_s"]), 0
         touched, tiered, anew, is_set = 0, 0, -1, False
         for at in range(first, last):
             one = takes[at]
@@ -233,7 +230,7 @@ def note_left(
         return
     number = left.counts[0]
     left.counts[0] += 1
-    left.part[row], left.rows[number] = number, row
+    left.rows[number] = row
     left.bits[number, 0], left.bits[number, 1] = bits, max(anew, 0)
     for slot in range(len(left.reach[number])):
         left.reach[number, slot, COVERED] = covered[slot]
