@@ -166,3 +166,21 @@ def _is_in(column: pa.Array, words: Sequence[str]) -> np.ndarray:
         zero_copy_only=False
     )
     return found
+
+
+def chosen_names(
+    discounts: Sequence[Discount], customers: Customers, time_zone: str, number: int, utc_s: int
+) -> frozenset[str]:
+    """The discounts that are for the subscription of a number at an instant, by name."""
+    rows = customers.subscriptions
+    valid = (rows.valid_from_utc_s <= utc_s) & (utc_s < rows.valid_to_utc_s)
+    found = np.flatnonzero((rows.number == number) & valid)
+    if not len(found):
+        return frozenset()
+    ordered, row = in_order(discounts), int(found[0])
+    chosen = select(ordered, customers, time_zone)
+    span = slice(int(chosen.first[row]), int(chosen.first[row + 1]))
+    holds = (chosen.since_utc_s[span] <= utc_s) & (utc_s < chosen.until_utc_s[span])
+    mask = int(chosen.always[row]) | int(np.bitwise_or.reduce(chosen.adds[span][holds]))
+    mask &= ~int(np.bitwise_or.reduce(chosen.takes[span][holds]))
+    return frozenset(one.name for place, one in enumerate(ordered) if mask >> place & 1)

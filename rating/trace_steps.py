@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from tariffs.memory_model import Discount
 from tariffs.model import Plan, Rate, Rule, Version
 
 
@@ -149,6 +150,32 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Effect:
+    """What a discount left of one component. exact_micro: before its roundings; rounded_micro:
+    after each of them."""
+
+    component: str
+    before_micro: int
+    exact_micro: Fraction
+    rounded_micro: tuple[int, ...]
+    after_micro: int
+
+
+@dataclass(frozen=True)
+class Discounted:
+    """A discount that acted on a record, or one that held and was passed over (no effects)."""
+
+    discount: Discount
+    effects: tuple[Effect, ...] = ()
+    why_not: str = ""
+
+    @property
+    def taken_micro(self) -> int:
+        """What it took off; below zero: what it added."""
+        return sum(one.before_micro - one.after_micro for one in self.effects)
+
+
+@dataclass(frozen=True)
 class Trace:
     """How a usage was rated. reason: "" or the name in tollbook.reasons; then nothing is charged.
 
@@ -157,6 +184,7 @@ class Trace:
     crosses where the first says `version_change: split`.
     asked: the plans that were asked before this one and had no price for the usage; the
     subscription's own plan first. Empty unless a fallback priced it.
+    discounts: those that held, in their order; charge_micro is what they left.
     """
 
     plan: Plan | None
@@ -168,3 +196,12 @@ class Trace:
     reason: str = ""
     parts: tuple[Part, ...] = ()
     asked: tuple[Trace, ...] = ()
+    discounts: tuple[Discounted, ...] = ()
+
+    @property
+    def charges(self) -> dict[str, int]:
+        """What each component costs in the end, in micro."""
+        found = {one.component: one.charge_micro for one in self.components}
+        for discounted in self.discounts:
+            found |= {one.component: one.after_micro for one in discounted.effects}
+        return found

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Final
 
 import numpy as np
 
@@ -22,6 +23,8 @@ from tariffs.price_kernels import ZONE_ENTRY, Clocks
 from tariffs.rule_kernels import VERSION, Tables, Versions
 from tollbook import clock, money, schemas
 from tollbook.text import Problems
+
+DISCOUNT_ITEM: Final = "*/discount/"  # before its name: what stands for it in the column ``used``
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,8 @@ class CompiledBook:
     @property
     def items(self) -> tuple[str, ...]:
         """What the column ``used`` of rated records may name, by position."""
-        remembered = () if self.memory is None else self.memory.item_names
-        return remembered + tuple(f"*/discount/{name}" for name in self.discounts.names)
+        remembered = self.memory.item_names if self.memory else ()
+        return remembered + tuple(f"{DISCOUNT_ITEM}{name}" for name in self.discounts.names)
 
 
 def compile_book(

@@ -255,3 +255,11 @@ def rate(
     record = Record(found.charges, version, version.rules[found.rule_index], others)
     charges, entries = apply(held, record)
     return replace(found, charges=charges), entries
+
+
+def rate_of_plan(book: Book, plan: str, facts: Facts, maxima: Maxima) -> reference_rating.Rated:
+    """A usage of nobody in particular: only plans decide which discounts are for it."""
+    plain = replace(book, discounts=tuple(
+        one for one in book.discounts if Chosen(plans=one.chosen.plans) == one.chosen
+    ))  # fmt: skip
+    return rate(plain, Line("", "", "", plan, 0), facts, maxima, "UTC")[0]

@@ -17,10 +17,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import reference_discounts
 import reference_rating
 from rating_helpers import Row, always_wide, rows_of
 
-from rating import trace, trial
+from rating import trace, trace_discounts, trial
 from rating.rate import rate
 from rating.trace import Facts, Trace
 from tariffs.compile_rates import Maxima
@@ -85,10 +86,11 @@ def priced(path: Path) -> tuple[Priced, ...]:
     maxima = known.maxima or Maxima()
     for place, cells in enumerate(lines):
         plan, facts = trial.facts_of(batches[0], place, context)
+        steps = trace.price(known.book, plan, facts, maxima)
         found.append(Priced(
             cells, plan, facts, rows[place], wide[place],
-            trace.price(known.book, plan, facts, maxima),
-            reference_rating.rate(known.book, plan, facts, maxima),
+            trace_discounts.of_plan(known.book, plan, steps, facts, maxima),
+            reference_discounts.rate_of_plan(known.book, plan, facts, maxima),
         ))  # fmt: skip
     assert len(found) == len(rows)
     return tuple(found)
@@ -119,7 +121,7 @@ def test_calls_come_to_what_was_worked_out_by_hand(path: Path) -> None:
         reason, charges, rule = expected(one.cells["expect"])
         if "total" in charges:
             continue
-        of_trace = {part.component: part.charge_micro for part in one.trace.components}
+        of_trace = one.trace.charges
         found = {
             "trace": (one.trace.reason, in_micro({} if one.trace.reason else of_trace),
                       one.trace.rule_index),

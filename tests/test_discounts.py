@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from rating_helpers import batch_of, rows_of, usage_columns
 from reference_discounts import Line
 
-from rating import selectors
+from rating import selectors, trace, trace_discounts
 from rating.rate import rate
+from rating.trace import Facts
 from tariffs.memory_model import EXECUTIONS, Action, Chosen, Discount, Memory
 from tariffs.model import Book, Position, When
 from tollbook import clock, schemas
@@ -160,6 +161,21 @@ class Made:
         return "\n".join(map(str, self.book.discounts))
 
 
+def traced(book: Book, line: Line, fact: Facts) -> tuple[str, dict[str, int], list[Any]]:
+    """The steps of ``explain``: reason, charges and what each discount took."""
+    found = trace_discounts.discounted(
+        book, trace.price(book, line.plan, fact, made_tariffs.MAXIMA), fact, made_tariffs.MAXIMA,
+        lambda one: reference_discounts.is_for(one, line, fact.start_utc_s, ZONE),
+    )  # fmt: skip
+    charges = dict.fromkeys(book.components, 0) | ({} if found.reason else found.charges)
+    assert found.charge_micro == sum(charges.values())
+    taken = [
+        (one.discount.name, sum(part.before_micro for part in one.effects), one.taken_micro)
+        for one in found.discounts if one.taken_micro
+    ]  # fmt: skip
+    return found.reason, charges, taken
+
+
 @QUICK
 @given(books().map(Made), st.integers(0, 2**32))
 def test_kernels_and_twin_agree(made: Made, seed: int) -> None:
@@ -183,3 +199,4 @@ def test_kernels_and_twin_agree(made: Made, seed: int) -> None:
         charges = dict.fromkeys(book.components, 0) | naive.charges
         found = [(names[one["item"]], one["before"], one["taken"]) for one in used]
         assert (row.reason, row.charges, found) == (naive.reason, charges, entries), fact
+        assert traced(book, LINES[line], fact) == (naive.reason, charges, entries), fact

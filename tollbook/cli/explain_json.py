@@ -15,7 +15,7 @@ from rating.guide_trace import Guidance, Place
 from rating.trace import Trace
 from tariffs.model import Position
 from tollbook import clock, codes
-from tollbook.cli.steps_json import component_dict
+from tollbook.cli.steps_json import component_dict, discount_dict
 from tollbook.columns import OPEN_FROM, OPEN_TO
 from tollbook.numbering import masked
 from tollbook.run.explaining import Explanation, Leg
@@ -148,9 +148,11 @@ def _priced(one: Explanation, found: Trace) -> dict[str, Any]:
                     "time_zone": version.time_zone},
         "rule": _rule(one, found),
         "components": [
-            component_dict(part) | {"stored_micro": one.stored_micro.get(part.component, 0)}
+            component_dict(part) | {"left_micro": found.charges[part.component],
+                                    "stored_micro": one.stored_micro.get(part.component, 0)}
             for part in found.components
         ],
+        "discounts": [discount_dict(each) for each in found.discounts],
         "currency": one.data.workspace.operator.currency,
         "charge_micro": found.charge_micro,
         "stored_micro": one.row["charge_micro"],

@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from rating.trace import Component, Segment, Staged
+from rating.trace_steps import Discounted
 from tariffs.model import Rate
 from tollbook import money
 
@@ -24,6 +25,24 @@ def component_dict(component: Component) -> dict[str, Any]:
     if rate is not None:
         found |= _rated(component, rate)
     return found | {"charge_micro": component.charge_micro}
+
+
+def discount_dict(one: Discounted) -> dict[str, Any]:
+    """What a discount left of each component, or why it did not act."""
+    discount = one.discount
+    found: dict[str, Any] = {
+        "discount": discount.name, "at": f"{discount.at.file}:{discount.at.line}",
+        "execution": discount.execution,
+    }  # fmt: skip
+    if one.why_not:
+        return found | {"why_not": one.why_not}
+    return found | {"taken_micro": one.taken_micro, "components": [
+        {
+            "component": part.component, "before_micro": part.before_micro,
+            "exact_micro": str(part.exact_micro), "rounded_micro": list(part.rounded_micro),
+            "after_micro": part.after_micro,
+        } for part in one.effects
+    ]}  # fmt: skip
 
 
 def _rated(component: Component, rate: Rate) -> dict[str, Any]:

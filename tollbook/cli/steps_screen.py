@@ -12,7 +12,9 @@ from typing import Final
 
 from rating.conditions import conditions
 from rating.trace import Component, Facts, Segment, Trace
+from rating.trace_steps import Discounted, Effect
 from tariffs.model import Position, Rate
+from tariffs.words_discounts import action_text
 from tollbook import clock, codes, money
 from tollbook.cli.common import count
 
@@ -109,7 +111,39 @@ def price_steps(found: Trace, remark: str) -> Iterator[Step]:
         yield from steps[1:]
     if not found.components:
         yield "free", "the rule charges nothing", "", "", "", ""
+    yield from discount_steps(found.discounts)
     yield "total", "", "", "", money.format_micro(found.charge_micro), remark
+
+
+def discount_steps(discounts: Sequence[Discounted]) -> Iterator[Step]:
+    """What each discount made of each component: ``1.234 x 85 % = 1.0489 -> 1.048 -> 1.05``."""
+    for one in discounts:
+        name = f"{one.discount.name}: {action_text(one.discount.action)}"
+        why = one.why_not or ("" if one.effects else "nothing is left")
+        if why:
+            yield "discount", f"{name}; not taken: {why}", "", "", "", ""
+        for place, part in enumerate(one.effects):
+            heading, said = ("discount", name) if place == 0 else ("", "")
+            yield heading, said, part.component, _sums(one, part), _micro(part.after_micro), ""
+
+
+def _sums(one: Discounted, part: Effect) -> str:
+    """One component's amounts on the way."""
+    action, before = one.discount.action, _micro(part.before_micro)
+    if action.kind == "percent":
+        before = f"{before} x {money.format_nano(action.amount_nano, 0)} % = "
+    elif action.kind == "off" and part.exact_micro > 0:
+        before = f"{before} - {money.format_micro(action.amount_micro)} = "
+    else:
+        before = f"{before} -> "
+    amounts: list[Fraction] = []
+    for amount in (part.exact_micro, *map(Fraction, part.rounded_micro)):
+        amounts += [amount] * (amount not in amounts[-1:])
+    return before + " -> ".join(map(_micro, amounts))
+
+
+def _micro(amount_micro: Fraction | int) -> str:
+    return _nano(Fraction(amount_micro) * _NANO_A_MICRO)
 
 
 def component_name(component: Component) -> str:

@@ -296,7 +296,7 @@ def _screen(done: Pricing, limit: int) -> str:
 
 def _explained(context: Context, batch: pa.RecordBatch, row: int, name: str) -> str:
     """One call, step by step; the total is what the compiled book charged."""
-    from rating import trace
+    from rating import trace, trace_discounts
     from rating.trial import facts_of
     from tollbook import reasons
     from tollbook.cli import steps_screen as steps
@@ -305,7 +305,8 @@ def _explained(context: Context, batch: pa.RecordBatch, row: int, name: str) -> 
     line = int(ints(batch, "record_id")[row])
     reason = int(ints(batch, "reason")[row])
     plan_id, facts = facts_of(batch, row, context)
-    found = trace.price(context.book, plan_id, facts, context.maxima)
+    priced = trace.price(context.book, plan_id, facts, context.maxima)
+    found = trace_discounts.of_plan(context.book, plan_id, priced, facts, context.maxima)
     title = " ".join(filter(None, (f"line {line}" if line else "", name)))
     result = reasons.name_of(reason) if reason else "priced"
     lines = [f"{title or 'the call'}  {result}"]
@@ -388,10 +389,11 @@ def _document(
 
 
 def _steps(context: Context, batch: pa.RecordBatch, row: int) -> list[dict[str, Any]]:
-    from rating import trace
+    from rating import trace, trace_discounts
     from rating.trial import facts_of
-    from tollbook.cli.steps_json import component_dict
+    from tollbook.cli.steps_json import component_dict, discount_dict
 
     plan_id, facts = facts_of(batch, row, context)
-    found = trace.price(context.book, plan_id, facts, context.maxima)
-    return [component_dict(component) for component in found.components]
+    priced = trace.price(context.book, plan_id, facts, context.maxima)
+    found = trace_discounts.of_plan(context.book, plan_id, priced, facts, context.maxima)
+    return [*map(component_dict, found.components), *map(discount_dict, found.discounts)]

@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from rating import guide_trace, leg_trace, trace
+from rating import guide_trace, leg_trace, selectors, trace, trace_discounts
 from rating.guide_trace import Ends, Guidance
 from rating.leg_trace import LegTrace
 from rating.trace import Facts, Trace
 from tariffs.compile_rates import Maxima
+from tariffs.compiler import DISCOUNT_ITEM
+from tariffs.memory_model import Discount
 from tollbook import codes, reasons
 from tollbook.reasons import Reason
 from tollbook.run import data, records, snapshots, suspense_log
@@ -157,7 +159,8 @@ def _rated(
     )  # fmt: skip
     limits = known.workspace.limits
     maxima = Maxima(limits.duration_s, limits.volume_bytes)
-    traced = trace.price(known.book, row["plan"], facts, maxima)
+    priced = trace.price(known.book, row["plan"], facts, maxima)
+    traced = _discounted(row, known, priced, facts, maxima)
     stored_micro = {
         name.removeprefix(_CHARGE).removesuffix(_MICRO): value
         for name, value in row.items()
@@ -173,6 +176,25 @@ def _rated(
         shown, facts=facts, guidance=guidance, trace=traced, stored_micro=stored_micro, legs=legs,
         differences=tuple(differences),
     )  # fmt: skip
+
+
+def _discounted(
+    row: Mapping[str, Any], known: Data, priced: Trace, facts: Facts, maxima: Maxima
+) -> Trace:
+    """The price less its discounts; of a condition on a counter counts what the run found."""
+    book = known.book
+    if not book.discounts:
+        return priced
+    chosen = selectors.chosen_names(
+        book.discounts, known.customers, known.workspace.operator.time_zone, row["served_e164"],
+        facts.start_utc_s,
+    )  # fmt: skip
+    acted = {one["item"] for one in row.get("used") or ()}
+
+    def is_for(one: Discount) -> bool:
+        return one.name in chosen and (not one.used or f"{DISCOUNT_ITEM}{one.name}" in acted)
+
+    return trace_discounts.discounted(book, priced, facts, maxima, is_for)
 
 
 def _settled_only(shown: Explanation, stored_legs: Sequence[Mapping[str, Any]]) -> Explanation:
@@ -259,7 +281,7 @@ def _priced_otherwise(
     if row["rule"] != traced.rule_index:
         yield Difference("rule", row["rule"] + 1, traced.rule_index + 1)
     explained = dict.fromkeys(stored_micro, 0)
-    explained |= {one.component: one.charge_micro for one in traced.components}
+    explained |= traced.charges
     for name, charge_micro in explained.items():
         if stored_micro.get(name, 0) != charge_micro:
             yield Difference(f"{name}_micro", stored_micro.get(name, 0), charge_micro)
