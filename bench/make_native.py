@@ -51,7 +51,8 @@ def make_ts32297(records: int, seed: int) -> Made:
     """The same records in a framed file."""
     made = make_ts32298(records, seed)
     blocks = ber.blocks(made.data, FORMATS["ts32298"].schema, "made")
-    return Made(framed(made.data, np.concatenate([one.records.size for one in blocks])), made.truth)
+    sizes = np.concatenate([one.records.size.copy() for one in blocks])
+    return Made(framed(made.data, sizes), made.truth)
 
 
 def framed(data: bytes, sizes: np.ndarray) -> bytes:

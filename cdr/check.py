@@ -155,7 +155,7 @@ def _walked(
             kinds["unreadable frame"] += len(piece.others)
         frames += piece.frames
         yield from walker.blocks(piece.parts)
-    if form.name == "ts32297":
+    if form is native.FRAMED:
         header = native.header_of(data, where)
         report.about |= {"sequence": str(header.sequence), "closure": header.closure,
                          "lost_records": str(header.lost_records)}

@@ -48,7 +48,7 @@ def tables(data: bytes, form: native.Format, where: str) -> dict[str, pa.Table]:
     if FILE in found:
         file = found[FILE]
         found[FILE] = pa.table({name: _first(file[name]) for name in file.schema.names})
-    if form.name == "ts32297":
+    if form is native.FRAMED:
         found[FILE] = _header(native.header_of(raw, where))
     if faults:
         found[FAULTS] = _faults(np.concatenate(faults))

@@ -69,6 +69,12 @@ def is_framed(head: bytes, size_bytes: int | None) -> bool:
     return header <= min(length, len(head)) and is_filled
 
 
+def stated_bytes(head: bytes) -> int:
+    """How long a file says that it is; -1: its writer did not know."""
+    length = int.from_bytes(head[:4])
+    return -1 if length == UNKNOWN else length
+
+
 def read_header(data: bytes, where: str) -> FileHeader:
     """The header; raises BrokenFile if its parts do not fit into it."""
 

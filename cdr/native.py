@@ -61,6 +61,7 @@ FORMATS: Final = {
                *_CALL_DATA),
     )
 }  # fmt: skip
+FRAMED: Final = FORMATS["ts32297"]
 # A TAP batch and an NRTRDE file have the same outer tag; this is first inside the former.
 _BATCH, _BATCH_CONTROL = 1 << 2 | 1, 4 << 2 | 1
 # Bytes that no text has; what is BER has some of them soon.
@@ -75,7 +76,7 @@ def identify(head: bytes, size_bytes: int | None) -> Format | None:
     None for text and for what is not known.
     """
     if framing.is_framed(head, size_bytes):
-        return FORMATS["ts32297"]
+        return FRAMED
     head = head.lstrip(b"\0\xff")
     if is_text(head):
         return None

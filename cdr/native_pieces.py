@@ -41,7 +41,7 @@ def pieces(data: np.ndarray, form: native.Format, where: str) -> Iterator[Piece]
     if form.name == "ts32298":
         for found in native.lists(data, where):
             yield Piece(found)
-    elif form.name != "ts32297":
+    elif form is not native.FRAMED:
         yield Piece(np.array([[0, len(data) - PAD_BYTES]], np.int64))
     else:
         first = 1

@@ -95,7 +95,7 @@ def blocks(path: Path, layout: BerLayout, rows: int = ber.ROWS) -> Iterator[Bloc
     for block in blocks_of(raw, form, str(path), rows):
         found += len(block.numbers) + len(block.others)
         yield block
-    if form.name == "ts32297":
+    if form is native.FRAMED:
         stated = native.header_of(raw, str(path)).record_count
         if stated not in (-1, found):
             raise HeldFile(

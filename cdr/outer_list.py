@@ -2,8 +2,9 @@
 
 Some switches put all records into one SEQUENCE: a header [0], lists of records [1], a trailer [2];
 or the records straight away. A header begins with the time at which the file was made, a record
-with its type, which is one byte long: so they are told apart, as their tags are the same. A file
-may be several such SEQUENCEs, one after the other, with filler between them.
+has its type there, one byte long (or later, as members of a SET have no order): so they are told
+apart, as their tags are the same. A file may be several such SEQUENCEs, one after the other, with
+filler between them.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from cdr.spec_kernels import Int
 from tollbook.jit import inner, kernel
 
 SEQUENCE, SET = 16 << 2, 17 << 2
-HEADER, LIST, TRAILER, FIRST = 0 << 2 | 2, 1 << 2 | 2, 2 << 2 | 2, 0 << 2 | 2
-TYPE_BYTES = 1  # of the number that says what kind of record it is
+HEADER, LIST, TRAILER = 0 << 2 | 2, 1 << 2 | 2, 2 << 2 | 2
+TYPE, TYPE_BYTES = 0 << 2 | 2, 1  # the number that says what kind of record it is
 END_BYTES = 2  # that end a group of indefinite length
 # Places in the state: where to go on, the end of the outer group that this is in (-1: in none),
 # and whether a list was found in it.
@@ -31,13 +31,19 @@ def is_outer(data: np.ndarray, at: Int) -> bool:
 
 
 @inner
-def is_header(data: np.ndarray, at: Int) -> bool:
-    """Whether the first group inside is a header and no record: a record begins with its type."""
+def is_header(data: np.ndarray, at: Int, end: Int) -> bool:
+    """Whether the first group inside is a header and no record: a record has its type in it, mostly
+    as the first of its members."""
     key, behind = h.read_tag(data, at)
-    _, contents = h.read_length(data, behind)
-    first, behind_first = h.read_tag(data, contents)
-    length, _ = h.read_length(data, behind_first)
-    return bool(key == HEADER and not (first == FIRST and length == TYPE_BYTES))
+    length, member = h.read_length(data, behind)
+    stop = member + length if length >= 0 else end
+    is_record = key != HEADER
+    while not is_record and 0 <= member < stop:
+        key, behind = h.read_tag(data, member)
+        length, _ = h.read_length(data, behind)
+        is_record = key == TYPE and length == TYPE_BYTES
+        member = -1 if key == 0 and length == 0 else h.behind_element(data, member, stop)
+    return not is_record
 
 
 @kernel
@@ -71,7 +77,7 @@ def find_lists(data: np.ndarray, end: Int, state: np.ndarray, regions: np.ndarra
         if behind < 0 or (is_inside and key not in (LIST, TRAILER)):
             return -1
         inside = behind - (END_BYTES if length < 0 else 0)
-        if not is_inside and is_header(data, begin):
+        if not is_inside and is_header(data, begin, inside):
             state[INSIDE], state[HAS_LIST] = inside, 0
             state[AT] = h.behind_element(data, begin, inside)
             if state[AT] < 0:

@@ -23,6 +23,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -38,7 +39,7 @@ from fuzz_kernels import DECODE, SUSPENDED, Target, check
 from cdr import ber_tree, convert, framing, layout, native
 from cdr.layout_types import DELIMITED, FIXED, JSON, Layout
 from tollbook import schemas
-from tollbook.errors import BrokenFile
+from tollbook.errors import BrokenFile, HeldFile
 
 MEMORY_BYTES: Final = 2 * 2**30  # that an input may take beside what the readers themselves need
 SECONDS_MAX: Final = 5  # of processor time for one input
@@ -171,12 +172,13 @@ class Fuzzer:
             context = reader.prepare(found, header, "Europe/Berlin", "Asia/Shanghai", 0, 1)
             target.context = context
         batches, rejected, totals = [], [], Counter[str]()
-        for block in reader.blocks(self.path, found, min(size, 4096)):
-            result = reader.decode(block, context)
-            check_batch(result.batch, result.rejected, data)
-            batches.append(result.batch)
-            rejected += [result.rejected] if result.rejected is not None else []
-            totals.update(result.totals)
+        with suppress(HeldFile):  # it comes behind all rows, which a person may want all the same
+            for block in reader.blocks(self.path, found, min(size, 4096)):
+                result = reader.decode(block, context)
+                check_batch(result.batch, result.rejected, data)
+                batches.append(result.batch)
+                rejected += [result.rejected] if result.rejected is not None else []
+                totals.update(result.totals)
         return Decoded(batches, rejected, totals)
 
     def tables(self, form: native.Format, data: bytes) -> str:

@@ -30,6 +30,8 @@ def command(files: tuple[Path, ...], as_json: bool) -> None:
         size = count(one["size_bytes"], "byte")
         source = f" ({one['source']})" if one["format"] else ""
         click.echo(f"{one['file']}: {one['title']}{source}{packed}, {size}")
+        if one["problem"]:
+            click.echo(f"    {one['problem']}")
         for fit in one["layouts"]:
             good = f"{fit['records'] - fit['bad']} of {count(fit['records'], 'record')}"
             click.echo(f"    layout {fit['layout']} reads {good}")
@@ -47,7 +49,8 @@ def _about(path: Path) -> dict[str, Any]:
         head = room[: stream.read_into(room)].tobytes()
         compression = stream.compression
     size = path.stat().st_size
-    found = native.identify(head, size if compression == "plain" else None)
+    is_plain = compression == "plain"
+    found = native.identify(head, size if is_plain else None)
     other = "text" if native.is_text(head) else "not known"
     if not head:
         other = "empty"
@@ -56,5 +59,17 @@ def _about(path: Path) -> dict[str, Any]:
         "file": printable(str(path)), "format": found.name if found else "",
         "title": found.title if found else other, "source": found.source if found else "",
         "compression": compression, "size_bytes": size,
+        "problem": _problem(head, size) if is_plain and found is native.FRAMED else "",
         "layouts": [asdict(fit) for fit in by_layout.fits(path)] if is_text else [],
     }  # fmt: skip
+
+
+def _problem(head: bytes, size_bytes: int) -> str:
+    """What is wrong with the length of a framed file."""
+    from cdr import framing
+
+    stated = framing.stated_bytes(head)
+    if stated in (-1, size_bytes):
+        return ""
+    what = "cut off" if size_bytes < stated else "more follows than belongs to it"
+    return f"{what}: its header says {count(stated, 'byte')}"
