@@ -7,7 +7,7 @@ the whole call, so the parts are read from their files again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -16,10 +16,12 @@ import pyarrow as pa
 
 from cdr import formats
 from cdr.files import sha256
+from rating import overlaps
 from tollbook import schemas
 from tollbook.errors import TollbookError
 from tollbook.run import data, flow, lake, manifest, moves, snapshots, suspended, suspense_log, work
 from tollbook.run.catalogue import InputFile, LakeFile, Run, Total
+from tollbook.run.data import Data
 from tollbook.run.flow import Chunk
 from tollbook.run.records import record_text
 from tollbook.run.session import INBOX, Session
@@ -44,8 +46,9 @@ def rate(
     again = found.again
     if not stored and not len(again.firsts) and not found.of("pending"):
         return Rated()
-    with work.prepared(session, planned) as (_, going):
+    with work.prepared(session, planned) as (today, going):
         going.withdrawn = found.unknown
+        going.reference = replace(going.reference, searches=_searches(session, today, again))
         sources = going.reference.names.sources
         places = {name: place for place, name in enumerate(sources)}
         decoded: list[Callable[[], pa.RecordBatch]] = [
@@ -65,6 +68,16 @@ def rate(
     for total in done.totals:
         fates[total.disposition] = fates.get(total.disposition, 0) + total.rows
     return Rated(done.files, done.superseded, done.net, fates)
+
+
+def _searches(session: Session, today: Data, again: Again) -> overlaps.Searches:
+    """Which duplicates are looked for: those of the night in which the records came, so that one
+    that is too old by now is still not charged beside those of its kind."""
+    numbers = np.unique(again.stored >> _BITS).tolist()
+    runs = {session.catalogue.file(number).run_number for number in numbers}
+    as_of_utc_s = min((session.catalogue.run(run).as_of_utc_s for run in runs), default=0)
+    space = today.workspace
+    return overlaps.searches(space.duplicates, as_of_utc_s, space.limits.duration_s)
 
 
 def _same(batch: pa.RecordBatch) -> pa.RecordBatch:
