@@ -89,6 +89,27 @@ def apart(code: str, **environment: str) -> int:
     return done.returncode
 
 
+def killer(module: str, name: str, call: int, wait_s: float) -> str:
+    """Python that kills its process a moment into the n-th call of a function or method."""
+    return f"""
+import os, signal, threading, importlib
+owner = importlib.import_module({module!r})
+*path, name = {name!r}.split(".")
+for part in path:
+    owner = getattr(owner, part)
+real, calls = getattr(owner, name), [0]
+def wrapped(*values, **named):
+    calls[0] += 1
+    if calls[0] == {call}:
+        threading.Timer({wait_s!r}, os.kill, (os.getpid(), signal.SIGKILL)).start()
+    found = real(*values, **named)
+    if calls[0] >= {call}:
+        signal.pause()
+    return found
+setattr(owner, name, wrapped)
+"""
+
+
 def tree(root: Path) -> dict[str, str]:
     """Every file of the lake and of out/ with its digest."""
     return {

@@ -66,24 +66,7 @@ def test_killed_while_decoding_rating_or_writing(
         "cdr.delimited:decode", "rating.rate_kernels:price_rows", "tollbook.run.lake:Writer.write",
     )  # fmt: skip
     module, name = place[seed % 3].split(":")
-    killer = f"""
-import os, random, signal, threading, importlib
-owner = importlib.import_module({module!r})
-*path, name = {name!r}.split(".")
-for part in path:
-    owner = getattr(owner, part)
-real, calls = getattr(owner, name), [0]
-def wrapped(*values, **named):
-    calls[0] += 1
-    if calls[0] == {chance.randint(1, 2)}:
-        wait = {chance.random() * 0.002!r}
-        threading.Timer(wait, os.kill, (os.getpid(), signal.SIGKILL)).start()
-    found = real(*values, **named)
-    if calls[0] >= 2:
-        signal.pause()
-    return found
-setattr(owner, name, wrapped)
-"""
+    killer = nights.killer(module, name, chance.randint(1, 2), chance.random() * 0.002)
     root = tmp_path / "operator"
     shutil.copytree(before[0], root)
     assert nights.run_apart(root, before[1], killer) == -9

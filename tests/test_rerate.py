@@ -1,34 +1,29 @@
 """Re-rating: a month under corrected data is what it would have been, had they been right at once.
 
-The cases on a made month compare whole lakes; those on written-out calls check single amounts. On
-plan ``easy`` a local call costs 0.60 for each minute begun, a message 0.15.
+The lake as a whole is compared, of a made month; and with that of a run that was killed.
 """
 
 from __future__ import annotations
 
+import os
+import random
 import shutil
 from collections import Counter
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import calls
-import duckdb
 import nights
 import pyarrow as pa
 import pytest
-from calls import BOB, CAT, NOBODY, Call, Lake, audited
-from click.testing import CliRunner, Result
+from calls import Lake, audited
+from rerating_helpers import JUNE, LATER, rerated, state
 
 from tollbook import codes, schemas
-from tollbook.cli import main
-from tollbook.run import bills, flow, lake, rerate, rewriting, session, suspended
+from tollbook.run import crash, flow, lake, rewriting, session, suspended
 from tollbook.run.explaining import Explainer
-from tollbook.run.rerating import Scope
 
-JUNE, JULY = 2003 * 12 + 5, 2003 * 12 + 6
-LATER = "2003-06-20T09:00:00"
+PARTIALS = "\nmediation:\n  pair_forwarded: 30s\n"
 RIGHT = {  # file of the tariff book -> (wrong, right)
     "easy.yaml": [("{per: 60s, price: 0.60}", "{per: 60s, price: 0.55, connect: 0.02}"),
                   ("gprs: {per: 1KiB, price: 0.03, maximum: 5.00}",
@@ -58,25 +53,6 @@ def correct(root: Path) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-def rerated(
-    root: Path, scope: Scope | None = None, as_of: str = LATER, *, period: int = JUNE,
-    dry_run: bool = False,
-) -> rerate.Rerated:  # fmt: skip
-    work = session.open_session(root)
-    try:
-        return rerate.run(work, period, scope or Scope(), calls.moment(as_of), dry_run)
-    finally:
-        work.catalogue.engine.dispose()
-
-
-def billed(root: Path, period: int, as_of: str) -> bills.Billed:
-    work = session.open_session(root)
-    try:
-        return bills.run(work, period, calls.moment(as_of))
-    finally:
-        work.catalogue.engine.dispose()
-
-
 def content(root: Path) -> dict[str, Counter[tuple]]:
     """All rows of each dataset, whichever run and file they are of; when they were suspended is the
     run's own. Of legs those of charged calls: transit is not rated. And all control totals."""
@@ -99,12 +75,6 @@ def content(root: Path) -> dict[str, Counter[tuple]]:
     found["totals"] = Counter({key: value for key, value in totals.items() if value})
     work.catalogue.engine.dispose()
     return found
-
-
-def state(root: Path) -> tuple[dict[str, str], dict[str, list[dict[str, Any]]]]:
-    """All that a run leaves, but for the compiled book, which may go at any time."""
-    files = {name: one for name, one in nights.tree(root).items() if "/compiled/" not in name}
-    return files, nights.books(root)
 
 
 def revenue(root: Path) -> int:
@@ -206,86 +176,57 @@ def test_stored_records_are_what_was_decoded(
                           "cause"}  # fmt: skip
 
 
-PARTIALS = "\nmediation:\n  pair_forwarded: 30s\n"
+# ---- killed on the way
+
+# TOLLBOOK_KILLS=20 asks for all points, and so many instants.
+KILLS = int(os.environ.get("TOLLBOOK_KILLS", "0"))
+POINTS = [point for point in crash.POINTS if point != "parts_assembled"] if KILLS else [
+    "plan_committed", "chunks_scattered", "before_transaction", "after_transaction",
+    "superseded_hidden", "first_file_shown",
+]  # fmt: skip
 
 
-# ---- a closed month
-
-EASY = "local: {per: 60s, price: 0.60}"
-
-
-@pytest.fixture
-def harbour(tmp_path: Path) -> Path:
-    """Two local calls and a message on plan easy, one call on plan standard; in June."""
-    root = calls.make(tmp_path / "harbour")
-    calls.deliver(
-        root, 1, Call(), Call(served=BOB, duration=61), Call(served=CAT),
-        Call(served=BOB, service="sms", duration=0, events=1), Call(served=NOBODY),
-    )  # fmt: skip
-    assert calls.run(root).dispositions["rated"] == 4
-    return root
+@pytest.fixture(scope="module")
+def calm(month: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The month with the right data waiting to be used, and what an undisturbed run leaves."""
+    root = nights.copy(month[0], tmp_path_factory.mktemp("before"))
+    correct(root)
+    done = nights.copy(root, tmp_path_factory.mktemp("calm"))
+    assert rerated(done).run_number == 3
+    return root, done
 
 
-def priced(root: Path, price: str) -> None:
-    """Another price of local calls on plan easy."""
-    path = root / "tariffs" / "easy.yaml"
-    lines = path.read_text().splitlines()
-    at = next(n for n, line in enumerate(lines) if line.startswith("  local: {per: 60s"))
-    lines[at] = f"  local: {{per: 60s, price: {price}}}"
-    path.write_text("\n".join(lines) + "\n")
+def killed(root: Path, before: str = "", **environment: str) -> None:
+    """A run in a process of its own that does not survive; then the next start."""
+    code = f"""{before}
+from tollbook.run import rerate, session
+from tollbook.run.rerating import Scope
+rerate.run(session.open_session(Path({str(root)!r})), {JUNE}, Scope(), {calls.moment(LATER)})
+"""
+    assert nights.apart(code, **environment) == -9
+    rerated(root)
 
 
-def command(root: Path, *words: str) -> Result:
-    found = CliRunner().invoke(main.cli, ["rerate", "-C", str(root), "--period", "2003-06", *words])
-    assert found.exit_code == 0, found.output
-    return found
+@pytest.mark.slow
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_at_a_named_point(calm: tuple[Path, Path], tmp_path: Path, point: str) -> None:
+    root = nights.copy(calm[0], tmp_path)
+    killed(root, TOLLBOOK_KILL_AT=point)
+    assert state(root) == state(calm[1])
 
 
-def read(root: Path, dataset: str, where: str, columns: str) -> list[tuple]:
-    """Rows of a dataset without record ids; amounts as text."""
-    files = f"read_parquet('{root}/lake/{dataset}/**/*.parquet')"
-    with duckdb.connect() as link:
-        found = link.sql(f"select {columns} from {files} where {where} order by all").fetchall()
-    return [tuple(str(one) if isinstance(one, Decimal) else one for one in row) for row in found]
-
-
-def test_a_closed_month_is_corrected_on_the_next_bill(harbour: Path) -> None:
-    billed(harbour, JUNE, "2003-07-02T00:00:00")
-    before = Lake(harbour).rows("rated", "*")
-    priced(harbour, "0.55")
-    said = command(harbour, "--as-of", "2003-07-03").stdout
-    for line in (
-        "run 3: 4 records of 2003-06 rated again, 2 of them otherwise than before",
-        "easy  airtime          2  1.80  1.65  -0.15",
-        "2 accounts less: -0.15 in all, the most A-2 with -0.10",
-        "the month is billed: `tollbook bill --period 2003-07` bills the differences",
-    ):  # fmt: skip
-        assert line in said, said
-    columns = "account_id, plan, component, tax_class, old, new, delta, rated_period, bill_period"
-    assert [tuple(map(str, row)) for row in Lake(harbour).rows("differences", columns)] == [
-        ("A-1", "easy", "airtime", "standard", "0.600000", "0.550000", "-0.050000", "2003-06",
-         "2003-07"),
-        ("A-2", "easy", "airtime", "standard", "1.200000", "1.100000", "-0.100000", "2003-06",
-         "2003-07"),
-    ]  # fmt: skip
-    assert Lake(harbour).rows("rated", "*") == before
-    assert command(harbour).stdout.startswith("nothing to do: 4 records")  # it is booked
-    priced(harbour, "0.50")
-    assert "1.65  1.50  -0.15" in command(harbour).stdout  # the rest, no more
-    priced(harbour, "0.55")
-    assert "1.50  1.65  0.15" in command(harbour).stdout  # and back
-    done = billed(harbour, JULY, "2003-08-02T00:00:00")
-    assert (done.rated_micro, done.correction_micro) == (-150_000, -150_000)
-    audited(harbour)
-    lines = read(harbour, "bill_lines", "kind = 'correction'",
-                 "bill_number, kind, item, plan, usage_count, rated, amount")  # fmt: skip
-    assert lines == [
-        ("2003-07-A-1", "correction", "airtime", "easy", 1, "-0.050000", "-0.050000"),
-        ("2003-07-A-2", "correction", "airtime", "easy", 1, "-0.100000", "-0.100000"),
-    ]
-    entries = read(harbour, "ledger", "ledger_account like 'correction%'",
-                   "bill_number, ledger_account, debit, credit")  # fmt: skip
-    assert entries == [
-        ("2003-07-A-1", "correction:airtime", "0.050000", "0.000000"),
-        ("2003-07-A-2", "correction:airtime", "0.100000", "0.000000"),
-    ]
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(KILLS or 2))
+def test_killed_at_any_instant(calm: tuple[Path, Path], tmp_path: Path, seed: int) -> None:
+    """Some microseconds into a call of one of the functions that read, rate, write and commit."""
+    chance = random.Random(seed)
+    module, name, calls_max = chance.choice([
+        ("tollbook.run.rewriting", "groups", 6), ("rating.rate_kernels", "price_rows", 2),
+        ("tollbook.run.lake", "Writer.write", 6), ("tollbook.run.lake", "Writer.close", 6),
+        ("tollbook.run.differences", "find", 2), ("tollbook.run.commit", "publish", 1),
+        ("tollbook.run.catalogue", "Catalogue.supersede", 1),
+    ])  # fmt: skip
+    root = nights.copy(calm[0], tmp_path)
+    call = chance.randint(1, calls_max)
+    killed(root, nights.killer(module, name, call, chance.random() * 0.002))
+    assert state(root) == state(calm[1])

@@ -42,8 +42,8 @@ from tollbook.run.session import Session, commit_plan, open_period, writing
 KIND: Final = "rerate"
 _REFUSED: Final = (
     "the tariff book has items that remember what came before ({item})\n"
-    "    allowed: books without allowances, period tiers, counters, caps and discounts: a balance "
-    "would have to be worked out anew from its first record on\n"
+    "    allowed: books without allowances, period tiers, counters and caps: a balance would have "
+    "to be worked out anew from its first record on\n"
     "    do: nothing was changed; charge what is due otherwise by hand"
 )
 
@@ -96,7 +96,7 @@ def run(
         before = snapshots.stored(session.lake)
 
         def check(taken: snapshots.Snapshot) -> None:
-            _refuse_memory(work.compiled(session, taken.digest).data.book)
+            refuse_memory(work.compiled(session, taken.digest).data.book)
 
         snapshot = snapshots.take_checked(session.root, session.lake, check)
         if dry_run:
@@ -157,7 +157,7 @@ def _prepared(session: Session, run: Run, going: Flow, writes: bool) -> Rerating
     settle = open_period(session.catalogue, "settle")
     scope = Scope.of(run.arguments)
     book = work.compiled(session, run.snapshot).data.book
-    _refuse_memory(book)
+    refuse_memory(book)
     return Rerating(
         session, run, going, scope, _released(session, scope.reason),
         differences.TaxClasses(book), None if closed else Sides(session, settle),
@@ -211,12 +211,13 @@ def _check_month(session: Session, period: int) -> None:
                        "    do: name a month with rated records")  # fmt: skip
 
 
-def _refuse_memory(book: Book) -> None:
+def refuse_memory(book: Book) -> None:
     """Raises TollbookError for a book in which a price depends on the records before it."""
-    item = next((
+    items = [
         f"plan {plan.plan_id}, version {version.label}"
         for plan in book.plans for version in plan.versions
         if version.memory != NO_MEMORY or any(rate.over is not None for rate in version.rates)
-    ), f"discount {book.discounts[0].name}" if book.discounts else "")  # fmt: skip
-    if item:
-        raise TollbookError(_REFUSED.format(item=item))
+    ]  # fmt: skip
+    items += [f"discount {discount.name}" for discount in book.discounts if discount.used]
+    if items:
+        raise TollbookError(_REFUSED.format(item=items[0]))

@@ -41,7 +41,7 @@ from tollbook.stage import int_array, ints, with_columns
 
 # Columns that re-rating cannot change: what came from the network, and where the record is billed.
 _FIXED: Final = frozenset({
-    *CDR_IN_LAKE, "upstream_charge_micro", "dedupe_hash", "bill_period", "rating_kind", "used",
+    *CDR_IN_LAKE, "upstream_charge_micro", "dedupe_hash", "bill_period", "rating_kind",
 }) - {"flags"}  # fmt: skip
 _EXTRAS: Final = ("legs", "ratings")
 

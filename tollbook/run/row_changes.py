@@ -14,8 +14,8 @@ _MICRO = "_micro"
 def changed(old: pa.Table, new: pa.Table, left_out: Container[str] = ()) -> np.ndarray:
     """Rows (bool) that differ in a column; both tables have the same rows in the same order.
 
-    A component's charge is 0 where one of the tables does not know it; any other column that one of
-    them lacks is a newer tollbook's, and says nothing about the row.
+    A component's charge is 0 where one of the tables does not know it, a list is empty; any other
+    column that one of them lacks is a newer tollbook's, and says nothing about the row.
     """
     found = np.zeros(old.num_rows, np.bool_)
     for name in dict.fromkeys((*old.column_names, *new.column_names)):
@@ -26,17 +26,40 @@ def changed(old: pa.Table, new: pa.Table, left_out: Container[str] = ()) -> np.n
             found |= differing(_one(there[0]), _one(there[1]))
         elif name.endswith(_MICRO):
             found |= _one(there[0]).to_numpy() != 0
+        elif pa.types.is_list(there[0].type):
+            found |= _lengths(_one(there[0])) != 0
     return found
 
 
 def differing(old: pa.Array, new: pa.Array) -> np.ndarray:
     """Where two columns of one length hold other values (bool)."""
-    if pa.types.is_integer(old.type):
+    if pa.types.is_integer(old.type) or pa.types.is_date(old.type):
         different: np.ndarray = old.to_numpy() != new.to_numpy()
         return different
     if pa.types.is_dictionary(old.type) and pa.types.is_dictionary(new.type):
         return _differing_words(old, new)
+    if pa.types.is_list(old.type):
+        return _differing_lists(old, new)
     return _not_equal(_plain(old), _plain(new))
+
+
+def _differing_lists(old: pa.ListArray, new: pa.ListArray) -> np.ndarray:
+    """Lists of structs: those of other lengths, and those of which an element is another."""
+    length = _lengths(old)
+    found: np.ndarray = length != _lengths(new)
+    same = np.flatnonzero(~found & (length > 0))
+    if len(same):
+        at = pa.array(same)
+        elements = [array.take(at).flatten().flatten() for array in (old, new)]
+        row = np.repeat(same, length[same])
+        for ours, theirs in zip(*elements, strict=True):
+            found[row[differing(ours, theirs)]] = True
+    return found
+
+
+def _lengths(lists: pa.ListArray) -> np.ndarray:
+    found: np.ndarray = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
+    return found
 
 
 def _differing_words(old: pa.DictionaryArray, new: pa.DictionaryArray) -> np.ndarray:
