@@ -111,6 +111,47 @@ def settle(
     totals: legs; taken_back_micro, the charges of rows that were rated and are suspended here.
     """
     schemas.check(batch, schemas.RATED, "settle")
+    reason, field, made = _made(batch, compiled)
+    new = {"reason": reason, "reason_field": field}
+    held = (reason != ints(batch, "reason")) & (reason != FAULTS.carried_for_others)
+    taken_back = money.exact_sum(ints(batch, "charge_micro")[held])
+    if taken_back:
+        new |= _without_charges(batch, held)
+    return StageResult(
+        with_columns(batch, schemas.RATED, new),
+        totals={"legs": made.num_rows, "taken_back_micro": taken_back},
+        extra={"legs": made},
+    )
+
+
+def settle_first(batch: pa.RecordBatch, compiled: CompiledAgreements) -> StageResult:
+    """The same of ``schemas.USAGE``, before the rows are rated.
+
+    For books that remember: a row that is suspended for its leg must not use what others then lack.
+    Of a row without a price either, the leg's fault is the one that counts.
+    totals: legs. ``without`` takes away the legs of rows that are suspended when they are rated.
+    """
+    schemas.check(batch, schemas.USAGE, "settle")
+    reason, field, made = _made(batch, compiled)
+    new = {"reason": reason, "reason_field": field}
+    return StageResult(with_columns(batch, schemas.USAGE, new),
+                       totals={"legs": made.num_rows}, extra={"legs": made})  # fmt: skip
+
+
+def without(settled: StageResult, rated: pa.RecordBatch) -> StageResult:
+    """The legs of ``settle_first`` that stay, beside the rows as they were rated since."""
+    failed = ints(rated, "reason") != ints(settled.batch, "reason")
+    made = settled.extra["legs"]
+    if failed.any():
+        gone = np.isin(ints(made, "record_id"), ints(rated, "record_id")[failed])
+        made = made.filter(pa.array(~gone))
+    return StageResult(rated, totals={"legs": made.num_rows}, extra={"legs": made})
+
+
+def _made(
+    batch: pa.RecordBatch, compiled: CompiledAgreements
+) -> tuple[np.ndarray, np.ndarray, pa.RecordBatch]:
+    """Reasons and their fields, and the legs, of rows of schemas.USAGE or more."""
     rows = kernels.Rows(*(ints(batch, name) for name in kernels.Rows._fields))
     trunks = (ints(batch, "trunk_out_index"), ints(batch, "trunk_in_index"))
     reason = ints(batch, "reason").copy()
@@ -124,17 +165,8 @@ def settle(
         for name in kernels.Legs._fields
     ))  # fmt: skip
     count = kernels.write_legs(compiled.tables, rows, trunks, found, FAULTS, reason, legs)
-    new = {"reason": reason, "reason_field": field}
-    held = (reason != ints(batch, "reason")) & (reason != FAULTS.carried_for_others)
-    taken_back = money.exact_sum(ints(batch, "charge_micro")[held])
-    if taken_back:
-        new |= _without_charges(batch, held)
     made = {name: column[:count] for name, column in legs._asdict().items()}
-    return StageResult(
-        with_columns(batch, schemas.RATED, new),
-        totals={"legs": int(count), "taken_back_micro": taken_back},
-        extra={"legs": with_columns(batch.slice(0, 0), schemas.LEG, made)},
-    )
+    return reason, field, with_columns(batch.slice(0, 0), schemas.LEG, made)
 
 
 def _without_charges(batch: pa.RecordBatch, held: np.ndarray) -> dict[str, np.ndarray]:

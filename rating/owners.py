@@ -6,12 +6,16 @@ pool if the book has items of groups: then they lie in one bucket, and their rec
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rating.grant_kernels import Terms
+from rating.memory import Owners
+from rating.owner_terms import joined, terms_of
 from rating.tables import account_buckets, fixed
 from tollbook.customers import Customers, Subscriptions
 from tollbook.customers_members import Groups
@@ -24,9 +28,10 @@ class OwnerTables:
 
     subscription_of_row: int32 by row of subscriptions.csv, and -1 behind the last: the same
     subscription is one number. subscriptions: their ids, utf8. account_of_subscription: int32.
-    accounts: utf8. root_of_account: int32, the account that stands for its pool. bucket_of_account:
-    int16. groups: their names. root_of_group: int32, -1: no line of ours is in it.
-    members: who is in which group; None: the book has no items of groups.
+    accounts: utf8. root_of_account: int32, the account that stands for its pool.
+    bucket_of_account: int16. terms: of subscriptions, accounts and groups, when they were in force.
+    groups: their names. root_of_group: int32, -1: no line of ours is in it. members: who is in
+    which group; None: the book has no items of groups.
     """
 
     subscription_of_row: np.ndarray
@@ -35,6 +40,7 @@ class OwnerTables:
     accounts: pa.Array
     root_of_account: np.ndarray
     bucket_of_account: np.ndarray
+    terms: tuple[Terms, Terms, Terms]
     groups: tuple[str, ...] = ()
     root_of_group: np.ndarray | None = None
     members: Members | None = None
@@ -79,27 +85,24 @@ class Members:
         return found
 
 
-@dataclass(frozen=True)
-class RowOwners:
-    """The owners of each row of a batch; int32, -1: none. root: the account of its pool."""
+def build(
+    customers: Customers, with_groups: bool, plan_ids: Sequence[str], zone: str
+) -> OwnerTables:
+    """The owners of a run.
 
-    subscription: np.ndarray
-    account: np.ndarray
-    group: np.ndarray
-    root: np.ndarray
-
-
-def build(customers: Customers, with_groups: bool) -> OwnerTables:
-    """The owners of a run. with_groups: whether the book has items that groups own."""
+    with_groups: whether the book has items that groups own. plan_ids: of the compiled book; zone:
+    in whose days customers come and go.
+    """
     lines = customers.subscriptions.subscription_id.dictionary_encode()
     of_row = np.append(lines.indices.to_numpy(), np.int32(-1)).astype(np.int32)
     account = np.zeros(len(lines.dictionary), np.int32)
     account[of_row[:-1]] = customers.subscriptions.account_index  # a subscription has one account
+    terms = terms_of(customers, of_row[:-1], plan_ids, zone)
     ids, groups = customers.accounts.account_id, customers.groups
     bucket, root = account_buckets(ids), np.arange(len(ids), dtype=np.int32)
     if not with_groups:
         return OwnerTables(fixed(of_row), lines.dictionary, fixed(account), ids, fixed(root),
-                           fixed(bucket))  # fmt: skip
+                           fixed(bucket), terms)  # fmt: skip
     which, joined = _accounts_in(groups, customers.subscriptions)
     root = _roots(ids, which, joined)
     of_group = np.full(len(groups.groups), -1, np.int32)
@@ -107,14 +110,14 @@ def build(customers: Customers, with_groups: bool) -> OwnerTables:
     order = np.lexsort((groups.valid_from_utc_s, groups.group_index, groups.number))
     return OwnerTables(
         fixed(of_row), lines.dictionary, fixed(account), ids, fixed(root), fixed(bucket[root]),
-        groups.groups, fixed(of_group),
+        terms, groups.groups, fixed(of_group),
         Members(*(fixed(column[order]) for column in (
             groups.number, groups.group_index, groups.valid_from_utc_s, groups.valid_to_utc_s,
         ))),
     )  # fmt: skip
 
 
-def of_rows(batch: pa.RecordBatch, tables: OwnerTables) -> RowOwners:
+def of_rows(batch: pa.RecordBatch, tables: OwnerTables) -> Owners:
     """The owners of rows of schemas.USAGE."""
     account = ints(batch, "account_index")
     if tables.members is None:
@@ -122,21 +125,17 @@ def of_rows(batch: pa.RecordBatch, tables: OwnerTables) -> RowOwners:
     else:
         group = tables.members.group_at(ints(batch, "served_e164"), ints(batch, "start_utc_s"))
         group[account < 0] = -1
-    return RowOwners(
-        tables.subscription_of_row[ints(batch, "subscription_index")], account, group,
+    return Owners(
         np.append(tables.root_of_account, np.int32(-1))[account],
+        tables.subscription_of_row[ints(batch, "subscription_index")], account, group,
+        tables.terms,
     )  # fmt: skip
 
 
 def _accounts_in(groups: Groups, lines: Subscriptions) -> tuple[np.ndarray, np.ndarray]:
     """Which accounts have, or had at any time, a number of a group: pairs (group, account)."""
-    order = np.argsort(lines.number, kind="stable")
-    numbers = lines.number[order]
-    first = np.searchsorted(numbers, groups.number, side="left")
-    count = np.searchsorted(numbers, groups.number, side="right") - first
-    ends = np.cumsum(count)
-    place = np.arange(int(count.sum())) + np.repeat(first - (ends - count), count)
-    return np.repeat(groups.group_index, count), lines.account_index[order[place]]
+    entry, row = joined(groups.number, lines.number)
+    return groups.group_index[entry], lines.account_index[row]
 
 
 def _roots(ids: pa.Array, group: np.ndarray, account: np.ndarray) -> np.ndarray:

@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from rating.owners import Members
 from tollbook import codes, schemas
-from tollbook.run import lake, lake_columns
+from tollbook.run import lake, lake_columns, state
 from tollbook.run.records import record_text
 
 PAGE = (Path(__file__).parents[1] / "docs/lake.md").read_text("utf-8")
@@ -24,8 +25,11 @@ NO_TEXTS = pa.array([], pa.string())
 NAMES = lake_columns.Names(
     **dict.fromkeys((field.name for field in fields(lake_columns.Names)), NO_TEXTS)
     | {"components": ("<component>",), "subscription_of_row": np.array([-1], np.int32),
-       "items": ("plan/kind/name",)}
+       "items": ("plan/kind/name",), "owner_groups": (),
+       "members": Members(*np.zeros((4, 0), np.int64))}
 )
+
+NOBODY = state.StateNames((), None, NO_TEXTS, np.zeros(3, np.int64))
 
 
 def empty(schema: pa.Schema) -> pa.RecordBatch:
@@ -36,6 +40,8 @@ def written(dataset: str) -> pa.Schema:
     """The schema that the write stage gives a dataset's files."""
     if dataset == "rated":
         return lake_columns.rated_table(empty(schemas.RATED), NAMES).schema
+    if dataset == "state":
+        return state.table_of(empty(schemas.STATE), NOBODY).schema
     if dataset == "legs":
         return lake_columns.legs_table(empty(schemas.LEG), NAMES, "own").schema
     if dataset == "ratings":
@@ -59,8 +65,8 @@ def word(kind: pa.DataType) -> str:
         return "amount"
     if pa.types.is_dictionary(kind) or pa.types.is_string(kind):
         return "text"
-    if pa.types.is_list(kind):
-        return "list"
+    if pa.types.is_list(kind) or pa.types.is_date32(kind):
+        return "list" if pa.types.is_list(kind) else "date32"
     return "bytes" if pa.types.is_binary(kind) else str(kind)
 
 
@@ -73,7 +79,8 @@ def documented(heading: str) -> list[tuple[str, str]]:
     return found
 
 
-DATASETS = ("rated", "legs", "ratings", "suspense", "pending", "uncharged", *STORED_AS_THEY_ARE)
+DATASETS = ("rated", "state", "legs", "ratings", "suspense", "pending", "uncharged",
+            *STORED_AS_THEY_ARE)  # fmt: skip
 
 
 @pytest.mark.parametrize("dataset", DATASETS)

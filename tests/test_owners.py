@@ -46,11 +46,15 @@ def customers_of(
     )  # fmt: skip
 
 
+def built(people: Customers, with_groups: bool = True) -> owners.OwnerTables:
+    return owners.build(people, with_groups, ("easy", "gold"), "Asia/Shanghai")
+
+
 def test_numbers_in_a_group_join_their_accounts() -> None:
     members = [("shop", 12, OPEN_FROM, OPEN_TO), ("shop", 22, 100, 200), ("club", 22, 150, OPEN_TO),
                ("away", 99, OPEN_FROM, OPEN_TO)]  # fmt: skip
     people = customers_of(["D", "C", "B", "A"], list(LINES), members)
-    found = owners.build(people, with_groups=True)
+    found = built(people)
     # Number 22 has been C's and B's: with D they are one pool. B, the first by id, stands for it.
     assert found.root_of_account.tolist() == [2, 2, 2, 3]
     bucket = account_buckets(people.accounts.account_id).tolist()
@@ -62,7 +66,7 @@ def test_numbers_in_a_group_join_their_accounts() -> None:
     })  # fmt: skip
     rows = owners.of_rows(batch, found)
     assert rows.subscription.tolist() == [0, 1, 1, 2, 3, -1]
-    assert rows.root.tolist() == [2, 2, 2, 2, 3, -1]
+    assert rows.pool.tolist() == [2, 2, 2, 2, 3, -1]
     # At 99 number 22 is in no group, at 100 in shop, at 200 only in club; who is no customer: none.
     assert rows.group.tolist() == [2, -1, 2, 1, -1, -1]
     kinds, index = np.array([0, 1, 2, 2, 0]), np.array([2, 3, 1, 0, 7])
@@ -72,7 +76,7 @@ def test_numbers_in_a_group_join_their_accounts() -> None:
 def test_without_items_of_groups_every_account_stays_where_it_was() -> None:
     members = [("shop", 12, 0, 9), ("shop", 44, 0, 9)]
     people = customers_of(["D", "C", "B", "A"], list(LINES), members)
-    found = owners.build(people, with_groups=False)
+    found = built(people, with_groups=False)
     assert found.root_of_account.tolist() == [0, 1, 2, 3]
     assert (found.bucket_of_account == account_buckets(people.accounts.account_id)).all()
     assert found.members is None
@@ -92,14 +96,14 @@ def test_pools_are_the_connected_accounts(
         touched = [pool for pool in pools if pool & together]
         pools = [pool for pool in pools if pool not in touched] + [set().union(*touched)]
     ids = [f"A-{account}" for account in range(8)]
-    found = owners.build(customers_of(ids, lines, members), with_groups=True)
+    found = built(customers_of(ids, lines, members))
     expected = {account: min(pool) for pool in pools for account in pool}
     assert dict(enumerate(found.root_of_account.tolist())) == expected
     place = {account: row for row, account in enumerate(shuffled)}
-    moved = owners.build(customers_of(
+    moved = built(customers_of(
         [ids[account] for account in shuffled],
         [(name, place[account], number) for name, account, number in lines], members,
-    ), with_groups=True)  # fmt: skip
+    ))
     for account in range(8):
         assert shuffled[moved.root_of_account[place[account]]] == expected[account]
         assert moved.bucket_of_account[place[account]] == found.bucket_of_account[account]
@@ -107,6 +111,6 @@ def test_pools_are_the_connected_accounts(
 
 def test_a_group_without_lines_of_ours_is_nobodys_pool() -> None:
     people = replace(customers_of([], []), groups=customers_of([], [], [("away", 9, 0, 9)]).groups)
-    found = owners.build(people, with_groups=True)
+    found = built(people)
     assert found.root_of_group.tolist() == [-1]
     assert found.bucket_of(np.array([2]), np.array([0])).tolist() == [-1]

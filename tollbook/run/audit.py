@@ -1,8 +1,9 @@
 """The audit: does the lake still hold what the catalogue says, and do the books close?
 
-Three balances are drawn up again from what is stored: records by file (what was read = what has a
-fate, over all runs), lake files (bytes and rows as committed) and money (the rated rows of the lake
-= the control totals). The snapshots that runs refer to must be what their names say, too.
+Four balances are drawn up again from what is stored: records by file (what was read = what has a
+fate, over all runs), lake files (bytes and rows as committed), money (the rated rows of the lake
+= the control totals) and what owners have used (the state = what rated records took). The
+snapshots that runs refer to must be what their names say, too.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 
 from tollbook import codes
 from tollbook.money import exact_sum
-from tollbook.run import lake, snapshots
+from tollbook.run import audit_state, lake, snapshots
 from tollbook.run.catalogue import LakeFile
 from tollbook.run.session import Session
 
@@ -65,6 +66,8 @@ def audit(session: Session, checksums: bool = True) -> Audit:
         findings.append(
             f"money: {money} micro by the control totals, {stored} micro in the lake's sound files"
         )
+    if not findings:  # what the lake's files hold can be read
+        findings += audit_state.findings(session)
     findings += _strangers(session, files)
     findings += _snapshots(session, checksums)
     return Audit(len(inputs), sum(file.rows for file in inputs), dict(fates), money, len(files),

@@ -163,7 +163,10 @@ class Exchange:
         index = self.schema.get_field_index(name)
         found: set[int] = set()
         for chunk in self._ordered():
-            rows = chunk.starts[-1:]
+            rows, column = chunk.starts[-1:], chunk.columns[index]
+            if column.width == _SAME:
+                found.update({column.base} if rows[0] else ())
+                continue
             pieces = _Pieces([chunk], np.zeros(1, np.int64), rows)
             values = self._collect_ints(index, np.dtype(np.int64), pieces)
             found.update(np.unique(values).tolist())

@@ -21,7 +21,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from rating import assemble, duplicates, ratings
+from rating import assemble, duplicates, legs, ratings
 from rating.duplicates import Repeats
 from rating.reference import Reference
 from tollbook import schemas
@@ -35,6 +35,7 @@ from tollbook.run.pile import Pile
 from tollbook.run.pipeline import BY_NAME
 from tollbook.run.pool import in_order
 from tollbook.run.progress import Progress
+from tollbook.run.state import Slots
 from tollbook.run.totals import Tally
 from tollbook.run.withdrawn import Withdrawn
 from tollbook.stage import StageResult, ints
@@ -71,6 +72,7 @@ class Flow:
     recollected: numbers of files that were asked for again.
     hold_ppm: by the number of a file, from which share of suspended records on it is held back.
     withdrawn: records that the run takes out of the lake; None: it takes none.
+    slots: what owners have used of what the book remembers; None: it remembers nothing.
     """
 
     reference: Reference
@@ -88,6 +90,7 @@ class Flow:
     recollected: frozenset[int] = frozenset()
     hold_ppm: dict[int, int] = field(default_factory=dict)
     withdrawn: Withdrawn | None = None
+    slots: Slots | None = None
 
     def __post_init__(self) -> None:
         half = self.memory_bytes // 8  # for duplicate keys; half of it for rejected rows
@@ -104,6 +107,8 @@ class Flow:
         self.parts.close()
         self.keys.close()
         self.pile.close()
+        if self.slots is not None:
+            self.slots.held.close()
 
 
 @dataclass(frozen=True)
@@ -210,6 +215,8 @@ def find_duplicates(flow: Flow, known: index.Index) -> tuple[Repeats, list[LakeF
 def rate_and_write(flow: Flow, repeats: Repeats) -> tuple[list[Written], dict[str, int]]:
     """Phase 4: all parts written (pending), and the sums that the stages report."""
     tasks = flow.usage.tasks(ROWS_A_TASK)
+    if flow.slots is not None:  # owners without a record in this run keep what they have
+        tasks[-1] = (tasks[-1][0], BUCKETS)
     grouped = [tasks[at : at + TASKS_A_PART] for at in range(0, len(tasks), TASKS_A_PART)]
     numbered = list(enumerate(grouped, start=1))
     sums: dict[str, int] = {}
@@ -240,12 +247,15 @@ def _rate_span(
     totals: dict[str, int],
 ) -> None:
     batch = flow.usage.collect(*span)
-    if batch.num_rows == 0:
+    if batch.num_rows == 0 and flow.slots is None:
         return
     batch = duplicates.mark(batch, repeats)
     batch = BY_NAME["pair"](batch, flow.reference, None).batch
-    rated = BY_NAME["rate"](batch, flow.tariffs.book, None)
-    settled = BY_NAME["settle"](rated.batch, flow.tariffs.agreements, None)
+    if flow.slots is None:
+        rated = BY_NAME["rate"](batch, flow.tariffs.book, None)
+        settled = BY_NAME["settle"](rated.batch, flow.tariffs.agreements, None)
+    else:
+        rated, settled = _rate_with_state(flow, flow.slots, part, span, batch)
     schemas.check(settled.batch, schemas.RATED, "settle")
     for result in (rated, settled):
         for name, value in result.totals.items():
@@ -258,6 +268,17 @@ def _rate_span(
         for name, value in more.totals.items():
             totals[name] = totals.get(name, 0) + int(value)
     BY_NAME["write"](part, settled.batch, extra, firsts)
+
+
+def _rate_with_state(
+    flow: Flow, slots: Slots, part: Part, span: tuple[int, int], batch: pa.RecordBatch
+) -> tuple[StageResult, StageResult]:
+    """A span of a book that remembers, rated and settled; its state goes in and out."""
+    first = legs.settle_first(batch, flow.tariffs.agreements)
+    past = slots.past(slots.of_span(span), first.batch)
+    rated = BY_NAME["rate"](first.batch, flow.tariffs.book, past)
+    slots.write(part, past, rated)
+    return rated, legs.without(first, rated.batch)
 
 
 def first_ids(batch: pa.RecordBatch, repeats: Repeats) -> np.ndarray:

@@ -160,6 +160,11 @@ def read(root: Path, file: LakeFile, columns: Sequence[str] | None = None, **how
     return amounts_to_micro(table)
 
 
+def read_all(root: Path, files: Sequence[LakeFile]) -> pa.Table:
+    """Several files of one dataset, one behind the other."""
+    return pa.concat_tables([read(root, one) for one in files])
+
+
 def batches(
     root: Path, files: Sequence[LakeFile], columns: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rating.owners import Members
 from tollbook import clock, codes, reasons, schemas
 from tollbook.run.exchange_kernels import compact
 from tollbook.run.lake import as_amount
@@ -48,6 +49,8 @@ class Names:
     groups: Sequence[str]
     mediation: Sequence[str] = ()  # names of the rules of operator.yaml
     items: Sequence[str] = ()  # what remembers, as plan/kind/name; (): nothing does
+    owner_groups: Sequence[str] = ()
+    members: Members | None = None  # of groups; None: groups own nothing
 
 
 # Columns of the stage schema that the lake stores as they are, in the lake's order.
@@ -71,10 +74,10 @@ def words(index: np.ndarray, names: Sequence[str], absent: str = NO_TEXT) -> pa.
 
 def coded(code: np.ndarray, names: Sequence[str]) -> pa.Array:
     """Codes 0..n-1 as words."""
-    return _dictionary(np.asarray(code, np.int32), pa.array(list(names), pa.string()))
+    return worded(np.asarray(code, np.int32), pa.array(list(names), pa.string()))
 
 
-def _dictionary(code: np.ndarray, names: pa.Array) -> pa.Array:
+def worded(code: np.ndarray, names: pa.Array) -> pa.Array:
     """Codes (int32) as words, each word once in the dictionary.
 
     Names may repeat (agreements, trunks and plan versions by row). Arrow would write a Parquet file
@@ -175,16 +178,24 @@ def rated_table(batch: pa.RecordBatch, names: Names) -> pa.Table:
     for slot, component in enumerate(names.components):
         columns[f"charge_{component}"] = as_amount(batch.column(schemas.CHARGE_COLUMNS[slot]))
     columns["charge"] = as_amount(batch.column("charge_micro"))
+    if names.members is not None:
+        columns["owner_group"] = _owner_group(batch, names.members, names.owner_groups)
     if names.items:
         columns["used"] = used_list(batch.column("used"), names.items)
     return pa.table(columns)
+
+
+def _owner_group(batch: pa.RecordBatch, members: Members, groups: Sequence[str]) -> pa.Array:
+    """The group whose allowances, tiers, counters and caps the record may have used."""
+    found = members.group_at(_ints(batch, "served_e164"), _ints(batch, "start_utc_s"))
+    return words(found, groups)
 
 
 def used_list(used: pa.ListArray, items: Sequence[str]) -> pa.ListArray:
     """The list ``used`` of schemas.RATED with names of items and dates."""
     item, since, before, taken = used.values.flatten()
     fields = {
-        "item": _dictionary(item.to_numpy(), pa.array(list(items), pa.string())),
+        "item": worded(item.to_numpy(), pa.array(list(items), pa.string())),
         "since": since.view(pa.date32()),
         "before": before,
         "taken": taken,
@@ -252,7 +263,7 @@ def _choose(mask: np.ndarray, yes: pa.Array, no: pa.Array) -> pa.Array:
     code = np.where(mask, yes.indices.to_numpy(), no.indices.to_numpy() + shift)
     dictionary = pa.concat_arrays([yes.dictionary, no.dictionary])
     values, dense = np.unique(code, return_inverse=True)
-    return _dictionary(dense.astype(np.int32), dictionary.take(pa.array(values)))
+    return worded(dense.astype(np.int32), dictionary.take(pa.array(values)))
 
 
 def suspense_table(

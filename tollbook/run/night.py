@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from cdr import formats
 from cdr.files import sha256
 from tollbook.errors import BrokenFile, HeldFile, TollbookError
-from tollbook.run import commit, flow, manifest, requests, work
+from tollbook.run import commit, flow, late, manifest, requests, work
 from tollbook.run.catalogue import InputFile, Run
 from tollbook.run.data import Data
 from tollbook.run.flow import Chunk, Flow
@@ -43,6 +43,7 @@ def execute(session: Session, run: Run) -> Outcome:
         session.catalogue.update_files(link, read)
         requests.arrived(link, (file for file in read if not file.refused), run.as_of_utc_s)
         session.catalogue.add_totals(link, run.run_number, done.net)
+        late.note(link, run.run_number, done.late, found.customers.accounts.account_id)
 
     elapsed_ms = round(1000 * (time.monotonic() - began))
     commit.commit(session.catalogue, session.root, run.run_number, done.files, done.superseded,

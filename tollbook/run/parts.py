@@ -140,6 +140,10 @@ class Part:
             column = ints(ratings, schemas.CHARGE_COLUMNS[slot])
             self.written.ratings_micro += exact_sum(column)
 
+    def write_state(self, month: int, slots: pa.Table) -> None:
+        """Slots of owners in the month in which they are kept, as the lake has them."""
+        self._write("state", month, slots)
+
     def write_pending(
         self, batch: pa.RecordBatch, call_ids: np.ndarray, due_utc_s: np.ndarray
     ) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from rating.reference import Reference
-from tollbook.run import commit, flow, moves, snapshots, suspended, suspense_log, work
+from tollbook.run import commit, flow, late, moves, snapshots, suspended, suspense_log, work
 from tollbook.run.catalogue import Run
 from tollbook.run.data import Data
 from tollbook.run.flow import Chunk, Flow
@@ -63,6 +63,7 @@ def execute(session: Session, planned: Run) -> Outcome:
     def record(link: Connection) -> None:
         both = moves.net([*done.net, *moves.totals_of(rows, -1)])
         session.catalogue.add_totals(link, planned.run_number, both)
+        late.note(link, planned.run_number, done.late, found.customers.accounts.account_id)
 
     elapsed_ms = round(1000 * (time.monotonic() - began))
     commit.commit(

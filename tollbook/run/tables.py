@@ -164,3 +164,14 @@ SNAPSHOTS: Final = Table(
     Column("file_count", Integer, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
 )  # fmt: skip
+
+# Accounts that have a record older than what their balances were used for, where a plan says
+# `late: rerate`: they are to be rated again in the order of their records.
+LATE: Final = Table(
+    "rerate_due", METADATA,
+    Column("run_number", Integer, primary_key=True, autoincrement=False),  # that found them
+    Column("account_id", String(200), primary_key=True),
+    Column("period", Integer, primary_key=True),  # bill period of the late record
+    Column("since_utc_s", BigInteger, nullable=False),  # start of the earliest one
+    Column("rerated_by", Integer, nullable=False),  # run number; 0: it is due
+)  # fmt: skip

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from rating import assemble, legs, ratings, reference, selectors
+from rating import assemble, legs, owners, ratings, reference, selectors
 from tariffs import compiler, known, store
 from tariffs.agreements import Agreement
 from tariffs.compile_rates import Maxima
@@ -26,13 +26,16 @@ from tollbook.run import (
     index,
     memory,
     moves,
+    remembering,
     snapshots,
+    state,
     totals,
 )  # fmt: skip
 from tollbook.run.catalogue import LakeFile, Run, Total
 from tollbook.run.data import Data
 from tollbook.run.flow import Flow, Tariffs
 from tollbook.run.lake_columns import Names
+from tollbook.run.late import Late, rerates
 from tollbook.run.parts import Target, Written
 from tollbook.run.session import SPILL, Session, open_period
 
@@ -44,7 +47,8 @@ class Result:
     """Everything that is ready to be committed.
 
     superseded: lake files whose rows were taken up again; released: how many rows. totals: the
-    fates of all rows; net: the same, less the fate that released rows had.
+    fates of all rows; net: the same, less the fate that released rows had. late: (account, bill
+    period) -> start of the earliest record that was late (``late``).
     """
 
     files: list[LakeFile]
@@ -53,6 +57,7 @@ class Result:
     net: list[Total]
     leg_rows: int
     released: int
+    late: Mapping[tuple[int, int], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,14 +114,18 @@ def prepared(session: Session, run: Run) -> Iterator[tuple[Data, Flow]]:
     """The run's snapshot, compiled, and a flow that writes for it."""
     ready = compiled(session, run.snapshot)
     found, net, book = ready.data, ready.data.network, ready.book
+    its = None if book.memory is None else owners.build(
+        found.customers, book.memory.has_groups, book.plan_ids,
+        found.workspace.operator.time_zone,
+    )  # fmt: skip
     facts = reference.build(
         found.workspace, net, found.customers, run.as_of_utc_s, run.open_period,
-        found.customers.plan_ids,
+        found.customers.plan_ids, its,
     )  # fmt: skip
     more = ratings.assign(found.customers.accounts, net, book)
     target = Target(
         session.root, session.lake_prefix, run.run_number, run.as_of_utc_s,
-        names_of(found, facts, book), net.carriers.ids[net.carriers.own_index],
+        names_of(found, facts, book, its), net.carriers.ids[net.carriers.own_index],
     )  # fmt: skip
     session.lake.mkdir(parents=True, exist_ok=True)
     memory.set_up()
@@ -126,14 +135,24 @@ def prepared(session: Session, run: Run) -> Iterator[tuple[Data, Flow]]:
             Path(folder), session.progress,
             assemble.rules_of(found.workspace.partials, facts, run.as_of_utc_s), session.threads,
         )  # fmt: skip
+        if book.memory is not None and its is not None:
+            work.slots = state.Slots.of(
+                book.memory.item_names, book.memory.tables.entries, its, Path(folder),
+                Late(rerates(found.book, book.version_plans, book.plan_ids)),
+            )  # fmt: skip
         try:
             yield found, work
         finally:
             work.close()
 
 
-def names_of(found: Data, facts: reference.Reference, book: compiler.CompiledBook) -> Names:
-    """What the indices in this run's batches stand for."""
+def names_of(
+    found: Data,
+    facts: reference.Reference,
+    book: compiler.CompiledBook,
+    its: owners.OwnerTables | None = None,
+) -> Names:
+    """What the indices in this run's batches stand for. its: who owns what the book remembers."""
     lines = facts.names.subscription_id.dictionary_encode()
     return Names(
         sources=facts.names.sources,
@@ -156,6 +175,8 @@ def names_of(found: Data, facts: reference.Reference, book: compiler.CompiledBoo
         groups=found.network.zones.groups,
         mediation=facts.names.mediation,
         items=book.items,
+        owner_groups=() if its is None else its.groups,
+        members=None if its is None else its.members,
     )
 
 
@@ -179,9 +200,11 @@ def finish(session: Session, work: Flow) -> Result:
     repeats, files = flow.find_duplicates(work, known)
     assembled = assembling.assemble(work, repeats)
     crash.point("parts_assembled")
+    remembering.read(session, work)
     written, sums = flow.rate_and_write(work, repeats)
     for part in (*assembled, *written):
         files += part.files
+    files, replaced = remembering.finish(work, files)
     found = work.tally.totals()
     came_in = Counter(work.decoded_rows)
     came_in.update(dict(released.rows_by_file))
@@ -199,8 +222,9 @@ def finish(session: Session, work: Flow) -> Result:
             f"ratings: {sums['ratings']}, {sums['ratings_missing']} without a rate"
         )
     return Result(
-        files, released.paths, found, moves.net([*found, *released.left]), sums.get("legs", 0),
-        sum(rows for _, rows in released.rows_by_file),
+        files, (*released.paths, *replaced), found, moves.net([*found, *released.left]),
+        sums.get("legs", 0), sum(rows for _, rows in released.rows_by_file),
+        work.slots.late.found if work.slots is not None else {},
     )  # fmt: skip
 
 

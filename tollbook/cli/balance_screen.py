@@ -1,0 +1,102 @@
+"""What ``tollbook balance`` prints: an account's balances, as tables or as a document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, Final
+
+from tollbook import clock, money
+from tollbook.cli.common import count, table
+from tollbook.numbering import masked
+from tollbook.run.balance import Balance, Use
+from tollbook.run.balances import Account
+from tollbook.run.records import record_text
+
+_UNITS: Final = {"second": " s", "byte": " B", "event": ""}
+_HEADER: Final = ("balance", "of", "from", "to", "granted", "used", "carried over", "left")
+
+
+def screen(found: Account, records: int = 5, is_masked: bool = False) -> str:
+    """The whole account. records: how many of the last ones of each balance."""
+    lines = [f"{found.account_id}  {found.name}, {clock.period_text(found.period)}"]
+    if not found.balances:
+        return "\n".join([*lines, "  its plans have no allowances, tiers, counters or caps"])
+    rows = [_row(found, one) for one in found.balances]
+    lines += ["  " + text for text in table(_HEADER, rows, right="4567").split("\n")]
+    for one in found.balances:
+        if one.uses:
+            lines += ["", *_history(found, one, records, is_masked)]
+    return "\n".join(lines)
+
+
+def _row(found: Account, one: Balance) -> tuple[str, ...]:
+    def shown(value: int | None, absent: str = "") -> str:
+        return absent if value is None else _worth(found, one, value)
+
+    granted = shown(one.granted, "no end" if one.kind == "allowance" else "")
+    return (
+        one.item, f"{one.owner_kind} {one.owner}", str(one.since),
+        str(one.until - timedelta(days=1)), granted if one.is_open else f"({granted})",
+        shown(one.used) if one.is_open else "", shown(one.carried_used or None),
+        shown(one.left) if one.is_open else "not opened",
+    )  # fmt: skip
+
+
+def _worth(found: Account, one: Balance, value: int) -> str:
+    if one.measure == "money":
+        return f"{money.format_micro(value)} {found.currency}"
+    return f"{value:,}{_UNITS.get(one.measure, '')}"
+
+
+def _history(found: Account, one: Balance, records: int, is_masked: bool) -> Iterator[str]:
+    """The days of a balance, and its last records."""
+    yield f"  {one.item} of {one.owner_kind} {one.owner}, from {one.since}"
+    used = one.before
+    if used:
+        yield f"    before       {_worth(found, one, used)}"
+    for day in one.days(found.time_zone):
+        used += day.taken
+        left = "" if one.granted is None else f", left {_worth(found, one, one.granted - used)}"
+        by = count(day.records, "record")
+        yield (f"    {day.day}   {_worth(found, one, day.taken)} by {by}; "
+               f"used {_worth(found, one, used)}{left}")  # fmt: skip
+    for use in one.uses[max(len(one.uses) - records, 0) :]:
+        yield f"    {_record(found, one, use, is_masked)}"
+
+
+def _record(found: Account, one: Balance, use: Use, is_masked: bool) -> str:
+    number = masked(use.served_e164) if is_masked else str(use.served_e164)
+    return (
+        f"{record_text(use.record_id)}  {clock.local_text(use.start_utc_s, found.time_zone)}  "
+        f"{number} ({use.subscription_id}): {_worth(found, one, use.before)} + "
+        f"{_worth(found, one, use.taken)}"
+    )
+
+
+def document(found: Account, is_masked: bool = False) -> dict[str, Any]:
+    """The account as plain values; amounts are in base units, or in millionths of money."""
+    return {
+        "account": found.account_id,
+        "period": clock.period_text(found.period),
+        "currency": found.currency,
+        "balances": [_balance(found, one, is_masked) for one in found.balances],
+    }
+
+
+def _balance(found: Account, one: Balance, is_masked: bool) -> dict[str, Any]:
+    return {
+        "item": one.item, "kind": one.kind, "measure": one.measure,
+        "owner": {"kind": one.owner_kind, "id": one.owner},
+        "since": str(one.since), "until": str(one.until), "is_open": one.is_open,
+        "granted": one.granted, "used": one.used, "carried_used": one.carried_used,
+        "left": one.left, "used_before": one.before,
+        "days": [{"day": str(day.day), "records": day.records, "taken": day.taken}
+                 for day in one.days(found.time_zone)],
+        "records": [
+            {"record": record_text(use.record_id), "start_utc_s": use.start_utc_s,
+             "subscription": use.subscription_id, "before": use.before, "taken": use.taken,
+             "served_e164": masked(use.served_e164) if is_masked else str(use.served_e164)}
+            for use in one.uses
+        ],
+    }  # fmt: skip

@@ -1,0 +1,71 @@
+"""A balance: what one owner has of one item for a span of days, and which records used it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+
+@dataclass(frozen=True)
+class Use:
+    """What one record took from a balance."""
+
+    record_id: int
+    start_utc_s: int
+    subscription_id: str
+    served_e164: int
+    before: int
+    taken: int
+
+
+@dataclass(frozen=True)
+class Day:
+    """What the records of one local day took from a balance."""
+
+    day: date
+    records: int
+    taken: int
+
+
+@dataclass(frozen=True)
+class Balance:
+    """One item of one owner for one span of days.
+
+    item: plan/kind/name. until: the first day after it. granted: base units or micro; None: without
+    end, or the item only counts. carried_used: of ``used``, what later spans took. is_open: some
+    record has asked for it; else ``granted`` is what the first one will find. before: what was used
+    by records of months before those that ``uses`` are of.
+    """
+
+    owner_kind: str
+    owner: str
+    item: str
+    measure: str
+    since: date
+    until: date
+    granted: int | None
+    used: int
+    carried_used: int
+    is_open: bool
+    uses: tuple[Use, ...] = ()
+    before: int = 0
+
+    @property
+    def kind(self) -> str:
+        """A word of memory_model.KINDS."""
+        return self.item.split("/")[-2]
+
+    @property
+    def left(self) -> int | None:
+        """What is left of it; None: it has no end."""
+        return None if self.granted is None else self.granted - self.used
+
+    def days(self, time_zone: str) -> list[Day]:
+        """Its history by local day."""
+        zone, found = ZoneInfo(time_zone), dict[date, tuple[int, int]]()
+        for use in self.uses:
+            day = datetime.fromtimestamp(use.start_utc_s, zone).date()
+            records, taken = found.get(day, (0, 0))
+            found[day] = records + 1, taken + use.taken
+        return [Day(day, *found[day]) for day in sorted(found)]
