@@ -17,7 +17,8 @@ import pyarrow as pa
 
 from rating.trace_deck import rate_of, row_of
 from rating.trace_steps import Component, Facts, Part, Segment, Staged, Trace
-from rating.trace_walk import ENDLESS, Span, counted, cuts, leading, price_spans
+from rating.trace_time import ENDLESS, Span
+from rating.trace_walk import counted, cuts, leading, price_spans
 from tariffs.book_rules import ANY_ZONE
 from tariffs.compile_rates import Maxima
 from tariffs.compiler import CompiledBook

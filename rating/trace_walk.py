@@ -6,128 +6,32 @@ may change, so that a call of a month is as quick to explain as one of a minute.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date
 from fractions import Fraction
 from itertools import groupby
 from typing import Final, NamedTuple
 
-import numpy as np
-
 from rating.trace_steps import Component, Facts, Segment, Staged
-from tariffs.model import DAY_S, Band, Dates, Rate, Tier
-from tollbook import clock, money
+from rating.trace_time import ENDLESS, Hold, Span, Timeline, clock_of
+from tariffs.model import Rate, Tier
+from tollbook import money
 
 CUTTING: Final = ("unit", "restart")  # border modes under which a price may change within a usage
-ENDLESS: Final = 1 << 62
-_HOLIDAY: Final = 7  # position in model.DAY_TYPES
 _NANO_A_MICRO: Final = 1000
 
 
-class Span(NamedTuple):
-    """The rate of a component until an instant: None where it is free."""
+class Reach(NamedTuple):
+    """The part of a quantity that is priced: positions covered .. stop - 1.
 
-    until_utc_s: int
-    rate: Rate | None
+    origin: added to a position to find its tier. is_anew: the part is priced as a usage by itself.
+    """
 
-
-class Hold(NamedTuple):
-    """What is in force at a moment, and until when nothing can change."""
-
-    part: int
-    is_free: bool
-    band: str
-    tiers: tuple[Tier, ...]
-    connect_nano: int
-    until_utc_s: int
-    local_day: int
-
-    @property
-    def schedule(self) -> tuple[object, ...]:
-        return self.part, self.tiers, self.connect_nano
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Whose local time the bands mean: a zone, or (zone "") a fixed offset; and the holidays."""
-
-    zone: str
-    offset_s: int = 0
-    holidays: frozenset[date] = frozenset()
-
-    def local(self, utc_s: int) -> tuple[int, int]:
-        """Local seconds since 1970 at an instant, and the instant at which the clock is moved."""
-        if not self.zone:
-            return utc_s + self.offset_s, ENDLESS
-        table = clock.zone_table(self.zone)
-        entry = int(np.searchsorted(table.since_utc_s, utc_s, side="right")) - 1
-        is_last = entry + 1 == len(table.since_utc_s)
-        moved = ENDLESS if is_last else int(table.since_utc_s[entry + 1])
-        return utc_s + int(table.offset_s[entry]), moved
-
-
-def clock_of(rate: Rate, facts: Facts, zone: str, holidays: frozenset[date]) -> Clock:
-    """The clock that a rate's bands mean. zone: the version's own."""
-    if rate.clock == "switch":
-        return Clock("", facts.utc_offset_s, holidays)
-    own = {"home": facts.home_time_zone, "visited": facts.served_time_zone}.get(rate.clock, "")
-    return Clock(own or zone, 0, holidays)
-
-
-def holds_on(dates: Dates, day: date) -> bool:
-    """Whether a band's dates include a local day."""
-    is_last = (day + timedelta(days=1)).month != day.month
-    key = day.month * 100 + day.day
-    yearly = (low <= key <= high if low <= high else key >= low or key <= high
-              for low, high in dates.yearly)  # fmt: skip
-    return (
-        (not dates.spans or any(low <= day < high for low, high in dates.spans))
-        and (not dates.yearly or any(yearly))
-        and (not dates.months or day.month in dates.months)
-        and (not dates.month_days or day.day in dates.month_days
-             or (is_last and -1 in dates.month_days))
-        and (not dates.years or day.year in dates.years)
-    )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """What is in force at every moment of a usage."""
-
-    spans: tuple[Span, ...]
-    clock: Clock
-
-    def at(self, utc_s: int) -> Hold:
-        """The band with the highest weight, or the rate's own price, at an instant."""
-        part = next(i for i, span in enumerate(self.spans) if utc_s < span.until_utc_s)
-        until, rate = self.spans[part]
-        if rate is None:
-            return Hold(part, True, "", (), 0, until, 0)
-        local, moved = self.clock.local(utc_s)
-        local_day, second = divmod(local, DAY_S)
-        day = date.fromordinal(clock.EPOCH_DAY + local_day)
-        bit = 1 << (_HOLIDAY if day in self.clock.holidays else day.weekday())
-        bands = [b for b in rate.bands if b.days & bit and holds_on(b.dates, day)]
-        edges = [edge for band in bands for edge in (band.from_s, band.to_s)]
-        lasts_s = min([DAY_S, *(edge for edge in edges if edge > second)]) - second
-        found = _heaviest([band for band in bands if band.from_s <= second < band.to_s])
-        until = min(until, moved, utc_s + lasts_s)
-        if found is None:
-            return Hold(part, False, "", rate.tiers, rate.connect_nano, until, local_day)
-        connect = found.connect_nano if found.connect_nano >= 0 else rate.connect_nano
-        return Hold(part, False, found.name, found.tiers, connect, until, local_day)
-
-    def throughout(self, from_utc_s: int, to_utc_s: int) -> Iterator[tuple[int, Hold]]:
-        """All that holds in a span of time, and from when."""
-        while from_utc_s < to_utc_s:
-            hold = self.at(from_utc_s)
-            yield from_utc_s, hold
-            from_utc_s = hold.until_utc_s
-
-
-def _heaviest(bands: Sequence[Band]) -> Band | None:
-    return max(bands, key=lambda band: band.weight, default=None)
+    covered: int
+    stop: int
+    origin: int = 0
+    is_anew: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,6 +47,7 @@ class Course:
     duration_s: int
     is_time: bool
     fixed: Hold | None = None
+    origin: int = 0
 
     def moment(self, position: int) -> int:
         """The instant of a position."""
@@ -188,7 +93,7 @@ class _Walk:
             if hold.is_free:
                 position, self.entered = stop, ()
                 continue
-            number, tier, stop = _tier_at(hold, position, stop)
+            number, tier, stop = self._tier_at(hold, position, stop)
             identity = (*hold.schedule, number)
             if self.rate.border_mode == "restart":
                 stop = self._border_after(identity, stop)
@@ -205,6 +110,11 @@ class _Walk:
             ))  # fmt: skip
             position = stop if is_cut else end
 
+    def _tier_at(self, hold: Hold, position: int, stop: int) -> tuple[int, Tier, int]:
+        origin = self.course.origin
+        number, tier, stop = _tier_at(hold, position + origin, stop + origin)
+        return number, tier, stop - origin
+
     def _time(self, position: int) -> int:
         by_second = self.course.is_time
         return self.course.start_utc_s + position if by_second else self.course.moment(position)
@@ -215,7 +125,7 @@ class _Walk:
             hold, further = self.course.at(stop)
             if hold.is_free:
                 break
-            number, _, further = _tier_at(hold, stop, further)
+            number, _, further = self._tier_at(hold, stop, further)
             if (*hold.schedule, number) != identity:
                 break
             stop = further
@@ -249,9 +159,11 @@ def _tier_at(hold: Hold, position: int, stop: int) -> tuple[int, Tier, int]:
 
 
 def price_spans(
-    spans: Sequence[Span], facts: Facts, time_zone: str, holidays: frozenset[date]
+    spans: Sequence[Span], facts: Facts, time_zone: str, holidays: frozenset[date],
+    reach: Reach | None = None,
 ) -> Component:
-    """One component's steps; spans: its rate under each version that the usage crosses."""
+    """One component's steps; spans: its rate under each version that the usage crosses. reach: the
+    part that is priced; None: all of it, and at least the minimum quantity."""
     rate = leading(spans)
     if rate is None:
         return Component("", None)
@@ -264,9 +176,11 @@ def price_spans(
     quantity = sum(counts)
     if quantity <= rate.short_call:
         return Component("", rate, quantity=quantity, is_short=quantity > 0)
+    if reach is not None and reach.is_anew:
+        counts, facts, reach = _anew(rate, counts, facts, reach)
     timeline = Timeline(tuple(spans), clock_of(rate, facts, time_zone, holidays))
     found = min(
-        (_walked(rate, facts, counts, timeline, at) for at in _one_price(rate, facts, timeline)),
+        (_walked(rate, facts, counts, timeline, at, reach) for at in _one_price(rate, facts, timeline)),
         key=lambda component: component.sum_nano,
     )
     return _finished(rate, found)
@@ -305,18 +219,36 @@ def _one_price(rate: Rate, facts: Facts, timeline: Timeline) -> list[int | None]
     return [moments.get("start" if rate.unit == "event" else rate.border_mode)]
 
 
+def _anew(
+    rate: Rate, counts: tuple[int, ...], facts: Facts, reach: Reach
+) -> tuple[tuple[int, ...], Facts, Reach]:
+    """A part of a usage as a usage by itself, from the same start."""
+    first = max(min(counts[0], reach.stop) - reach.covered, 0)
+    both = min(sum(counts), reach.stop) - reach.covered
+    if rate.unit == "second":
+        facts = replace(facts, duration_s=both)
+    return (first, both - first)[: len(counts)], facts, Reach(0, both, reach.origin)
+
+
 def _walked(
-    rate: Rate, facts: Facts, counts: Sequence[int], timeline: Timeline, at: int | None
+    rate: Rate, facts: Facts, counts: Sequence[int], timeline: Timeline, at: int | None,
+    reach: Reach | None,
 ) -> Component:
     """Segments, connection fee and sum, priced at one moment or (None) at each its own."""
     walks: list[_Walk] = []
-    fixed = None if at is None else timeline.at(at)
+    fixed, before = None if at is None else timeline.at(at), 0
     for part in counts:
         course = Course(timeline, facts.start_utc_s, part, facts.duration_s,
-                        rate.unit == "second", fixed)  # fmt: skip
-        priced = max(part, rate.minimum_quantity) if part else 0
+                        rate.unit == "second", fixed, reach.origin if reach else 0)  # fmt: skip
+        covered, priced = 0, max(part, rate.minimum_quantity) if part else 0
+        if reach is not None:
+            covered, priced = max(reach.covered - before, 0), min(reach.stop - before, part)
+            before += part
+            if covered >= priced:
+                continue
         walk = _Walk(rate, course, priced, run=walks[-1].run if walks else -1)
-        walk.go(min(rate.free_quantity, priced), rate.first_increment)
+        walk.go(max(min(rate.free_quantity, priced), covered),
+                0 if covered else rate.first_increment)  # fmt: skip
         walks.append(walk)
     segments = tuple(segment for walk in walks for segment in walk.segments)
     used = next(walk.course for walk in walks if walk.stop)  # nothing up: the fee of what is down
@@ -325,7 +257,7 @@ def _walked(
     exact = connect + sum((s.amount_nano + s.fee_nano for s in segments), Fraction(0))
     return Component(
         "", rate, quantity=sum(counts), segments=segments, priced_at_utc_s=at, staged=staged,
-        priced_quantity=sum(walk.stop for walk in walks),
+        priced_quantity=sum(walk.stop for walk in walks) - (reach.covered if reach else 0),
         free_quantity=min(rate.free_quantity, walks[0].stop), connect_nano=connect,
         sum_nano=Fraction(sum(one.sum_nano for one in staged)) if staged else exact,
     )  # fmt: skip
