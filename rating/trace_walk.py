@@ -180,7 +180,8 @@ def price_spans(
         counts, facts, reach = _anew(rate, counts, facts, reach)
     timeline = Timeline(tuple(spans), clock_of(rate, facts, time_zone, holidays))
     found = min(
-        (_walked(rate, facts, counts, timeline, at, reach) for at in _one_price(rate, facts, timeline)),
+        (_walked(rate, facts, counts, timeline, at, reach)
+         for at in _one_price(rate, facts, timeline)),
         key=lambda component: component.sum_nano,
     )
     return _finished(rate, found)

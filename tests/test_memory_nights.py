@@ -25,7 +25,8 @@ def state(root: Path) -> dict[tuple[str, str, str], tuple[int, int]]:
 
 
 def test_nights_go_on_with_what_is_left(root: Path) -> None:
-    calls.deliver(root, 1, Call(duration=100), Call(duration=130, start="2003-06-10T11:00:00+08:00"))
+    later = Call(duration=130, start="2003-06-10T11:00:00+08:00")
+    calls.deliver(root, 1, Call(duration=100), later)
     calls.run(root)
     # 100 s take 120 of 180 s; of 130 s the last minute, and two of the group's.
     assert state(root)["S-1", "allowance/minutes", "06-01"] == (180, 180)
