@@ -7,7 +7,7 @@ a usage into increments in ``trace_walk``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -16,9 +16,10 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from rating.trace_deck import rate_of, row_of
-from rating.trace_steps import Component, Facts, Part, Segment, Staged, Trace
+from rating.trace_memory import Memory, Ways
+from rating.trace_steps import Component, Facts, Part, Segment, Staged, Trace, Used
 from rating.trace_time import ENDLESS, Span
-from rating.trace_walk import counted, cuts, leading, price_spans
+from rating.trace_walk import Reach, counted, cuts, leading, price_spans
 from tariffs.book_rules import ANY_ZONE
 from tariffs.compile_rates import Maxima
 from tariffs.compiler import CompiledBook
@@ -44,15 +45,31 @@ class _Chosen:
 _MISSING: Final = _Chosen(None, is_missing=True)
 
 
-def price(book: Book, plan_id: str, facts: Facts, maxima: Maxima | None = None) -> Trace:
-    """Rate one usage step by step."""
+@dataclass(frozen=True)
+class _Past:
+    """What a usage took, by the plan of its subscription."""
+
+    plan_id: str
+    version: Version
+    used: Sequence[Used]
+
+
+def price(
+    book: Book, plan_id: str, facts: Facts, maxima: Maxima | None = None,
+    used: Sequence[Used] | None = None,
+) -> Trace:
+    """Rate one usage step by step. used: what it took from balances, as it is stored, in the order
+    in which they were asked; None: price it as if there were none."""
     limits = maxima or Maxima()
-    own = _price_by(book, plan_id, facts, limits)
+    plan = next((plan for plan in book.plans if plan.plan_id == plan_id), None)
+    version = version_at(plan, facts.start_utc_s) if plan else None
+    past = None if used is None or version is None else _Past(plan_id, version, used)
+    own = _price_by(book, plan_id, facts, limits, past)
     if not _falls_back(own) or own.version is None:
         return own
     asked = [own]
     for other_id in own.version.fallback:
-        other = _price_by(book, other_id, facts, limits)
+        other = _price_by(book, other_id, facts, limits, past)
         if not other.reason or other.reason == "charge_too_large":
             return replace(other, asked=tuple(asked))
         if other.reason == "no_rate" and not _falls_back(other):
@@ -67,7 +84,9 @@ def _falls_back(found: Trace) -> bool:
     return found.reason == "no_rate" and not is_refused and len(found.parts) <= 1
 
 
-def _price_by(book: Book, plan_id: str, facts: Facts, limits: Maxima) -> Trace:
+def _price_by(
+    book: Book, plan_id: str, facts: Facts, limits: Maxima, past: _Past | None
+) -> Trace:
     """Rate by one plan, without its fallbacks."""
     plan = next((plan for plan in book.plans if plan.plan_id == plan_id), None)
     version = version_at(plan, facts.start_utc_s) if plan else None
@@ -94,18 +113,46 @@ def _price_by(book: Book, plan_id: str, facts: Facts, limits: Maxima) -> Trace:
         if made is None:
             return replace(found, reason="charge_too_large")
         components.append(replace(made, component=component))
-    total = sum(component.charge_micro for component in components)
+    if past is not None:
+        components = _with_past(components, dict(lines), parts, facts, book, past)
+        found = replace(found, used=tuple(past.used))
+    total = sum(component.final_micro for component in components)
     found = replace(found, components=tuple(components))
     if total > version.charge_limit_micro:
         return replace(found, reason="charge_too_large")
     return replace(found, charge_micro=total)
 
 
+def _with_past(
+    components: Sequence[Component], lines: Mapping[str, Sequence[_Chosen]],
+    parts: Sequence[Part], facts: Facts, book: Book, past: _Past,
+) -> list[Component]:
+    """The components as far as what the record took has left something of them."""
+    zone = parts[0].version.time_zone
+
+    def rest(name: str, reach: Reach) -> Component:
+        made = _component(lines[name], parts, facts, zone, book, Maxima(), reach)
+        assert made is not None  # the whole of it has been priced before
+        return replace(made, component=name)
+
+    def length(name: str, quantity: int) -> int:
+        rate = past.version.rate(name)
+        asked = replace(facts, event_count=quantity, up_bytes=quantity, down_bytes=0)
+        if rate.unit == "second":
+            asked = replace(facts, duration_s=quantity)
+        return price_rate(rate, asked, past.version.time_zone, book.holidays).charge_micro
+
+    memory = Memory(book, past.plan_id, past.version, facts, components, past.used,
+                    Ways(rest, length, holds))  # fmt: skip
+    return list(memory.components())
+
+
 def _component(
     line: Sequence[_Chosen], parts: Sequence[Part], facts: Facts, zone: str, book: Book,
-    limits: Maxima,
+    limits: Maxima, reach: Reach | None = None,
 ) -> Component | None:
-    """One component over all parts; None if more is counted than may be."""  # fmt: skip
+    """One component over all parts, or the part of it that is left; None if more is counted than
+    may be."""  # fmt: skip
     spans = [Span(part.to_utc_s, one.rate) for part, one in zip(parts, line, strict=True)]
     spans[-1] = Span(ENDLESS, spans[-1].rate)
     rate = leading(spans)
@@ -114,7 +161,7 @@ def _component(
     if rate is not None and sum(counted(rate, facts)) > limits.of(rate.unit):
         return None
     named = next((one for one in line if rate is not None and one.rate is rate), line[0])
-    made = price_spans(spans, facts, zone, book.holidays)
+    made = price_spans(spans, facts, zone, book.holidays, reach)
     return replace(made, deck=named.deck, deck_line=named.line)
 
 

@@ -6,6 +6,7 @@ Amounts on the way are fractions of a nano; the rules that the steps follow are 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from fractions import Fraction
 
 from tariffs.memory_model import Discount
@@ -118,6 +119,10 @@ class Component:
     sum_nano: segments, their fees and the connection fee, or what the stages made of them.
     exact_nano: that sum within minimum and maximum, before the last rounding.
     bound: "minimum" or "maximum" where one of them decided.
+    covered: how much of the quantity allowances have paid for, from the start and at the end.
+    tiers_from: what was used before in the span that its tiers are counted over. added_micro: of
+    covered parts that have a price of their own. off_micro: what money allowances, caps and
+    discounts took off; less than 0 where a price beyond a cap came instead.
     """
 
     component: str
@@ -136,6 +141,30 @@ class Component:
     connect_nano: int = 0
     staged: tuple[Staged, ...] = ()
     sum_nano: Fraction = Fraction(0)
+    covered: tuple[int, int] = (0, 0)
+    tiers_from: int = 0
+    added_micro: int = 0
+    off_micro: int = 0
+
+    @property
+    def final_micro(self) -> int:
+        """What is charged in the end: what allowances and caps have left."""
+        return self.charge_micro + self.added_micro - self.off_micro
+
+
+@dataclass(frozen=True)
+class Used:
+    """What a record took from a balance, as it is stored.
+
+    item: plan/kind/name. before, taken: base units or micro. granted: None: without end, or the
+    item only counts, or it is not known any more.
+    """
+
+    item: str
+    since: date
+    before: int
+    taken: int
+    granted: int | None = None
 
 
 @dataclass(frozen=True)
@@ -184,7 +213,8 @@ class Trace:
     crosses where the first says `version_change: split`.
     asked: the plans that were asked before this one and had no price for the usage; the
     subscription's own plan first. Empty unless a fallback priced it.
-    discounts: those that held, in their order; charge_micro is what they left.
+    discounts: those that held, in their order; charge_micro is what they left. used: what it took
+    from balances, in the order in which they were asked.
     """
 
     plan: Plan | None
@@ -197,11 +227,12 @@ class Trace:
     parts: tuple[Part, ...] = ()
     asked: tuple[Trace, ...] = ()
     discounts: tuple[Discounted, ...] = ()
+    used: tuple[Used, ...] = ()
 
     @property
     def charges(self) -> dict[str, int]:
         """What each component costs in the end, in micro."""
-        found = {one.component: one.charge_micro for one in self.components}
+        found = {one.component: one.final_micro for one in self.components}
         for discounted in self.discounts:
             found |= {one.component: one.after_micro for one in discounted.effects}
         return found

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Final
 
-from tollbook import clock, money
+from tollbook import clock
+from tollbook.cli.balance_text import balance_text
 from tollbook.cli.common import count, table
 from tollbook.numbering import masked
 from tollbook.run.balance import Balance, Use
 from tollbook.run.balances import Account
 from tollbook.run.records import record_text
 
-_UNITS: Final = {"second": " s", "byte": " B", "event": ""}
 _HEADER: Final = ("balance", "of", "from", "to", "granted", "used", "carried over", "left")
 
 
@@ -44,9 +44,7 @@ def _row(found: Account, one: Balance) -> tuple[str, ...]:
 
 
 def _worth(found: Account, one: Balance, value: int) -> str:
-    if one.measure == "money":
-        return f"{money.format_micro(value)} {found.currency}"
-    return f"{value:,}{_UNITS.get(one.measure, '')}"
+    return balance_text(value, one.measure, found.currency)
 
 
 def _history(found: Account, one: Balance, records: int, is_masked: bool) -> Iterator[str]:

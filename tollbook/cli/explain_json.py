@@ -13,6 +13,7 @@ from typing import Any, Final
 from rating.conditions import conditions
 from rating.guide_trace import Guidance, Place
 from rating.trace import Trace
+from rating.trace_steps import Used
 from tariffs.model import Position
 from tollbook import clock, codes
 from tollbook.cli.steps_json import component_dict, discount_dict
@@ -156,6 +157,16 @@ def _priced(one: Explanation, found: Trace) -> dict[str, Any]:
         "currency": one.data.workspace.operator.currency,
         "charge_micro": found.charge_micro,
         "stored_micro": one.row["charge_micro"],
+    } | ({"used": [_used(use) for use in found.used]} if found.used else {})
+
+
+def _used(use: Used) -> dict[str, Any]:
+    """What the record took from a balance: base units or micro; left is null without an end."""
+    after = use.before + use.taken
+    return {
+        "item": use.item, "since": use.since.isoformat(), "granted": use.granted,
+        "before": use.before, "taken": use.taken, "after": after,
+        "left": None if use.granted is None else use.granted - after,
     }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from rating.guide_trace import Guidance, Place
 from rating.trace import Trace
 from tollbook import clock, codes, money
+from tollbook.cli.balance_text import balance_text, measure_of
 from tollbook.cli.common import count
 from tollbook.cli.steps_screen import (
     Line,
@@ -39,6 +40,7 @@ def screen(one: Explanation, is_masked: bool = False, with_rules: bool = False) 
     if one.guidance and one.trace:
         lines += [line(*each) for each in _guided(one, one.guidance, number, is_masked)]
         lines += [line(*each) for each in _rule(one, one.trace, with_rules)]
+        lines += [line(*each) for each in _used(one, one.trace)]
     elif one.reason:
         lines += [line(*each) for each in _why(one, number, is_masked)]
     lines += [line(*each) for each in _history(one, is_masked)]
@@ -244,6 +246,23 @@ def _rule(one: Explanation, found: Trace, with_rules: bool) -> Iterator[Line]:
         yield "plan", f"{one.row['plan']}: no version in force"
         return
     yield from rule_lines(found, one.facts, with_rules)
+
+
+def _used(one: Explanation, found: Trace) -> Iterator[Line]:
+    """What was taken from balances, in the order in which they were asked."""
+    for place, use in enumerate(found.used):
+        def worth(value: int, item: str = use.item) -> str:
+            return balance_text(value, measure_of(one.data.book, item), _currency(one))
+
+        left = "" if use.granted is None else (
+            f", {worth(use.granted - use.before)} left before, "
+            f"{worth(use.granted - use.before - use.taken)} after")  # fmt: skip
+        yield ("used" if not place else ""), (
+            f"{use.item} from {use.since}: {worth(use.before)} + {worth(use.taken)}{left}")
+
+
+def _currency(one: Explanation) -> str:
+    return one.data.workspace.operator.currency
 
 
 # ---- sums

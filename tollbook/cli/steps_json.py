@@ -24,7 +24,14 @@ def component_dict(component: Component) -> dict[str, Any]:
     found: dict[str, Any] = {"component": component.component, "rate": rate.name if rate else ""}
     if rate is not None:
         found |= _rated(component, rate)
-    return found | {"charge_micro": component.charge_micro}
+    if component.covered != (0, 0):
+        found |= dict(zip(("covered_quantity", "free_at_the_end"), component.covered, strict=True))
+    if component.tiers_from:
+        found["tiers_from"] = component.tiers_from
+    if component.added_micro or component.off_micro:
+        found |= {"left_micro": component.charge_micro, "added_micro": component.added_micro,
+                  "off_micro": component.off_micro}  # fmt: skip
+    return found | {"charge_micro": component.final_micro}
 
 
 def discount_dict(one: Discounted) -> dict[str, Any]:

@@ -109,6 +109,7 @@ def price_steps(found: Trace, remark: str) -> Iterator[Step]:
                                      found.version.time_zone))  # fmt: skip
         yield (component.component, *steps[0][1:])
         yield from steps[1:]
+        yield from _settled(component)
     if not found.components:
         yield "free", "the rule charges nothing", "", "", "", ""
     yield from discount_steps(found.discounts)
@@ -146,6 +147,17 @@ def _micro(amount_micro: Fraction | int) -> str:
     return _nano(Fraction(amount_micro) * _NANO_A_MICRO)
 
 
+def _settled(component: Component) -> Iterator[Step]:
+    """What came to the price of what was left, and what was taken off it."""
+    if component.added_micro:
+        yield _sum("covered, at a price of its own",
+                   Fraction(component.added_micro * _NANO_A_MICRO))  # fmt: skip
+    if component.off_micro:
+        yield _sum("taken off", Fraction(-component.off_micro * _NANO_A_MICRO))
+    if component.added_micro or component.off_micro:
+        yield _sum("to pay", Fraction(component.final_micro * _NANO_A_MICRO))
+
+
 def component_name(component: Component) -> str:
     """The rate, and the deck that named it if one did."""
     if component.rate is None:
@@ -163,6 +175,9 @@ def component_steps(component: Component, name: str, zone: str) -> Iterator[Step
         most = quantity_text(rate.unit, rate.short_call)
         why = f"{most} or less cost nothing" if component.is_short else "nothing was used"
         yield _sum(f"{name}: {why}", Fraction(0))
+        return
+    if component.covered[1] and not component.segments:
+        yield _sum(f"{name}: nothing is left to be priced", Fraction(0))
         return
     yield from _before(component, rate, name, zone)
     for segment in component.segments:
@@ -187,6 +202,12 @@ def component_steps(component: Component, name: str, zone: str) -> Iterator[Step
 def _before(component: Component, rate: Rate, name: str, zone: str) -> Iterator[Step]:
     """What is counted, where that is not what was used; the moment of a price for all of it."""
     words = []
+    if component.covered[0]:
+        words.append(f"the first {quantity_text(rate.unit, component.covered[0])} are covered")
+    if component.covered[1]:
+        words.append(f"the last {quantity_text(rate.unit, component.covered[1])} are free")
+    if component.tiers_from:
+        words.append(f"tiers go on from {quantity_text(rate.unit, component.tiers_from)}")
     if component.priced_quantity > component.quantity:
         words.append(f"counts as {quantity_text(rate.unit, component.priced_quantity)}")
     if component.free_quantity:

@@ -18,7 +18,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rating import owners
-from tariffs.item_kernels import WITHOUT_END
 from tariffs.memory_model import KINDS, MEASURES, OWNERS
 from tollbook import clock
 from tollbook.customers import Customers
@@ -30,9 +29,9 @@ from tollbook.run.catalogue import LakeFile
 from tollbook.run.session import Session
 from tollbook.run.state import DATASET
 from tollbook.run.state_reach import Reach
+from tollbook.run.used import LIMITED, WITHOUT_END
 
 EPOCH: Final = date(1970, 1, 1)
-LIMITED: Final = ("allowance", "cap")  # kinds of items that have an end; the others only count
 _RECORD: Final = ("record_id", "start_utc_s", "subscription_id", "served_e164")
 
 

@@ -14,12 +14,13 @@ from rating import guide_trace, leg_trace, selectors, trace, trace_discounts
 from rating.guide_trace import Ends, Guidance
 from rating.leg_trace import LegTrace
 from rating.trace import Facts, Trace
+from rating.trace_steps import Used
 from tariffs.compile_rates import Maxima
 from tariffs.compiler import DISCOUNT_ITEM
 from tariffs.memory_model import Discount
 from tollbook import codes, reasons
 from tollbook.reasons import Reason
-from tollbook.run import data, records, snapshots, suspense_log
+from tollbook.run import data, records, snapshots, suspense_log, used
 from tollbook.run.catalogue import InputFile, Run
 from tollbook.run.data import Data
 from tollbook.run.session import Session
@@ -104,7 +105,7 @@ class Explainer:
         known = self._data(run.snapshot)
         if found.dataset == "rated":
             return _rated(Explanation(record_id, file, run, found.row, known, RATED),
-                          self._legs(record_id))  # fmt: skip
+                          self._legs(record_id), used.of_row(self._session, found.row))
         reason = reasons.BY_CODE[reasons.CODE[found.row["reason"]]]
         fate = codes.DISPOSITIONS[reason.disposition]
         first_id = found.row.get("first_record_id", 0)
@@ -147,7 +148,8 @@ def boundary_of(flags: int) -> str:
 
 
 def _rated(
-    shown: Explanation, stored_legs: Sequence[tuple[Mapping[str, Any], Data]]
+    shown: Explanation, stored_legs: Sequence[tuple[Mapping[str, Any], Data]],
+    taken: Sequence[Used] | None,
 ) -> Explanation:
     row, known = shown.row, shown.data
     facts = facts_of(row)
@@ -159,7 +161,7 @@ def _rated(
     )  # fmt: skip
     limits = known.workspace.limits
     maxima = Maxima(limits.duration_s, limits.volume_bytes)
-    priced = trace.price(known.book, row["plan"], facts, maxima)
+    priced = trace.price(known.book, row["plan"], facts, maxima, taken)
     traced = _discounted(row, known, priced, facts, maxima)
     stored_micro = {
         name.removeprefix(_CHARGE).removesuffix(_MICRO): value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 import numpy as np
@@ -21,6 +22,11 @@ def month_of_day(day: np.ndarray) -> np.ndarray:
     """Months (clock.month_index) of days since 1970; int64."""
     months: np.ndarray = day.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
     return months + _EPOCH
+
+
+def month_of(day: date) -> int:
+    """Month (clock.month_index) of a day."""
+    return month_index(day.year, day.month)
 
 
 @dataclass(frozen=True)
