@@ -16,7 +16,7 @@ import pyarrow as pa
 from rating import simulate_kernels, trace
 from rating.find_kernels import Rated, Usage
 from rating.rate import charges
-from rating.trace_walk import ENDLESS, Clock, Span, Timeline
+from rating.trace_time import ENDLESS, Clock, Span, Timeline
 from rating.trial import Context
 from rating.trial_stated import batch_of
 from tollbook import codes, reasons, schemas

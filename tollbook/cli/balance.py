@@ -20,9 +20,9 @@ from tollbook.cli.common import json_option, print_json, workspace_option
 def command(
     folder: Path, period: str, records: int, is_masked: bool, as_json: bool, account: str
 ) -> None:
-    """Show what an account has left of its allowances, tiers, counters and caps.
+    """Show what an account has left of its allowances.
 
-    ACCOUNT is an id of customers/accounts.csv. Its own balances are shown, those of its
+    Of its period tiers, counters and caps, too. ACCOUNT is an id of customers/accounts.csv. Its own balances are shown, those of its
     subscriptions and those of the groups that their numbers are in: what was granted, carried over
     and used, by day and by record. What no record has asked for yet is shown as it would be
     granted.

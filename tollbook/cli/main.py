@@ -26,7 +26,7 @@ COMMANDS: Final = {
     "settle": ("tollbook.cli.settle", "Close a month of settlement legs into a statement."),
     "rerate": ("tollbook.cli.rerate", "Rate the records of a month again."),
     "explain": ("tollbook.cli.explain", "Show how a record got its charge, step by step."),
-    "balance": ("tollbook.cli.balance", "Show what an account has left, and why."),
+    "balance": ("tollbook.cli.balance", "Show what an account has left of its allowances."),
     "suspense": ("tollbook.cli.suspense", "Records that could not be rated."),
     "tariff": ("tollbook.cli.tariff", "Check and try out a tariff book."),
     "cdr": ("tollbook.cli.cdr", "Look into files of call-detail records."),
