@@ -22,10 +22,10 @@ def command(
 ) -> None:
     """Show what an account has left of its allowances.
 
-    Of its period tiers, counters and caps, too. ACCOUNT is an id of customers/accounts.csv. Its own balances are shown, those of its
-    subscriptions and those of the groups that their numbers are in: what was granted, carried over
-    and used, by day and by record. What no record has asked for yet is shown as it would be
-    granted.
+    Of its period tiers, counters and caps, too. ACCOUNT is an id of customers/accounts.csv. Its own
+    balances are shown, those of its subscriptions and those of the groups that their numbers are
+    in: what was granted, carried over and used, by day and by record. What no record has asked for
+    yet is shown as it would be granted.
     """
     from tollbook.cli import balance_screen
     from tollbook.cli.bill import parse_period
