@@ -193,7 +193,7 @@ def _counter(reader: Reader, name: str, at: Position) -> Counter:
     measure = reader.choice("measure", COUNTED)
     item = Counter(
         name,
-        MEASURES[COUNTED.index(measure)],
+        MEASURES[COUNTED.index(measure) if measure in COUNTED else 0],
         _when(reader),
         at,
         owner=reader.choice("owner", OWNERS, OWNERS[0]),

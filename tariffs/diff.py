@@ -1,4 +1,5 @@
-"""What changed between two books, in words: plans, versions, rates, rules, decks, taxes.
+"""What changed between two books, in words: plans, versions, rates, rules, decks, taxes,
+discounts.
 
 A version is compared with the one of the same beginning; a new version with the one before it, so
 that a reform reads as what it does to prices.
@@ -11,8 +12,9 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Final
 
-from tariffs import words, words_memory
+from tariffs import words, words_discounts, words_memory
 from tariffs.diff_decks import deck_changes, percent_text
+from tariffs.memory_model import Discount
 from tariffs.model import Book, Plan, Position, Rate, Recurring, Rule, TaxRate, Version
 from tollbook import money
 
@@ -47,7 +49,10 @@ class Change:
 def changes(old: Book, new: Book) -> tuple[Change, ...]:
     """Everything that differs, plan by plan; what is the same in several versions is said once."""
     found: dict[Change, list[str]] = {}
-    for change in (*_plans(old, new), *_taxes(old.taxes, new.taxes)):
+    for change in (
+        *_plans(old, new), *_taxes(old.taxes, new.taxes),
+        *_discounts(old.discounts, new.discounts),
+    ):
         found.setdefault(replace(change, version=""), []).append(change.version)
     return tuple(replace(change, version=", ".join(filter(None, versions)))
                  for change, versions in found.items())  # fmt: skip
@@ -289,3 +294,18 @@ def _tax_words(taxes: Iterable[TaxRate]) -> dict[str, str]:
             + (f" until {tax.valid_to}" if tax.valid_to else "")
         for tax in taxes
     }  # fmt: skip
+
+
+def _discounts(old: Iterable[Discount], new: Iterable[Discount]) -> Iterator[Change]:
+    """Discounts by name, and what each of them says."""
+    before, after = {one.name: one for one in old}, {one.name: one for one in new}
+    for name in dict.fromkeys((*before, *after)):
+        one, other = before.get(name), after.get(name)
+        about = f"discount {name}"
+        if one is None and other is not None:
+            yield Change("", "", NEW, about, "", words_discounts.whole_text(other), other.at)
+        elif other is None and one is not None:
+            yield Change("", "", GONE, about, words_discounts.whole_text(one), "", one.at)
+        elif one is not None and other is not None:
+            yield from _named("", "", words_discounts.facts(one), words_discounts.facts(other),
+                              other.at, f"{about}, ")  # fmt: skip

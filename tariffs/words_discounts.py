@@ -51,6 +51,14 @@ def facts(one: Discount) -> Mapping[str, str]:
     }  # fmt: skip
 
 
+def whole_text(one: Discount) -> str:
+    """A discount in one line."""
+    usual = {"execution": "joint", "priority": "0", "in force": "always"}
+    said = {name: text for name, text in facts(one).items() if text and text != usual.get(name)}
+    does = said.pop("does")
+    return "; ".join([does, *(f"{name} {text}" for name, text in said.items())])
+
+
 def total_text(total: int, measure: str) -> str:
     """What a counter has counted, with its unit."""
     if measure == "money":

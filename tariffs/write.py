@@ -27,6 +27,7 @@ from tariffs.model import (
     Version,
 )
 from tariffs.units import time_text
+from tariffs.write_discounts import discounts_text
 from tariffs.write_memory import memory_lines, when_pairs
 from tariffs.write_rates import WIDTH, Pairs, flow, listed, price, quantity, rate_lines, word
 from tollbook import money
@@ -172,7 +173,8 @@ def taxes_text(taxes: Sequence[TaxRate]) -> str:
 
 
 def book_files(book: Book, comments: Sequence[str] = ()) -> dict[str, bytes]:
-    """The whole book as files of one folder: a file for each plan version, the decks, the taxes."""
+    """The whole book as files of one folder: a file for each plan version, the decks, the taxes and
+    the discounts."""
     files: dict[str, bytes] = {}
     for plan in book.plans:
         for version in plan.versions:
@@ -185,6 +187,8 @@ def book_files(book: Book, comments: Sequence[str] = ()) -> dict[str, bytes]:
                 files[prefixes.name] = deck_csv(prefixes.rows, prefixes.rate_names)
     if book.taxes:
         files["taxes.yaml"] = taxes_text(book.taxes).encode()
+    if book.discounts:
+        files["discounts.yaml"] = discounts_text(book.discounts).encode()
     return files
 
 

@@ -3,8 +3,10 @@ small cases worked out by hand."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import made_tariffs
@@ -16,17 +18,23 @@ from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
 from rating_helpers import batch_of, rows_of, usage_columns
 from reference_discounts import Line
+from tariff_books import KNOWN, ROOT
 
 from rating import selectors, trace, trace_discounts
 from rating.rate import rate
 from rating.trace import Facts
-from tariffs.memory_model import EXECUTIONS, Action, Chosen, Discount, Memory
+from tariffs import book
+from tariffs.book_discounts import ListFiles, read_discounts
+from tariffs.grammar import KEYS
+from tariffs.memory_model import EXECUTIONS, Action, Chosen, Discount, Memory, Used
 from tariffs.model import Book, Position, When
+from tariffs.write_discounts import discounts_text
 from tollbook import clock, schemas
 from tollbook.columns import OPEN_FROM, OPEN_TO
 from tollbook.customers import ACTIVE, Accounts, Customers, Subscriptions
 from tollbook.customers_members import Groups
 from tollbook.errors import Refused
+from tollbook.text import Problems, parse_yaml
 
 ZONE = made_tariffs.ZONE
 GROUPS = ("family", "staff")
@@ -140,15 +148,15 @@ def discounts(draw: st.DrawFn, name: str) -> Discount:
 @st.composite
 def books(draw: st.DrawFn) -> Book:
     """A book with discounts, of which some components may not be discounted."""
-    book = draw(made_tariffs.books())
+    plain = draw(made_tariffs.books())
     spared = draw(st.sampled_from([(), ("more",), ("time", "events")]))
     plans = tuple(replace(plan, versions=tuple(
         replace(version, memory=Memory(not_discountable=spared),
                 charge_limit_micro=min(version.charge_limit_micro, CHARGE_LIMIT_MICRO))
         for version in plan.versions
-    )) for plan in book.plans)  # fmt: skip
+    )) for plan in plain.plans)  # fmt: skip
     made = tuple(draw(discounts(f"d{place}")) for place in range(draw(st.integers(1, 10))))
-    return replace(book, plans=plans, discounts=made)
+    return replace(plain, plans=plans, discounts=made)
 
 
 class Made:
@@ -161,13 +169,13 @@ class Made:
         return "\n".join(map(str, self.book.discounts))
 
 
-def traced(book: Book, line: Line, fact: Facts) -> tuple[str, dict[str, int], list[Any]]:
+def traced(tried: Book, line: Line, fact: Facts) -> tuple[str, dict[str, int], list[Any]]:
     """The steps of ``explain``: reason, charges and what each discount took."""
     found = trace_discounts.discounted(
-        book, trace.price(book, line.plan, fact, made_tariffs.MAXIMA), fact, made_tariffs.MAXIMA,
+        tried, trace.price(tried, line.plan, fact, made_tariffs.MAXIMA), fact, made_tariffs.MAXIMA,
         lambda one: reference_discounts.is_for(one, line, fact.start_utc_s, ZONE),
     )  # fmt: skip
-    charges = dict.fromkeys(book.components, 0) | ({} if found.reason else found.charges)
+    charges = dict.fromkeys(tried.components, 0) | ({} if found.reason else found.charges)
     assert found.charge_micro == sum(charges.values())
     taken = [
         (one.discount.name, sum(part.before_micro for part in one.effects), one.taken_micro)
@@ -179,14 +187,14 @@ def traced(book: Book, line: Line, fact: Facts) -> tuple[str, dict[str, int], li
 @QUICK
 @given(books().map(Made), st.integers(0, 2**32))
 def test_kernels_and_twin_agree(made: Made, seed: int) -> None:
-    book = made.book
+    tried = made.book
     facts = made_tariffs.usages(seed, 40)
     try:
-        compiled = made_tariffs.compiled_of(book)
+        compiled = made_tariffs.compiled_of(tried)
     except Refused:
         reject()
     customers = customers_of(LINES)
-    compiled = selectors.choose(compiled, book.discounts, customers, ZONE)
+    compiled = selectors.choose(compiled, tried.discounts, customers, ZONE)
     of = [(seed + place) % len(LINES) for place in range(len(facts))]
     plans = [compiled.plan_ids.index(LINES[line].plan) for line in of]
     columns = usage_columns(facts, compiled) | {"plan_index": plans, "subscription_index": of}
@@ -195,8 +203,50 @@ def test_kernels_and_twin_agree(made: Made, seed: int) -> None:
     rows = zip(rows_of(batch, compiled), batch.column("used").to_pylist(), facts, of, strict=True)
     for row, used, fact, line in rows:
         naive, entries = reference_discounts.rate(
-            book, LINES[line], fact, made_tariffs.MAXIMA, ZONE)
-        charges = dict.fromkeys(book.components, 0) | naive.charges
+            tried, LINES[line], fact, made_tariffs.MAXIMA, ZONE)
+        charges = dict.fromkeys(tried.components, 0) | naive.charges
         found = [(names[one["item"]], one["before"], one["taken"]) for one in used]
         assert (row.reason, row.charges, found) == (naive.reason, charges, entries), fact
-        assert traced(book, LINES[line], fact) == (naive.reason, charges, entries), fact
+        assert traced(tried, LINES[line], fact) == (naive.reason, charges, entries), fact
+
+
+@settings(QUICK, max_examples=60)
+@given(st.lists(discounts("d"), min_size=1, max_size=3))
+def test_what_is_written_reads_back(made: list[Discount]) -> None:
+    named = tuple(replace(one, name=f"d{place}", used=(
+        Used("m", 60, 2**62), Used("paid", 0, 50_000_000, "money"),
+    )[:place]) for place, one in enumerate(made))  # fmt: skip
+    text, problems = discounts_text(named), Problems()
+    node = parse_yaml(text, problems, "d.yaml")
+    assert node is not None
+    found = read_discounts(node, ListFiles(ROOT, "tariffs", problems), problems)
+    assert not problems.found, text
+
+    def plain(one: Discount) -> Discount:
+        excluded = None if one.excluded == Chosen() else one.excluded
+        return replace(one, at=Position(), excluded=excluded, valid_from=one.valid_from or (
+            date(1970, 1, 1) if one.valid_to else None))  # fmt: skip
+
+    assert [plain(one) for one in found] == [plain(one) for one in named], text
+
+
+def test_the_page_shows_what_is_read(tmp_path: Path) -> None:
+    """The file of docs/discounts.md, beside the plans and the list that it names."""
+    page = (ROOT / "docs" / "discounts.md").read_text()
+    [block] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "discounts.yaml").write_text(block)
+    (tmp_path / "vip.csv").write_text("number,note\n8613712345678,the first\n")
+    for plan in ("standard", "easy"):
+        (tmp_path / f"{plan}.yaml").write_text(
+            f"plan: {plan}\ncomponents: [toll]\nrates: {{toll: {{per: 60s, price: 1}}}}\n"
+            "counters: [{name: minutes, measure: seconds, when: {service: voice}}]\n"
+            "rules: [{when: {service: voice}, charge: {toll: toll}}, {otherwise: refuse}]\n")
+    problems = Problems()
+    found = book.load(tmp_path, problems, KNOWN)
+    assert not problems.found, [*map(str, problems.found)]
+    assert found is not None
+    assert [one.name for one in found.discounts] == ["vip", "night-owl", "heavy-user"]
+    unnamed = [key for kind in ("discount", "chosen", "action", "step") for key in KEYS[kind]
+               if not re.search(rf"`{key}\b|\b{key}:", page)]  # fmt: skip
+    assert not unnamed
+    assert all(f"`{word}`" in page for word in EXECUTIONS)

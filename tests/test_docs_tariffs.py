@@ -73,12 +73,14 @@ def test_books_of_the_guide_cost_what_they_say(tmp_path: Path, title: str) -> No
 
 @pytest.mark.parametrize("block", [one for one in blocks("yaml") if not one.startswith("#")])
 def test_every_other_snippet_of_the_guide_is_read(tmp_path: Path, block: str) -> None:
-    """A snippet of rates or rules stands for the rest of a plan; taxes need a plan beside them."""
-    head = "" if block.startswith(("plan:", "taxes:")) else "plan: snippet\n"
-    tail = "" if "rules:" in block or block.startswith("taxes:") else REFUSE_ALL
+    """A snippet of rates or rules stands for the rest of a plan; taxes and discounts need a plan
+    beside them."""
+    is_whole = block.startswith(("taxes:", "discounts:"))
+    head = "" if is_whole or block.startswith("plan:") else "plan: snippet\n"
+    tail = "" if "rules:" in block or is_whole else REFUSE_ALL
     (tmp_path / "snippet.yaml").write_text(head + block + tail)
-    if block.startswith("taxes:"):
-        (tmp_path / "plan.yaml").write_text("plan: p\n" + REFUSE_ALL)
+    if is_whole:
+        (tmp_path / "plan.yaml").write_text("plan: young\n" + REFUSE_ALL)
     found = load(tmp_path, DOC_KNOWN)
     assert found.plans or found.taxes
 

@@ -110,7 +110,7 @@ def test_good_books_are_valid(typed: bool) -> None:
 
 @pytest.mark.parametrize("typed", [False, True])
 def test_snippets_of_the_guide_are_valid(typed: bool) -> None:
-    pages = "docs/tariffs.md", "docs/allowances.md", "tariffs/schema/README.md"
+    pages = "docs/tariffs.md", "docs/allowances.md", "docs/discounts.md", "tariffs/schema/README.md"
     text = "".join((ROOT / page).read_text() for page in pages)
     for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL):
         is_whole = re.search(r"^(plan|taxes|discounts):", block, re.MULTILINE)
