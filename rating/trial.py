@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rating import trace
+from rating import trace, trial_memory
 from rating import trial_cells as cells
 from rating.rate import rate
 from rating.trial_guided import DIALLED, Guiding, guided
@@ -39,7 +39,8 @@ USED: Final = ("used", "duration", "up", "down", "events")
 KINDS: Final = ("sell", "buy", "reseller")  # plans of further ratings: rating/trial_kinds.py
 CARRIED: Final = ("expect", "margin", "arithmetic")
 COLUMNS: Final = (
-    "name", "plan", "service", "direction", "start", *USED, *FACTS, *DIALLED, *KINDS, *CARRIED,
+    "name", "plan", "service", "direction", "start", *USED, *FACTS, *DIALLED, *KINDS,
+    *trial_memory.OWNED, *CARRIED,
 )  # fmt: skip
 # The same columns under the names that ``rating.trace.Facts`` has for them.
 ALIASES: Final = {
@@ -241,8 +242,18 @@ def _flags(
     return flags
 
 
-def priced(batches: Sequence[pa.RecordBatch], context: Context) -> Iterator[pa.RecordBatch]:
-    """Each batch of usage as ``schemas.RATED``."""
+def priced(
+    batches: Sequence[pa.RecordBatch], context: Context, calls: Table | None = None,
+    problems: Problems | None = None,
+) -> Iterator[pa.RecordBatch]:  # fmt: skip
+    """Each batch of usage as ``schemas.RATED``.
+
+    calls, problems: where they come from, for a book that remembers: calls of one customer share
+    what he has. Without them each call is priced as if nothing had been used before it.
+    """
+    if context.compiled.memory is not None and calls is not None and problems is not None:
+        yield from trial_memory.priced(batches, calls, context.compiled, problems)
+        return
     for batch in batches:
         yield rate(batch, context.compiled).batch
 

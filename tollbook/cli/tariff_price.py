@@ -95,7 +95,8 @@ def command(ctx: click.Context, /, book: Path, as_json: bool, **options: Any) ->
     context = _context(opened, calls, choices, problems)
     batches = [] if problems.errors else trial.usages(calls, context, problems)
     problems.refuse_if_any("nothing was priced")
-    rated = list(trial.priced(batches, context))
+    rated = list(trial.priced(batches, context, calls, problems))
+    problems.refuse_if_any("nothing was priced")
     kinds = trial_kinds.price(calls, batches, rated, context, problems)
     problems.refuse_if_any("nothing was priced")
     differences = None
@@ -300,6 +301,7 @@ def _explained(context: Context, batch: pa.RecordBatch, row: int, name: str) -> 
     from rating.trial import facts_of
     from tollbook import reasons
     from tollbook.cli import steps_screen as steps
+    from tollbook.cli.used_screen import used_lines
     from tollbook.stage import ints
 
     line = int(ints(batch, "record_id")[row])
@@ -318,8 +320,9 @@ def _explained(context: Context, batch: pa.RecordBatch, row: int, name: str) -> 
         return "\n".join(lines)
     charged = int(ints(batch, "charge_micro")[row])
     currency = found.plan.currency if found.plan else ""
-    same = currency if charged == found.charge_micro else f"{currency}, NOT AS THE STEPS SAY"
-    lines += steps.aligned([*steps.price_steps(found, same)])
+    used = used_lines(batch, row, context.compiled, currency)
+    same = currency + ", NOT AS THE STEPS SAY" * (not used and charged != found.charge_micro)
+    lines += [*steps.aligned([*steps.price_steps(found, same)]), *used]
     return "\n".join(lines)
 
 
