@@ -72,14 +72,16 @@ def _since(calls: Table, problems: Problems) -> np.ndarray:
     calls.report(unread[places], lambda row: f"since is '{calls.cell('since', row)}'",
                  "the first day of the subscription, such as 2003-06-21; empty: always",
                  "write the day as YYYY-MM-DD", problems)  # fmt: skip
-    return found[places]
+    since: np.ndarray = found[places]
+    return since
 
 
 def _months(usage: pa.RecordBatch) -> np.ndarray:
     """The local month of each call's start: that of its bill."""
     wall_s = ints(usage, "start_utc_s") + ints(usage, "utc_offset_s")
-    months = wall_s.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
-    return (months + clock.month_index(1970, 1)).astype(np.int32)
+    month = wall_s.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
+    found: np.ndarray = (month + clock.month_index(1970, 1)).astype(np.int32)
+    return found
 
 
 def _terms(

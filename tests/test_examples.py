@@ -36,6 +36,7 @@ WORKED = {
     "china": "E01 E02 E03 E05 E06 E08 E09 E10 E12 E14 E15 E18 E19 E20 E21 E23 E24 E26 E29 E30 E32"
     " E33 E35 E36 E38 E40 E42 E43 E45 E46",
 }
+REMEMBERED = {"china": "allowances.csv", "mvno": "bundle.csv"}  # calls that share what they have
 MAXIMA = Maxima()
 _COUNTED = {"voice": "duration_s", "video": "duration_s", "data": "up_bytes"}
 _WORDS = {  # column of a calls file -> fact
@@ -55,8 +56,8 @@ def opened(example: str) -> Opened:
 
 
 @cache
-def calls(example: str) -> tuple[dict[str, str], ...]:
-    with (EXAMPLES / example / "calls.csv").open(encoding="utf-8", newline="") as file:
+def calls(example: str, name: str = "calls.csv") -> tuple[dict[str, str], ...]:
+    with (EXAMPLES / example / name).open(encoding="utf-8", newline="") as file:
         return tuple(csv.DictReader(line for line in file if not line.startswith("#")))
 
 
@@ -159,7 +160,9 @@ def test_worked_examples_are_all_there(example: str) -> None:
 @pytest.mark.parametrize("example", ROWS)
 def test_every_plan_and_component_is_tried(example: str) -> None:
     book = opened(example).book
-    assert {cells["plan"] for cells in calls(example)} == {plan.plan_id for plan in book.plans}
+    files = ["calls.csv", *([REMEMBERED[example]] if example in REMEMBERED else [])]
+    tried = {cells["plan"] for file in files for cells in calls(example, file)}
+    assert tried == {plan.plan_id for plan in book.plans}
     named = {name for cells in calls(example) for name in expected(cells["expect"])[1]}
     assert named == set(book.components)
 
@@ -171,6 +174,31 @@ def test_the_readme_does_sums_of_the_file(example: str) -> None:
     told = [cells for cells in calls(example)
             if f"| {cells['name']} | {cells['arithmetic']} |" in readme]  # fmt: skip
     assert len(told) >= 3
+
+
+@pytest.mark.parametrize(("example", "file"), REMEMBERED.items())
+def test_calls_use_up_what_is_included(example: str, file: str) -> None:
+    """Calls of one account after the other, by the command; each sum ends in what is charged."""
+    path = EXAMPLES / example / file
+    command = ["tariff", "price", str(EXAMPLES / example), "--calls", str(path)]
+    done = CliRunner().invoke(main.cli, [*command, "--check"])
+    assert (done.exit_code, done.output.splitlines()[0]) == (
+        0, f"{len(calls(example, file))} calls compared, 0 differ")  # fmt: skip
+    for cells in calls(example, file):
+        _, is_sum, total = cells["arithmetic"].rpartition("= ")
+        if is_sum and ";" not in cells["arithmetic"]:
+            assert Fraction(total) == sum(expected(cells["expect"])[1].values()), cells["name"]
+
+
+def test_what_a_call_used_is_told_beside_its_steps() -> None:
+    example = EXAMPLES / "china"
+    done = CliRunner().invoke(main.cli, ["tariff", "price", str(example), "--calls",
+                                         str(example / "allowances.csv"), "--explain"])  # fmt: skip
+    told = next(part for part in done.output.split("\n\n") if "E47 one minute left" in part)
+    assert [" ".join(line.split()) for line in told.splitlines()[-3:]] == [
+        "total 1.20 CNY", "used allowance minutes: 60 s, after 10,140 s before",
+        "charged 0.80 CNY",
+    ]  # fmt: skip
 
 
 def test_margins_of_the_wholesale_example() -> None:
