@@ -33,11 +33,10 @@ def priced(
 ) -> Iterator[pa.RecordBatch]:
     """All calls in the order of their starts, each batch as ``schemas.RATED``.
 
-    What is wrong with a cell is noted; then nothing is rated.
+    Raises Refused where a cell is wrong.
     """
     since = _since(calls, problems)
-    if problems.errors:
-        return
+    problems.refuse_if_any("nothing was priced")
     usage = pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
     plan = pa.array(ints(usage, "plan_index")).cast(pa.string())
     account = calls["account"].dictionary_encode()

@@ -96,7 +96,6 @@ def command(ctx: click.Context, /, book: Path, as_json: bool, **options: Any) ->
     batches = [] if problems.errors else trial.usages(calls, context, problems)
     problems.refuse_if_any("nothing was priced")
     rated = list(trial.priced(batches, context, calls, problems))
-    problems.refuse_if_any("nothing was priced")
     kinds = trial_kinds.price(calls, batches, rated, context, problems)
     problems.refuse_if_any("nothing was priced")
     differences = None
@@ -301,7 +300,7 @@ def _explained(context: Context, batch: pa.RecordBatch, row: int, name: str) -> 
     from rating.trial import facts_of
     from tollbook import reasons
     from tollbook.cli import steps_screen as steps
-    from tollbook.cli.used_screen import used_lines
+    from tollbook.cli.used_screen import price_lines
     from tollbook.stage import ints
 
     line = int(ints(batch, "record_id")[row])
@@ -318,12 +317,7 @@ def _explained(context: Context, batch: pa.RecordBatch, row: int, name: str) -> 
     if reason:
         lines.append(steps.line("do", reasons.BY_CODE[reason].advice))
         return "\n".join(lines)
-    charged = int(ints(batch, "charge_micro")[row])
-    currency = found.plan.currency if found.plan else ""
-    used = used_lines(batch, row, context.compiled, currency)
-    same = currency + ", NOT AS THE STEPS SAY" * (not used and charged != found.charge_micro)
-    lines += [*steps.aligned([*steps.price_steps(found, same)]), *used]
-    return "\n".join(lines)
+    return "\n".join([*lines, *price_lines(found, batch, row, context.compiled)])
 
 
 def _compared(done: Pricing, differences: list[Difference]) -> str:

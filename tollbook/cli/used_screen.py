@@ -1,9 +1,10 @@
-"""What a call took from allowances, caps and the like, on the screen."""
+"""The price of a call on the screen: its steps, and what it took from what is included."""
 
 from __future__ import annotations
 
 import pyarrow as pa
 
+from rating.trace_steps import Trace
 from tariffs.compiler import CompiledBook
 from tariffs.memory_model import MEASURES
 from tariffs.words import quantity_text
@@ -14,31 +15,33 @@ from tollbook.stage import ints
 MONEY = "money"
 
 
-def used_lines(
-    batch: pa.RecordBatch, row: int, compiled: CompiledBook, currency: str
+def price_lines(
+    found: Trace, batch: pa.RecordBatch, row: int, compiled: CompiledBook
 ) -> list[str]:
-    """What a row of ``schemas.RATED`` has used, in its order, and what was charged then; [] if
-    nothing."""  # fmt: skip
-    lines = []
-    for entry in batch.column("used")[row].as_py():
-        _, kind, name = compiled.items[entry["item"]].split("/", 2)
-        measure = _measure(compiled, entry["item"])
-        before, taken = (_amount(measure, entry[key]) for key in ("before", "taken"))
-        is_discount = kind == "discount"
-        said = f"{taken} off {before}" if is_discount else f"{taken}, after {before} before"
-        lines.append(steps_screen.line("used", f"{kind} {name}: {said}"))
-    if lines:
-        charged = format_micro(int(ints(batch, "charge_micro")[row]))
-        lines.append(steps_screen.line("charged", f"{charged} {currency}"))
+    """Steps of a row of ``schemas.RATED``, of its price as if nothing had been used before it; then
+    what it used, and what was charged."""  # fmt: skip
+    charged = int(ints(batch, "charge_micro")[row])
+    currency = found.plan.currency if found.plan else ""
+    used = _used(batch, row, compiled)
+    is_same = bool(used) or charged == found.charge_micro
+    said = currency if is_same else f"{currency}, NOT AS THE STEPS SAY"
+    lines = [*steps_screen.aligned([*steps_screen.price_steps(found, said)]), *used]
+    if used:
+        lines.append(steps_screen.line("charged", f"{format_micro(charged)} {currency}"))
     return lines
 
 
-def _measure(compiled: CompiledBook, item: int) -> str:
-    """A word of MEASURES; discounts stand behind the items and are money."""
-    memory = compiled.memory
-    if memory is None or item >= len(memory.item_measures):
-        return MONEY
-    return MEASURES[memory.item_measures[item]]
+def _used(batch: pa.RecordBatch, row: int, compiled: CompiledBook) -> list[str]:
+    """What a row has used, in its order, but for discounts, which are steps of the price."""
+    memory, lines = compiled.memory, []
+    for entry in batch.column("used")[row].as_py():
+        if memory is None or entry["item"] >= len(memory.item_names):
+            continue
+        _, kind, name = memory.item_names[entry["item"]].split("/", 2)
+        measure = MEASURES[memory.item_measures[entry["item"]]]
+        before, taken = (_amount(measure, entry[key]) for key in ("before", "taken"))
+        lines.append(steps_screen.line("used", f"{kind} {name}: {taken}, after {before} before"))
+    return lines
 
 
 def _amount(measure: str, amount: int) -> str:
