@@ -43,7 +43,7 @@ def discounted(
         return found
     held = [one for one in in_order(book.discounts)
             if is_for(one) and _holds(one, version, facts)]  # fmt: skip
-    listed = {one.component: one.charge_micro for one in found.components}
+    listed = {one.component: one.final_micro for one in found.components}
     others = {
         one.name: _other_charges(book, found, one, facts, limits)
         for one in held if one.action.kind in _LISTED
