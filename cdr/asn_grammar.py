@@ -103,6 +103,7 @@ class _Builder:
         self.nodes: list[dict[int, Entry]] = []
         self.known: dict[tuple[str, int, str], int] = {}
         self.alternatives: dict[int, str] = {}
+        self.record_node = -1
 
     def keys(self, path: str, name: str, key: int = -1) -> Iterator[tuple[int, str, str]]:
         """The tags under which a type may appear: (tag, path, type).
@@ -149,6 +150,7 @@ class _Builder:
         self.nodes.append({})
         if base.kind in LISTS:
             self.nodes[number] = dict(self.elements(base.element))
+            self.record_node = number if base.element == self.record else self.record_node
         else:
             held = dict(self.members(name, table, path))
             # A SEQUENCE is written in its own order, a SET by class and number of the tags.
@@ -201,6 +203,7 @@ class _Builder:
         self.nodes.append({})
         if is_repeated:
             self.nodes[number] = dict(self.elements(root))
+            self.record_node = number
         else:
             self.nodes[number] = self.rows[0] = {
                 key: self.within(inner, 0, path) for key, path, inner in self.keys("", root)
@@ -224,7 +227,7 @@ class _Builder:
         owner = [one.table for one in (*self.fields, *self.groups)]
         return k.Grammar(
             np.stack([first - lows, lows, highs], 1).astype(np.int64), entry, cell,
-            np.array(owner, np.int32), self.table(self.record), int(is_filled),
+            np.array(owner, np.int32), self.table(self.record), int(is_filled), self.record_node,
         )  # fmt: skip
 
 

@@ -242,7 +242,7 @@ def take_stranger(
     it has no end. A SEQUENCE or a SET would be a list of records: it is none of them."""
     state, levels, records, table = walk.state, walk.levels, found.records, grammar.record_table
     key, _ = h.read_tag(data, at)
-    behind = h.behind_element(data, at, levels[0, END])
+    behind = h.behind_element(data, at, levels[state[DEPTH], END])
     if behind < 0 or data[at] & h.CONSTRUCTED == 0 or key in (16 << 2, 17 << 2):
         state[FAULT], state[FAULT_AT] = WRONG_FORM, at
         return BROKEN
@@ -258,7 +258,7 @@ def take_stranger(
 @inner
 def take_one(data: np.ndarray, grammar: Grammar, walk: Walk, found: Found) -> Int:
     """Any one element, or the end of a level, at ``state`` AT; GO_ON, or why the walk ends."""
-    nodes, entries, cells, _, _, is_filled = grammar
+    nodes, entries, cells, _, _, is_filled, _ = grammar
     state, regions, levels, tables = walk.state, walk.regions, walk.levels, walk.tables
     parents, records = found.parents, found.records
     at, depth, room = state[AT], state[DEPTH], parents.shape[2]
@@ -276,6 +276,8 @@ def take_one(data: np.ndarray, grammar: Grammar, walk: Walk, found: Found) -> In
         is_filler = depth == 0 and is_filled != 0 and data[at] in (0, FILLER_HIGH)
         is_open, is_beyond = levels[depth, IS_OPEN] != 0, max(stop, contents) > end
         action = judge(kind, key, length, is_beyond, is_group, is_open, depth, is_filler)
+        if is_group and kind == UNKNOWN and node == grammar.record_node and action in (OPEN, PASS):
+            action = -WRONG_FORM
         table = entry >> KIND_BITS & TABLE_MASK
         if action == OPEN and depth + 1 == DEPTH_MAX:
             action = -TOO_DEEP
@@ -299,7 +301,7 @@ def take_one(data: np.ndarray, grammar: Grammar, walk: Walk, found: Found) -> In
             step_down(target, table, row, contents, length, state, levels)
     elif levels[depth, IS_OPEN] != 0:
         action = -END_MISSING
-    if action == -WRONG_FORM and depth == 0 and is_filled != 0:
+    if action == -WRONG_FORM and entry & 7 == UNKNOWN and node == grammar.record_node:
         return take_stranger(data, at, grammar, walk, found)
     why = give_up(data, -action, at, grammar, walk, found) if action < 0 else DONE
     if why != DONE:

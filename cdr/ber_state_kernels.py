@@ -48,7 +48,8 @@ class Grammar(NamedTuple):
     or a node; a group has the number of a list of its row, or 0, in place of a table. cell: which
     one is noted for a group that is there and empty, -1: none. owner: by cell, the table whose
     rows have it. The last node knows no tag and is the target of all tags that are not known.
-    is_filled: 1 where zeros and 0xFF between the outermost elements mean nothing.
+    is_filled: 1 where zeros and 0xFF between the outermost elements mean nothing. record_node: the
+    node that holds the records.
     """
 
     nodes: np.ndarray  # int64 [node, 3]
@@ -57,6 +58,7 @@ class Grammar(NamedTuple):
     owner: np.ndarray  # int32
     record_table: int
     is_filled: int
+    record_node: int
 
 
 class Walk(NamedTuple):

@@ -52,12 +52,18 @@ def by_kernel(data: bytes, form: Format, rows: int = 4096) -> tuple[list[tuple[i
 
 
 def by_tree(data: bytes, form: Format) -> list[tuple[int, int]]:
-    """The same from the plain reader; raises BrokenBer."""
-    return sorted(
-        (one.at + one.size - len(one.contents), len(one.contents))
-        for one in ber_tree.elements(data, form.types, form.root, form.is_repeated)
-        if one.type and not one.is_group
-    )
+    """The same from the plain reader; raises BrokenBer, also for a group of an unknown tag where
+    records stand, which the plain reader shows as it shows others."""
+    found, above = [], {}
+    for one in ber_tree.elements(data, form.types, form.root, form.is_repeated):
+        above[one.depth] = form.types.base(one.type) if one.type else None
+        holder = above.get(one.depth - 1)
+        is_listed = holder is not None and holder.element == form.record
+        if not one.type and is_listed and data[one.at] & 0x20:
+            raise ber_tree.BrokenBer(ber.k.WRONG_FORM, one.at)
+        if one.type and not one.is_group:
+            found.append((one.at + one.size - len(one.contents), len(one.contents)))
+    return sorted(found)
 
 
 @pytest.mark.parametrize("name", FILES)

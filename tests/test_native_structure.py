@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from conftest import JIT_IS_OFF
 from reference_ber import element
 from test_ber import indefinite
-from test_native_reader import call, rows_of, session, shipped, switch
+from test_native_reader import DATA, call, rows_of, session, shipped, switch
 
 from cdr import ber, convert, native, native_pieces, native_reader
 from cdr.native import FORMATS, FRAMED
@@ -112,6 +112,26 @@ def test_a_bad_record_is_one_row_whatever_its_length_is(
     assert sorted(rows) == [(at[0], len(GOOD[0]), 11), (at[1], len(bad), "record_unreadable"),
                             (at[2], len(GOOD[2]), 13)]  # fmt: skip
     assert [raw for _, raw in rejected.values()] == [bad]
+
+
+def test_an_event_of_an_unknown_kind_is_not_passed_over(tmp_path: Path) -> None:
+    """The second of five events has a tag that TAP has not; of a length that is known, and not."""
+    data = (DATA / "tap_3_11_five_events.ber").read_bytes()
+    end = 502 + 225
+    path = tmp_path / "file"
+    path.write_bytes(data[:502] + b"\x7e" + data[503:])
+    rows, rejected = rows_of(path, "tap")
+    assert [row.get("reason", ("ok", ""))[0] for row in rows] == [
+        "ok", "record_unreadable", "ok", "ok", "ok"]  # fmt: skip
+    assert rejected == {2: (b"", b"\x7e" + data[503:end])}
+    done = CliRunner().invoke(cli, ["cdr", "check", str(path)])
+    assert "1 unknown" in done.output
+    assert "record 2 at byte 502 (225 bytes)" in done.output
+    event = b"".join(indefinite(data, 502, end))
+    whole = b"".join(indefinite(data, 0, len(data))).replace(event, b"\x7e" + event[1:])
+    path.write_bytes(whole)
+    rows, rejected = rows_of(path, "tap")
+    assert (len(rows), rejected) == (5, {2: (b"", b"\x7e" + event[1:])})
 
 
 @pytest.mark.parametrize("rest", [
