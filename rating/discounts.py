@@ -1,8 +1,7 @@
 """Discounts on single records, for a batch: which hold, what else a record would cost, the effect.
 
 Part of the stage rate, and called only where the book has discounts. Where it remembers something,
-too, ``rating.memory`` calls ``held``, ``alternatives`` and the kernel ``discount_row`` itself, so
-that conditions on counters see the totals before each record.
+too, ``rating.discount_order`` applies them record by record.
 """
 
 from __future__ import annotations
@@ -36,9 +35,15 @@ def apply(
     out: Rated,
     faults: Faults,
 ) -> pa.ListArray:
-    """Discount the charges and totals in ``out``; returns the column ``used`` of schemas.RATED."""
+    """Discount the charges and totals in ``out``; returns the column ``used`` of schemas.RATED.
+
+    Nothing is remembered here: conditions on counters do not hold.
+    """
     book = compiled.discounts.tables
     masks, most = held(compiled, usage, subscription_index, out)
+    masks &= ~np.int64(sum(
+        1 << place for place, one in enumerate(book.discounts) if one["used_count"]
+    ))
     others = alternatives(compiled, usage, out, masks, faults)
     count = len(masks)
     entries = discount_kernels.Entries(

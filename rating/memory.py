@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from rating import grants, left_kernels, order_kernels, slot_kernels, take_kernels
+from rating import discount_order, grants, left_kernels, order_kernels, slot_kernels, take_kernels
+from rating.discount_order_kernels import Ordered, take_discounted
 from rating.find_kernels import Rated, Usage
 from rating.grant_kernels import Terms
 from tariffs.compile_memory import MemoryTables
@@ -101,6 +102,7 @@ class _Work:
     room: slot_kernels.Room
     left: take_kernels.Left
     parts: np.ndarray
+    ordered: Ordered | None = None
 
     def take(self, order: np.ndarray, rows: np.ndarray) -> None:
         """Let rows take what they use, in this order, and price what is left. rows: the same ones
@@ -115,9 +117,15 @@ class _Work:
                 self.parts,
             )  # fmt: skip
         left_kernels.put_together(rows, self.out, self.left, takes, entries)
-        take_kernels.take_money(
-            order, self.work, takes, slots, entries, self.out.charge_micro
-        )
+        self.take_money(order)
+
+    def take_money(self, order: np.ndarray) -> None:
+        """Discounts, money allowances, caps and counters of rows in this order."""
+        tables = self.work, self.room.takes, self.room.slots, self.memory.tables.entries
+        if self.ordered is None:
+            take_kernels.take_money(order, *tables, self.out.charge_micro)
+        else:
+            take_discounted(order, *tables, self.out.charge_micro, self.ordered)
 
 
 def apply(
@@ -147,6 +155,9 @@ def apply(
     order = _ordered(rows, owners.pool, usage, batch)
     this = _Work(usage, out, compiled.tables, memory, owned, work, room,
                  _left(out, rows, room), np.empty((PARTS_MAX, 2), np.int64))  # fmt: skip
+    this.ordered = discount_order.prepare(compiled, batch, usage, out)
+    if this.ordered is not None:
+        _discount_others(this, this.ordered)
     full, slots = out.charge_micro[:, rows], room.slots.copy()
     limits = compiled.tables.versions.versions["charge_limit_micro"]
     this.take(order, rows)
@@ -157,7 +168,18 @@ def apply(
         this.take(order, rows)
         is_over = np.zeros(len(rows), np.bool_)
     _refuse_whole(out, limits, charge_too_large)
-    return _used_column(work, room, out.reason), _state_of(room)
+    used = _used_column(work, room, out.reason)
+    if this.ordered is not None:
+        first = len(memory.item_names)
+        used = discount_order.with_discounts(used, this.ordered, out.reason, first)
+    return used, _state_of(room)
+
+
+def _discount_others(this: _Work, ordered: Ordered) -> None:
+    """The rows that concern no slot, in any order."""
+    rows = np.flatnonzero((this.work["count"] == 0) & (ordered.held != 0))
+    this.take_money(rows)
+    this.out.total_micro[rows] = this.out.charge_micro[:, rows].sum(axis=0)
 
 
 def _refuse_whole(out: Rated, limits: np.ndarray, reason: int) -> None:

@@ -139,13 +139,11 @@ def _masks(discounts: Sequence[Discount], names: Names) -> np.ndarray:
 
 
 def _possible(discounts: Sequence[Discount], edition: Edition) -> int:
-    """The discounts that a version can have: their rate and their counters are there."""
-    counters = {one.name for one in edition.version.memory.counters}
+    """The discounts that a version can have: their rate is there."""
     return sum(
         1 << place for place, one in enumerate(discounts)
-        if (one.action.kind != "price" or one.action.rate in edition.rates)
-        and all(used.counter in counters for used in one.used)
-    )  # fmt: skip
+        if one.action.kind != "price" or one.action.rate in edition.rates
+    )
 
 
 def _validity(

@@ -13,7 +13,7 @@ import numpy as np
 from tariffs.compile_bands import DayClasses, book_day_classes
 from tariffs.compile_decks import PrefixTables
 from tariffs.compile_discounts import Compiling, DiscountTables, compile_discounts
-from tariffs.compile_memory import MemoryTables, compile_memory, remembers
+from tariffs.compile_memory import MemoryTables, compile_memory
 from tariffs.compile_proof import link_of
 from tariffs.compile_rates import ENDLESS, Maxima, RateTables, frozen
 from tariffs.compile_rules import RuleTables
@@ -205,11 +205,6 @@ def _check_book(book: Book, problems: Problems) -> None:
     if len(book.components) > schemas.COMPONENTS_MAX:
         problems.add(("tariffs", 0), f"{len(book.components)} components",
                      f"at most {schemas.COMPONENTS_MAX}", "merge some of them")
-    versions = [version for plan in book.plans for version in plan.versions]
-    if book.discounts and any(map(remembers, versions)):
-        at = book.discounts[0].at
-        problems.add((at.file, at.line), "discounts in a book with allowances, counters or caps",
-                     "one of the two", "rate them in books of their own")
 
 
 def compile_clocks(

@@ -372,7 +372,7 @@ class Rig:
         past = Past(self.owners_of(events), state or State.empty())
         result = rate(self.batch(events), self.compiled, past)
         found = {}
-        items = self.compiled.memory.item_names if self.compiled.memory else ()
+        items = self.compiled.items
         for row in result.batch.to_pylist():
             used = [
                 (items[one["item"]], date.fromordinal(clock.EPOCH_DAY + one["since_day"]),

@@ -100,6 +100,26 @@ def is_valid(discount: Discount, utc_s: int, version: Version) -> bool:
     )
 
 
+def is_met(discount: Discount, version: Version, facts: Facts) -> bool:
+    """Whether a discount is valid, its conditions hold, and the version has its rate."""
+    action = discount.action
+    return (
+        is_valid(discount, facts.start_utc_s, version)
+        and all(reference_rating.conditions(discount.when, facts))
+        and (action.kind != "price" or action.rate in {rate.name for rate in version.rates})
+    )
+
+
+def is_held(discount: Discount, plan: str, version: Version, facts: Facts) -> bool:
+    """The same, and whether it is for everybody on the plan, whoever that is."""
+    out = discount.excluded
+    named = Chosen(plans=discount.chosen.plans) == discount.chosen
+    return (
+        named and plan in (discount.chosen.plans or (plan,))
+        and not (out is not None and plan in out.plans) and is_met(discount, version, facts)
+    )  # fmt: skip
+
+
 def left_of(discount: Discount, amount: int, listed: int, other: int) -> int:
     """What one discount leaves of one component's amount."""
     action = discount.action
@@ -241,12 +261,10 @@ def rate(
         return found, []
     plan = book.plan(found.plan_id)
     version = next(one for one in plan.versions if one.valid_from == found.version)
-    rates = {one.name for one in version.rates}
     held = [
         one for one in book.discounts
-        if is_for(one, line, facts.start_utc_s, zone) and is_valid(one, facts.start_utc_s, version)
-        and all(reference_rating.conditions(one.when, facts)) and not one.used
-        and (one.action.kind != "price" or one.action.rate in rates)
+        if is_for(one, line, facts.start_utc_s, zone) and is_met(one, version, facts)
+        and not one.used
     ]  # fmt: skip
     others = {
         one.name: other_charges(book, found.plan_id, one, facts, maxima)

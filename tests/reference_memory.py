@@ -13,6 +13,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import reference_discounts
 import reference_rating
 from reference_price import FOREVER, Part, charge_micro, is_cut, lead_of, quantities
 from reference_slots import END, OPEN, Event, Item, Offer, Slots, Term
@@ -89,13 +90,41 @@ class Record:
         offers = self.offers(own.version, day, whole.plan_id)
         charges = dict.fromkeys(twin.book.components, 0) | whole.charges
         self.take_quantities(offers, own.version, plans[whole.plan_id], found, charges)
+        discounts = self.discount(offers, charges, whole.plan_id, found)
         for one in offers:
             if not self.is_quantity(one) and not one.is_drawn:
                 self.take_money(one, charges, own.version)
         if sum(charges.values()) > found.version.charge_limit_micro:
             return Result("charge_too_large")
         used = [(one.label, one.slot.since, one.before, one.taken) for one in offers if one.taken]
-        return Result("", charges, used)
+        return Result("", charges, used + discounts)
+
+    def discount(
+        self, offers: list[Offer], charges: dict[str, int], plan_id: str, found: Any
+    ) -> list[tuple[str, date, int, int]]:
+        """Discounts on what allowances of quantities have left; by plan alone, as no customers
+        are known."""
+        book, facts, plan = self.twin.book, self.event.facts, self.event.plan
+        totals = {one.item.name: one.slot.used for one in offers if isinstance(one.item, Counter)}
+        is_cut = any(
+            isinstance(one.item, Rate)
+            or (isinstance(one.item, Allowance) and one.item.measure != "money" and one.taken)
+            for one in offers
+        )
+        held = [
+            one for one in book.discounts
+            if reference_discounts.is_held(one, plan, found.version, facts)
+            and all(used.low <= totals.get(used.counter, -1) < used.high for used in one.used)
+        ]
+        others = {
+            one.name: None if is_cut else reference_discounts.other_charges(
+                book, plan_id, one, facts, self.twin.maxima)
+            for one in held if one.action.kind in ("free", "price")
+        }  # fmt: skip
+        record = reference_discounts.Record(dict(charges), found.version, found.rule, others)
+        left, entries = reference_discounts.apply(held, record)
+        charges |= left
+        return [(f"*/discount/{name}", date(1970, 1, 1), *amounts) for name, *amounts in entries]
 
     def take_quantities(
         self, offers: list[Offer], version: Version, plan: Any, found: Any, charges: dict[str, int]
