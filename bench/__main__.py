@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -54,9 +54,10 @@ USUAL: Final = ("decode", "rating", "book", "price", "night", "compile", "native
               help="Where input is made and kept.")
 def main(
     records: int, subscribers: int | None, repeat: int, only: tuple[str, ...], bills: bool,
-    json_file: Path | None, earlier: tuple[Path, ...], readme: bool, workdir: Path,
+    workdir: Path, **shown: Any,
 ) -> None:  # fmt: skip
     """Measure tollbook beside pyarrow.csv, Polars and DuckDB, on the same files in one run."""
+    json_file, earlier, readme = (shown[name] for name in ("json_file", "earlier", "readme"))
     workdir.mkdir(parents=True, exist_ok=True)
     memory.keep_freed_memory()  # as every run does
     chosen = only or (() if earlier else USUAL) + (("bills",) if bills else ())
