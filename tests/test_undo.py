@@ -16,6 +16,7 @@ import nights
 import pytest
 import undo_workspace as undoing
 from calls import ANN, BOB, CAT, FRIEND, NOBODY, Call, Lake, audited
+from memory_workspace import remember
 from suspense_workspace import said
 from undo_workspace import cli, contents, refused, release, undo
 
@@ -199,6 +200,37 @@ def test_what_was_done_about_suspended_records_goes_with_them(root: Path) -> Non
     audited(root)
     said(root, "retry")  # what is left is an ordinary record of suspense
     audited(root)
+
+
+def test_balances_are_given_back(root: Path, tmp_path: Path) -> None:
+    """F2 used what others left; one of its messages has a copy in F3, which is rated now."""
+    other = calls.make(tmp_path / "other")
+    message = Call(service="sms", duration=0, events=1, start="2003-06-10T08:00:00+08:00")
+    long = Call(BOB, duration=240, start="2003-06-10T08:00:00+08:00")
+    for one in (root, other):
+        remember(one)
+        calls.deliver(one, 1, Call(duration=130), Call(BOB, duration=650))
+        if one is other:
+            calls.run(one, FIRST)
+        else:  # in a night of its own, after the first
+            held = calls.deliver(one, 2, long, message).rename(one / "held")
+            calls.run(one, FIRST)
+            held.rename(one / "inbox" / "msc-east" / calls.name(2))
+            calls.run(one, "2003-06-11T04:00:00")
+        calls.deliver(one, 3, message)
+        calls.run(one, SECOND)
+    assert contents(root)["state"] != contents(other)["state"]
+    done = undo(root, "F2")
+    assert (done["records"], done["again"]["duplicates"]) == ({"rated": 2}, 1)
+    assert contents(root) == contents(other)
+    audited(root)
+    audited(other)
+    # Nothing is rated again: the months of the state are written by themselves.
+    assert undo(root, "F1")["again"] == {"duplicates": 0, "parts": 0}
+    audited(root)
+    undo(root, "F3")
+    audited(root)
+    assert contents(root)["state"] == []
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from tollbook.cli import main
 from tollbook.run import session
 
 DATASETS: Final = (
-    "rated", "legs", "ratings", "suspense", "pending", "uncharged", "duplicates",
+    "rated", "legs", "ratings", "suspense", "pending", "uncharged", "duplicates", "state",
 )  # fmt: skip
 _IDS: Final = ("record_id", "first_record_id", "call_record_id")
 

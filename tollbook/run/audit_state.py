@@ -73,8 +73,14 @@ def taken_of(session: Session, file: LakeFile, kinds: dict[str, str]) -> pa.Tabl
     kinds: item -> a word of OWNERS; what is of an item that is not among them has no owner.
     """
     present = pq.read_schema(session.root / file.path).names
-    owners = {kind: name for kind, name in OWNER_COLUMNS.items() if name in present}
-    table = lake.read(session.root, file, (*owners.values(), "used")).combine_chunks()
+    owners = [name for name in OWNER_COLUMNS.values() if name in present]
+    return taken_by(lake.read(session.root, file, (*owners, "used")), kinds).drop_columns("row")
+
+
+def taken_by(table: pa.Table, kinds: dict[str, str]) -> pa.Table:
+    """The same of rows of ``rated``, with ``row``: which of them it was that took it."""
+    owners = {kind: name for kind, name in OWNER_COLUMNS.items() if name in table.column_names}
+    table = table.combine_chunks()
     lists = pa.concat_arrays(table["used"].chunks) if table.num_rows else table["used"].chunk(0)
     inside = dict(zip(("item", "since", "before", "taken"), lists.flatten().flatten(), strict=True))
     rows = pc.list_parent_indices(lists)
@@ -91,7 +97,7 @@ def taken_of(session: Session, file: LakeFile, kinds: dict[str, str]) -> pa.Tabl
     return pa.table({
         "owner_kind": words.take(pa.array(np.where(kind < 0, len(OWNERS), kind))), "owner": owner,
         "item": inside["item"].cast(pa.string()), "since": inside["since"],
-        "taken": inside["taken"],
+        "taken": inside["taken"], "row": rows,
     })  # fmt: skip
 
 

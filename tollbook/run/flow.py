@@ -37,6 +37,7 @@ from tollbook.run.pool import in_order
 from tollbook.run.progress import Progress
 from tollbook.run.state import Slots
 from tollbook.run.totals import Tally
+from tollbook.run.undo_state import GivenBack
 from tollbook.run.withdrawn import Withdrawn
 from tollbook.stage import StageResult, ints
 
@@ -73,6 +74,7 @@ class Flow:
     hold_ppm: by the number of a file, from which share of suspended records on it is held back.
     withdrawn: records that the run takes out of the lake; None: it takes none.
     slots: what owners have used of what the book remembers; None: it remembers nothing.
+    given_back: what withdrawn records had used of that; None: nothing.
     """
 
     reference: Reference
@@ -91,6 +93,7 @@ class Flow:
     hold_ppm: dict[int, int] = field(default_factory=dict)
     withdrawn: Withdrawn | None = None
     slots: Slots | None = None
+    given_back: GivenBack | None = None
 
     def __post_init__(self) -> None:
         half = self.memory_bytes // 8  # for duplicate keys; half of it for rejected rows

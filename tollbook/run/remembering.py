@@ -23,12 +23,17 @@ def read(session: Session, work: Flow) -> None:
         month for name in ("usage_period", "bill_period") for month in work.usage.distinct(name)
     } - {0}
     files = session.catalogue.lake_files(DATASET)
-    months = work.slots.reach.months(sorted(of_records), sorted({one.period for one in files}))
+    given, stored = work.given_back, sorted({one.period for one in files})
+    months = set(work.slots.reach.months(sorted(of_records), stored))
+    if given is not None:
+        months |= given.months
+        work.slots.months |= given.months
     session.progress.start("balances", len(months))
-    for month in months:
+    for month in sorted(months):
         of_month = [one for one in files if one.period == month]
         work.slots.files += of_month
-        work.slots.add(month, lake.read_all(session.root, of_month))
+        rows = lake.read_all(session.root, of_month)
+        work.slots.add(month, rows if given is None else given.less(rows))
         session.progress.advance(1)
 
 

@@ -195,16 +195,19 @@ class Slots:
             else:
                 kept.append(one)
         for month in sorted(self.months & set(self.unknown)):
-            kept.append(_carry_over(target, month, self.unknown[month]))
+            kept.append(write_rows(
+                target.root, target.prefix, target.run_number, month, self.unknown[month]
+            ))  # fmt: skip
         return kept, [one.path for one in self.files if one.period in self.months]
 
 
-def _carry_over(target: Target, month: int, rows: pa.Table) -> LakeFile:
-    """A file of slots whose owners or items are not known today."""
-    path = lake.relative_path(
-        DATASET, lake.period_folder(DATASET, month), target.run_number, "part-0000"
-    )
-    writer = lake.Writer(target.root, f"{target.prefix}/{path}", target.run_number, DATASET, month)
+def write_rows(
+    root: Path, prefix: str, run_number: int, month: int, rows: pa.Table
+) -> LakeFile:  # fmt: skip
+    """A file (pending) of slots as rows of the lake: those whose owners or items are not known
+    today, or a whole month that no rating has to do with. prefix: as in ``parts.Target``."""
+    path = lake.relative_path(DATASET, lake.period_folder(DATASET, month), run_number, "part-0000")
+    writer = lake.Writer(root, f"{prefix}/{path}", run_number, DATASET, month)
     order = [("owner_kind", "ascending"), ("owner", "ascending"), ("item", "ascending"),
              ("since", "ascending")]  # fmt: skip
     words = ("owner_kind", "owner", "item")

@@ -23,6 +23,7 @@ from tollbook.run import (
     undo_choice,
     undo_lake,
     undo_marks,
+    undo_state,
     undo_survey,
     withdrawn,
     work,
@@ -94,7 +95,9 @@ def execute(session: Session, planned: Run) -> Undone:
     out.files += waiting.files
     gone = moves.net([*out.totals, *waiting.totals])
     _check_closed(session, files, found, gone)
-    again = undo_again.rate(session, planned, found, out.again)
+    again = undo_again.rate(
+        session, planned, found, out.again, undo_state.GivenBack.of(session, out.used)
+    )
     superseded = [one.file.path for one in found.touched if one.file.dataset != _PENDING]
     totals = moves.net([*gone, *again.net])
 

@@ -19,12 +19,24 @@ from cdr.files import sha256
 from rating import overlaps
 from tollbook import schemas
 from tollbook.errors import TollbookError
-from tollbook.run import data, flow, lake, manifest, moves, snapshots, suspended, suspense_log, work
+from tollbook.run import (
+    data,
+    flow,
+    lake,
+    manifest,
+    moves,
+    snapshots,
+    suspended,
+    suspense_log,
+    undo_state,
+    work,
+)  # fmt: skip
 from tollbook.run.catalogue import InputFile, LakeFile, Run, Total
 from tollbook.run.data import Data
 from tollbook.run.flow import Chunk
 from tollbook.run.records import record_text
 from tollbook.run.session import INBOX, Session
+from tollbook.run.undo_state import GivenBack
 from tollbook.run.undo_survey import Again, Survey
 from tollbook.stage import StageResult, ints, with_columns
 
@@ -40,14 +52,15 @@ class Rated:
 
 
 def rate(
-    session: Session, planned: Run, found: Survey, stored: Sequence[pa.Table]
-) -> Rated:
+    session: Session, planned: Run, found: Survey, stored: Sequence[pa.Table],
+    given: GivenBack | None,
+) -> Rated:  # fmt: skip
     """Records that a withdrawn one had kept from being charged go through the stages again."""
     again = found.again
     if not stored and not len(again.firsts) and not found.of("pending"):
-        return Rated()
+        return Rated(*undo_state.rewrite(session, planned, given))
     with work.prepared(session, planned) as (today, going):
-        going.withdrawn = found.unknown
+        going.withdrawn, going.given_back = found.unknown, given
         going.reference = replace(going.reference, searches=_searches(session, today, again))
         sources = going.reference.names.sources
         places = {name: place for place, name in enumerate(sources)}
@@ -64,10 +77,13 @@ def rate(
             *stored, *(pa.Table.from_batches([batch]) for batch in firsts)
         ])  # fmt: skip
         done = work.finish(session, going)
+        booked = (
+            undo_state.rewrite(session, planned, given) if going.slots is None else ([], ())
+        )
     fates: dict[str, int] = {}
     for total in done.totals:
         fates[total.disposition] = fates.get(total.disposition, 0) + total.rows
-    return Rated(done.files, done.superseded, done.net, fates)
+    return Rated([*done.files, *booked[0]], (*done.superseded, *booked[1]), done.net, fates)
 
 
 def _searches(session: Session, today: Data, again: Again) -> overlaps.Searches:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from tollbook import clock, reasons
 from tollbook.codes import SERVICE_CODE
-from tollbook.run import index, lake, moves, rewriting, suspense_log
+from tollbook.run import index, lake, moves, rewriting, suspense_log, undo_state
 from tollbook.run.catalogue import LakeFile, Run, Total
 from tollbook.run.pool import in_order
 from tollbook.run.session import Session
@@ -24,11 +24,13 @@ _REWRITTEN: Final = ("rated", "legs", "ratings", "uncharged", index.DATASET)
 
 @dataclass
 class Out:
-    """Files that were written, what left (totals, as minus), and rows that are rated again."""
+    """Files that were written, what left (totals, as minus), rows that are rated again, and what
+    rated rows had used of balances (``undo_state.used_by``)."""
 
     files: list[LakeFile] = field(default_factory=list)
     totals: list[Total] = field(default_factory=list)
     again: list[pa.Table] = field(default_factory=list)
+    used: list[pa.Table] = field(default_factory=list)
 
 
 def rewrite(session: Session, planned: Run, found: Survey) -> Out:
@@ -49,6 +51,7 @@ def rewrite(session: Session, planned: Run, found: Survey) -> Out:
         whole.files += [] if kept is None else [kept]
         whole.totals += out.totals
         whole.again += out.again
+        whole.used += out.used
         session.progress.advance(file.rows)
     return whole
 
@@ -60,7 +63,9 @@ def _gone(dataset: str, found: Survey, out: Out, rows: pa.Table) -> np.ndarray:
         return found.unknown.mask(ids)
     mask = found.gone.mask(ids)
     if dataset in ("rated", "uncharged") and mask.any():
-        out.totals += of_rows(rows.filter(pa.array(mask)), -1)
+        leaving = rows.filter(pa.array(mask))
+        out.totals += of_rows(leaving, -1)
+        out.used += [undo_state.used_by(leaving)] if dataset == "rated" else []
     if dataset == "uncharged":
         again = np.isin(ids, found.again.stored)
         if again.any():
