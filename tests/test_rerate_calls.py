@@ -144,6 +144,16 @@ def test_an_open_month_is_billed_as_it_was_put_right(harbour: Path) -> None:
     audited(harbour)
 
 
+def test_a_discount_that_was_forgotten(harbour: Path) -> None:
+    (harbour / "tariffs" / "discounts.yaml").write_text(
+        "discounts:\n  - {name: half, for: {accounts: [A-2]}, when: {service: voice}, "
+        "action: {percent: 50}}\n")  # fmt: skip
+    done = rerated(harbour)
+    assert (done.changed, done.old_micro, done.new_micro) == (1, 1_200_000, 600_000)
+    assert rerated(harbour).run_number == 0  # what it used is compared, too
+    audited(harbour)
+
+
 @pytest.mark.parametrize(
     ("scope", "changed"),
     [

@@ -33,7 +33,9 @@ def changed(old: pa.Table, new: pa.Table, left_out: Container[str] = ()) -> np.n
 
 def differing(old: pa.Array, new: pa.Array) -> np.ndarray:
     """Where two columns of one length hold other values (bool)."""
-    if pa.types.is_integer(old.type) or pa.types.is_date(old.type):
+    if pa.types.is_date(old.type):
+        old, new = old.view(pa.int32()), new.view(pa.int32())
+    if pa.types.is_integer(old.type):
         different: np.ndarray = old.to_numpy() != new.to_numpy()
         return different
     if pa.types.is_dictionary(old.type) and pa.types.is_dictionary(new.type):
