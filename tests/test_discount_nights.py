@@ -1,0 +1,96 @@
+"""Discounts through a whole night: memberships that change within it, lists, and `explain`."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import explain_workspace
+import nights
+import pytest
+from click.testing import CliRunner
+from explain_workspace import AS_OF_UTC_S, HEADER
+from test_explain import rows, run_explain
+
+from tollbook.cli import main
+from tollbook.run import explaining, session
+
+DISCOUNTS = """\
+discounts:
+  # The family until noon; the staff from noon on, but never the number on the list.
+  - {name: family, for: {groups: family}, when: {service: voice}, action: {percent: 50}}
+  - name: staff
+    for: {groups: staff}
+    except: {numbers: none.csv}
+    components: [airtime]
+    action: {fixed: 0.10}
+    execution: exclusive
+  - name: long-standing
+    for: {opened: {to: 2002-04-01}, accounts: A-1007}
+    components: [toll]
+    action: {percent: 85}
+    round: [{digits: 3, mode: down}, {digits: 2, mode: half_down}]
+  - {name: nobody, for: {subscriptions: [S-9]}, action: {percent: 0}}
+"""
+GROUPS = """\
+group,number,valid_from,valid_to
+family,13900000001,2003-06-01,2003-06-10T12:00:00
+staff,13900000001,2003-06-10T12:00:00,
+staff,13900000002,,
+"""
+LOCAL, TOLL = "01065541234", "02087654321"
+CALLS = (  # served, other, start, seconds; what it costs, by hand
+    ("13900000001", LOCAL, "11:59:59", 60, {"airtime": "0.20"}),  # 0.40 x 50 %
+    ("13900000001", LOCAL, "12:00:00", 60, {"airtime": "0.10"}),  # fixed, alone
+    # 0.40 x 50 %; toll 6 x 0.07 = 0.42 x 50 % = 0.21; x 85 % = 0.1785, 0.178, 0.18
+    ("13900000001", TOLL, "11:00:00", 36, {"airtime": "0.20", "toll": "0.18"}),
+    ("13900000001", TOLL, "13:00:00", 36, {"airtime": "0.10", "toll": "0.42"}),  # fixed, alone
+    ("13900000002", LOCAL, "11:00:00", 60, {"airtime": "0.40"}),  # of the staff, but on the list
+    # toll 0.42 x 85 % = 0.357, 0.36
+    ("13900000002", TOLL, "11:30:00", 36, {"airtime": "0.40", "toll": "0.36"}),
+)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = explain_workspace.write(tmp_path_factory.mktemp("discounts") / "op")
+    (folder / "tariffs" / "discounts.yaml").write_text(DISCOUNTS)
+    (folder / "tariffs" / "none.csv").write_text("number\n8613900000002\n")
+    (folder / "customers" / "groups.csv").write_text(GROUPS)
+    lines = [
+        f"voice,out,{served},{other},2003-06-10T{start}+08:00,{seconds},0,0,0,,BJ-1,,,,"
+        for served, other, start, seconds, _ in CALLS
+    ]
+    inbox = folder / "inbox" / "msc" / explain_workspace.CDR_FILE
+    inbox.write_text("\n".join([HEADER, *lines, ""]))
+    nights.run(folder, AS_OF_UTC_S)
+    return folder
+
+
+def test_each_record_costs_what_was_worked_out(root: Path) -> None:
+    found = {row["record_id"] & 0xFFFFFFFF: row for row in rows(root, "rated")}
+    for line, (*_, wanted) in enumerate(CALLS, start=2):
+        charges = {name: found[line][f"charge_{name}"] for name in ("airtime", "toll")}
+        assert charges == {
+            name: Decimal(wanted.get(name, "0")).quantize(Decimal("0.000001")) for name in charges
+        }, line
+    first = [(one["item"], one["before"], one["taken"]) for one in found[4]["used"]]
+    assert first == [("*/discount/family", 820_000, 410_000),
+                     ("*/discount/long-standing", 210_000, 30_000)]  # fmt: skip
+
+
+def test_every_record_is_explained_as_it_was_stored(root: Path) -> None:
+    explainer = explaining.Explainer(session.open_session(root))
+    for row in rows(root, "rated"):
+        assert explainer.explain(row["record_id"]).differences == ()
+    shown = run_explain(root, "F1-4").output
+    assert "0.42 x 50 % = 0.21" in shown
+    assert "0.21 x 85 % = 0.1785 -> 0.178 -> 0.18" in shown
+    said = json.loads(run_explain(root, "F1-3", "--json").output)
+    assert [one["discount"] for one in said["discounts"]] == ["staff"]
+
+
+def test_audit_finds_nothing_wrong(root: Path) -> None:
+    done = CliRunner().invoke(main.cli, ["audit", "-C", str(root)])
+    assert done.exit_code == 0, done.output
