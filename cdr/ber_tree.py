@@ -28,6 +28,7 @@ FAULTS: Final = {
 _Path = tuple[int, ...]
 _HOLDERS: Final = (*LISTS, "SEQUENCE", "SET", CHOICE)
 ANY_SIZE: Final = 2**62
+LISTS_OUTERMOST: Final = (UNIVERSAL["SEQUENCE"] << 2, UNIVERSAL["SET"] << 2)
 CLASS_NAMES: Final = ("UNIVERSAL", "APPLICATION", "CONTEXT", "PRIVATE")
 
 
@@ -84,7 +85,8 @@ def elements(
 ) -> Iterator[Element]:  # fmt: skip
     """All elements in the order of the file, groups before what they hold.
 
-    is_repeated: outside of elements, zeros and 0xFF are passed over. region: begin and end of the
+    is_repeated: outside of elements, zeros and 0xFF are passed over, and a group of an unknown tag
+    is a record that nobody knows, if it is no list of them. region: begin and end of the
     part to read, all of it by default. Raises BrokenBer.
     """
     at, end = region or (0, len(data))
@@ -94,7 +96,9 @@ def elements(
         if is_repeated and data[at] in (0, k.FILLER_HIGH):
             at += 1
             continue
-        if header(data, at, ANY_SIZE)[0] not in top:
+        key, is_group, _, _ = header(data, at, ANY_SIZE)
+        is_stranger = is_repeated and is_group and key not in LISTS_OUTERMOST
+        if key not in top and not is_stranger:
             raise BrokenBer(k.WRONG_FORM, at)
         at = yield from reader.element(at, end, 0, top, _Row())
 

@@ -59,7 +59,7 @@ def by_tree(data: bytes, form: Format) -> list[tuple[int, int]]:
         above[one.depth] = form.types.base(one.type) if one.type else None
         holder = above.get(one.depth - 1)
         is_listed = holder is not None and holder.element == form.record
-        if not one.type and is_listed and data[one.at] & 0x20:
+        if not one.type and (is_listed or one.depth == 0) and data[one.at] & 0x20:
             raise ber_tree.BrokenBer(ber.k.WRONG_FORM, one.at)
         if one.type and not one.is_group:
             found.append((one.at + one.size - len(one.contents), len(one.contents)))

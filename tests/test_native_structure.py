@@ -144,6 +144,20 @@ def test_what_no_length_or_no_group_tells_the_end_of_refuses_the_file(
         read(tmp_path, GOOD[0] + rest)
 
 
+def test_a_dump_goes_on_behind_what_cannot_be_read(tmp_path: Path) -> None:
+    """Frame by frame, and record by record where a length tells the end of one."""
+    path = tmp_path / "file"
+    path.write_bytes(native_files.framed([GOOD[0], BAD_OPEN, GOOD[2]]))
+    done = CliRunner().invoke(cli, ["cdr", "dump", str(path)])
+    assert done.exit_code == 1
+    assert done.output.count("  callDuration = ") == 2
+    assert "record that cannot be read (an element that ends behind what holds it)" in done.output
+    path.write_bytes(GOOD[0] + STRANGER + GOOD[2])
+    done = CliRunner().invoke(cli, ["cdr", "dump", str(path)])
+    assert (done.exit_code, done.output.count("  callDuration = ")) == (0, 2)
+    assert "unknown [CONTEXT 127]" in done.output
+
+
 # ---- outer lists
 
 

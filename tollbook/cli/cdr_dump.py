@@ -76,13 +76,24 @@ def _elements(data: bytes, form: Format, where: str, is_told: bool) -> Iterator[
 
     if form.name == "ts32297" and is_told:
         click.echo(_header(framing.read_header(data, where)))
+    broken: ber_tree.BrokenBer | None = None
     for begin, end, code in native.regions(data, form, where):
         if code & framing.FORMAT_BITS != framing.BER:  # nothing here reads other encodings
             kind = f"record ({framing.format_name(code)})"
             yield ber_tree.Element(0, kind, "", -1, begin, end - begin, False, data[begin:end])
             continue
         region = begin, end
-        yield from ber_tree.elements(data, form.types, form.root, form.is_repeated, region)
+        try:
+            yield from ber_tree.elements(data, form.types, form.root, form.is_repeated, region)
+        except ber_tree.BrokenBer as error:
+            if form is not native.FRAMED:
+                raise
+            # Where the next frame begins is known all the same.
+            broken = broken or error
+            kind = f"record that cannot be read ({ber_tree.FAULTS[error.fault]})"
+            yield ber_tree.Element(0, kind, "", -1, begin, end - begin, False, data[begin:end])
+    if broken is not None:
+        raise broken
 
 
 def _as_text(element: Element) -> str:
