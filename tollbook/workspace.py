@@ -16,6 +16,7 @@ from tollbook import (
     alarm_rules,
     customers,
     duplicate_rules,
+    high_usage,
     mediation,
     network,
     numbering,
@@ -28,6 +29,7 @@ from tollbook.codes import FORWARDS
 from tollbook.customers import Customers
 from tollbook.duplicate_rules import DuplicateRules
 from tollbook.errors import Refused
+from tollbook.high_usage import HighUsage
 from tollbook.mediation import NO_MEDIATION, Mediation
 from tollbook.network import Network
 from tollbook.numbering import Numbering
@@ -38,7 +40,7 @@ from tollbook.text import Node, Problems, Reader, did_you_mean, load_yaml
 FILE: Final = "operator.yaml"
 _KEYS: Final = (
     "operator", "numbering", "national_roaming", "places", "store", "sources", "duplicates",
-    "limits", "mediation", "alarms", "partials",
+    "limits", "mediation", "alarms", "partials", "high_usage",
 )  # fmt: skip
 
 NATIONAL_ROAMINGS: Final = ("never", "zone", "region")
@@ -113,6 +115,7 @@ class Workspace:
     mediation: Mediation = NO_MEDIATION
     alarms: AlarmRules = field(default_factory=AlarmRules)
     partials: Partials | None = None  # None: partial records stay apart
+    high_usage: HighUsage = field(default_factory=HighUsage)
 
     def inbox(self, source: Source) -> Path:
         """The folder in which a source's files arrive."""
@@ -199,6 +202,7 @@ def load(root: Path, problems: Problems | None = None) -> Workspace:
         ),
         alarms=alarms,
         partials=partials.read(keys, [source.name for source in read_sources]),
+        high_usage=high_usage.read(keys),
     )
     if problems is None:
         noted.refuse_if_any()

@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "tariff": ("tollbook.cli.tariff", "Check and try out a tariff book."),
     "cdr": ("tollbook.cli.cdr", "Look into files of call-detail records."),
     "collection": ("tollbook.cli.collection", "What the network delivered, and what is amiss."),
+    "high-usage": ("tollbook.cli.high_usage", "Who used unusually much, and what was done."),
     "undo": ("tollbook.cli.undo", "Withdraw all that a file or a night has done."),
     "runs": ("tollbook.cli.runs", "List the runs: nights, retries, bills, settlements."),
     "audit": ("tollbook.cli.audit", "Check that every record has one fate."),

@@ -67,12 +67,14 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
         "put_right": list(outcome.put_right),
         "warnings": list(outcome.warnings),
         "alarms": [notice_json(notice) for notice in outcome.alarms],
+        "high_usage": [one.__dict__ for one in outcome.high_usage],
     }
 
 
 def screen(outcome: Outcome) -> str:
     """The outcome for people."""
     from tollbook.cli.collection_screen import notice_line
+    from tollbook.cli.high_usage import line_of
     from tollbook.errors import printable
     from tollbook.money import format_micro
 
@@ -80,6 +82,7 @@ def screen(outcome: Outcome) -> str:
     lines += [f"refused {printable(name)}: {why}" for name, why in outcome.refused]
     lines += [f"passed over {printable(text)}" for text in outcome.unmatched]
     told = [notice_line(notice) for notice in outcome.alarms]
+    told += [line_of(one) for one in outcome.high_usage]
     if outcome.run_number == 0:
         return "\n".join([*lines, "nothing to do: no new file in the inbox", *told])
     rate = outcome.rows / max(outcome.elapsed_ms / 1000, 0.001)

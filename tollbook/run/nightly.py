@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cdr.files import sha256
 from tollbook import codes, reasons
@@ -17,6 +17,9 @@ from tollbook.run import alarms, awaited, plan, pool, requests, snapshots
 from tollbook.run.alarms import Notice
 from tollbook.run.catalogue import Run, Total
 from tollbook.run.session import Session, commit_plan, execute, writing
+
+if TYPE_CHECKING:
+    from tollbook.run.high_usage import Report
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Outcome:
     put_right: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
     alarms: tuple[Notice, ...] = ()
+    high_usage: tuple[Report, ...] = ()
 
 
 def run(session: Session, as_of_utc_s: int | None = None) -> Outcome:
@@ -68,7 +72,17 @@ def run(session: Session, as_of_utc_s: int | None = None) -> Outcome:
         if snapshot is not None:
             planned = commit_plan(session, "night", snapshot, now, files=found.new)
             told = merge(execute(session, planned), told)
-        return replace(told, alarms=alarms.look(session, now, found.unfinished))
+        found_alarms = alarms.look(session, now, found.unfinished)
+        return replace(told, alarms=found_alarms, high_usage=high_usage_of(session, now))
+
+
+def high_usage_of(session: Session, now_utc_s: int) -> tuple[Report, ...]:
+    """The levels of `high_usage` that were reached; what finds them is loaded where it is asked."""
+    if not session.workspace.high_usage.rules:
+        return ()
+    from tollbook.run import high_usage
+
+    return high_usage.look(session, now_utc_s)
 
 
 def _collect(session: Session, number: int) -> tuple[plan.Collected, snapshots.Snapshot | None]:

@@ -127,6 +127,34 @@ ALARMS: Final = Table(
     Column("cleared_utc_s", BigInteger, nullable=False),  # 0: it stands
 )  # fmt: skip
 
+# Who reached which level of which rule of `high_usage`, and what was done about it.
+HIGH_USAGE: Final = Table(
+    "high_usage", METADATA,
+    Column("report_number", Integer, primary_key=True, autoincrement=False),
+    Column("rule", String(200), nullable=False),
+    Column("subscription_id", String(200), nullable=False),
+    Column("account_id", String(200), nullable=False),
+    Column("span", String(10), nullable=False),  # 2003-06 or 2003-06-10
+    Column("level", Integer, nullable=False),
+    Column("imsi", BigInteger, nullable=False),  # of the last record; 0: it has none
+    Column("plan", String(200), nullable=False),  # of the last record
+    Column("measure", String(12), nullable=False),
+    Column("amount", BigInteger, nullable=False),  # micro (rounded down), seconds or bytes
+    Column("threshold", BigInteger, nullable=False),  # of level 1, in the same unit
+    Column("charge_micro", BigInteger, nullable=False),
+    Column("seconds", BigInteger, nullable=False),
+    Column("volume_bytes", BigInteger, nullable=False),
+    Column("records", BigInteger, nullable=False),
+    Column("first_start_utc_s", BigInteger, nullable=False),
+    Column("last_start_utc_s", BigInteger, nullable=False),
+    Column("found_utc_s", BigInteger, nullable=False),
+    Column("disposed_utc_s", BigInteger, nullable=False),  # 0: nobody has decided
+    Column("action", String(20), nullable=False),
+    Column("days", Integer, nullable=False),  # for which force_open holds
+    Column("disposed_by", String(200), nullable=False),
+    Column("note", Text, nullable=False),
+)  # fmt: skip
+
 LAKE_FILES: Final = Table(
     "lake_files", METADATA,
     Column("path", String(500), primary_key=True),  # relative to the workspace, when visible
