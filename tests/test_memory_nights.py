@@ -162,3 +162,20 @@ def test_a_customer_who_is_gone_keeps_his_balances(root: Path) -> None:
     calls.run(root, "2003-06-13T02:00:00")
     assert state(root)["S-1", "allowance/minutes", "04-01"] == (180, 120)
     calls.audited(root)
+
+
+def test_what_an_undone_file_had_taken_goes_back(root: Path) -> None:
+    calls.deliver(root, 1, at(10, duration=100), at(11, duration=60, served=BOB))
+    calls.run(root)
+    before = state(root)
+    calls.deliver(root, 2, at(12, duration=300), at(13, duration=600))
+    calls.run(root, "2003-06-12T02:00:00")
+    assert state(root)["S-1", "allowance/minutes", "06-01"] == (180, 180)
+    done = CliRunner().invoke(cli, ["undo", "F2", "-C", str(root), "--note", "tests", "--json"])
+    assert done.exit_code == 0, done.output
+    assert state(root) == before
+    calls.audited(root)
+    calls.deliver(root, 3, at(12, duration=60))
+    calls.run(root, "2003-06-13T02:00:00")
+    assert state(root)["S-1", "allowance/minutes", "05-01"] == (180, 60)
+    calls.audited(root)

@@ -23,9 +23,9 @@ from rating.guide_kernels import BUCKET_COUNT
 from rating.memory import Past, State
 from rating.owners import OwnerTables, of_rows
 from tariffs.memory_model import OWNERS
-from tollbook import schemas
+from tollbook import money, schemas
 from tollbook.columns import index_in
-from tollbook.run import lake, lake_columns
+from tollbook.run import lake, lake_columns, totals
 from tollbook.run.catalogue import LakeFile
 from tollbook.run.exchange import Exchange
 from tollbook.run.late import Late
@@ -164,8 +164,10 @@ class Slots:
 
     def write(self, part: Part, past: Past, rated: StageResult) -> None:
         """Write a span's slots, month by month, as they are after its rows were rated, and note
-        the months that have changed, and records that were late."""
+        the months that have changed, and records that were late. Raises NotClosed if the balances
+        are not less by what the records took."""
         before, after = past.state.batch(), rated.state.batch()
+        self._check(before, after, rated.batch)
         self.late.look(before, past.owners, rated.batch)
         old = dict(self._by_month(before))
         for month, rows in self._by_month(after):
@@ -173,6 +175,17 @@ class Slots:
             if month not in old or not old[month].equals(rows):
                 with self._lock:
                     self.months.add(month)
+
+    def _check(self, before: pa.RecordBatch, after: pa.RecordBatch, rated: pa.RecordBatch) -> None:
+        """Control total: what slots have more of ``used`` is what the rows say that they took."""
+        item, _, _, taken = rated.column("used").flatten().flatten()
+        of_slots = item.to_numpy() < len(self.names.items)  # behind them: discounts
+        by_rows = money.exact_sum(taken.to_numpy()[of_slots])
+        by_slots = money.exact_sum(ints(after, "used")) - money.exact_sum(ints(before, "used"))
+        if by_rows != by_slots:
+            raise totals.not_closed([
+                f"balances: {by_slots} were used by the state, {by_rows} by the records",
+            ])
 
     def _by_month(self, state: pa.RecordBatch) -> list[tuple[int, pa.RecordBatch]]:
         if state.num_rows == 0:
