@@ -10,11 +10,12 @@ import numpy as np
 import pyarrow as pa
 
 from rating.rate import rate
-from rating.trial import Context, Vocabulary, prepare
+from rating.trial import Context, Vocabulary, prepare, priced
 from rating.trial_guided import Guiding
 from tariffs.compile_rates import Maxima
 from tariffs.model import Book
 from tollbook import money, reasons, schemas
+from tollbook.columns import Table
 from tollbook.stage import ints
 from tollbook.text import Problems
 
@@ -122,12 +123,16 @@ def refuse_currencies(old: Book, new: Book) -> None:
 
 
 def compare(
-    batches: Iterable[pa.RecordBatch], contexts: Contexts, shown: int = SHOWN
-) -> Comparison:
-    """Price every batch of ``schemas.USAGE`` by both books."""
+    batches: Iterable[pa.RecordBatch], contexts: Contexts, shown: int = SHOWN,
+    calls: Table | None = None,
+) -> Comparison:  # fmt: skip
+    """Price every batch of ``schemas.USAGE`` by both books.
+
+    calls: where the usage comes from; calls of one customer then share what he has. Without them
+    each record is priced as if nothing had been used before it.
+    """
     found = Comparison()
-    for number, batch in enumerate(batches):
-        old, new = (rate(batch, one.compiled).batch for one in (contexts.old, contexts.new))
+    for number, (old, new) in enumerate(_priced(batches, contexts, calls)):
         differs = _differs(old, new, contexts)
         _add_groups(found, old, new, differs, contexts)
         rows = np.flatnonzero(differs)
@@ -141,6 +146,18 @@ def compare(
         found.greatest.sort(key=lambda pair: -abs(pair.difference_micro))
         del found.greatest[shown:]
     return found
+
+
+def _priced(
+    batches: Iterable[pa.RecordBatch], contexts: Contexts, calls: Table | None
+) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
+    both = contexts.old, contexts.new
+    if calls is None:
+        for batch in batches:
+            yield rate(batch, both[0].compiled).batch, rate(batch, both[1].compiled).batch
+        return
+    read = list(batches)
+    yield from zip(*(priced(read, one, calls, Problems()) for one in both), strict=True)
 
 
 def _differs(old: pa.RecordBatch, new: pa.RecordBatch, contexts: Contexts) -> np.ndarray:

@@ -196,3 +196,42 @@ def test_numbers_without_an_operator_are_refused(tmp_path: Path) -> None:
     trial.usages(calls, context_of(calls, problems), problems)
     assert [one.found for one in problems.found] == [
         "'served' is to be looked up in the network, and no operator.yaml says how"]
+
+
+POOL = """\
+plan: pool
+currency: EUR
+time_zone: Europe/Berlin
+rates: {local: {per: 60s, price: 0.40}}
+rules: [{when: {service: voice}, charge: {airtime: local}}, {otherwise: refuse}]
+allowances:
+  - {name: pool, amount: 10min, increment: 60s, owner: account, per_member: yes, prorate: days}
+"""
+# (account, subscription, since, start, used, charge): 10 minutes for each of them, of 30 days
+POOLED = [
+    ("a", "x", "", "2003-06-10 10:00:00", "15min", 0),  # of 10 + 10
+    ("a", "y", "", "2003-06-11 10:00:00", "7min", 800_000),  # 5 are left: 2 x 0.40
+    ("b", "x", "", "2003-06-10 10:00:00", "11min", 400_000),  # another account, alone: 10
+    ("c", "x", "2003-06-16", "2003-06-20 10:00:00", "6min", 400_000),  # 15 of 30 days: 5
+    ("d", "x", "", "2003-06-12 10:00:00", "9min", 3_200_000),  # later than the next: 1 is left
+    ("d", "x", "", "2003-06-11 10:00:00", "9min", 0),
+]
+
+
+def test_calls_of_an_account_share_its_pool(tmp_path: Path) -> None:
+    (tmp_path / "pool.yaml").write_text(POOL)
+    problems = Problems()
+    book = books.load(tmp_path, problems)
+    assert book is not None
+    header = "account,subscription,since,start,used\n"
+    rows = [",".join(map(str, row[:-1])) for row in POOLED]
+    calls = table_of(header + "\n".join(rows) + "\n", tmp_path, problems)
+    context = trial.prepare(book, trial.words_of(book))
+    batches = trial.usages(calls, context, problems)
+    [rated] = trial.priced(batches, context, calls, problems)
+    assert ints(rated, "charge_micro").tolist() == [row[-1] for row in POOLED]
+    [alone] = trial.priced(batches, context)
+    assert ints(alone, "charge_micro").tolist()[0] == 15 * 400_000
+    calls = table_of(f"{header}a,x,16.6.2003,2003-06-10 10:00:00,1\n", tmp_path, problems)
+    with pytest.raises(Refused, match=r"calls.csv:2: since is '16.6.2003'"):
+        list(trial.priced(trial.usages(calls, context, problems), context, calls, problems))

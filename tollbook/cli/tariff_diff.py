@@ -121,7 +121,7 @@ def compare_calls(
     batches = [] if problems.errors else trial.usages(read, contexts.old, problems)
     problems.refuse_if_any("nothing was priced")
     _warn(problems)
-    found = compare(batches, contexts, limit)
+    found = compare(batches, contexts, limit, read)
     return found, _drifts(found, batches, contexts) if explain else {}
 
 
@@ -158,6 +158,9 @@ def _compare_period(
     contexts = _contexts(books, words, "")
     plans = [one.plan_id for one in contexts.old.plans]
     batches = stored_usage.read(space.root, parse_period(period), words, plans, sample)
+    if contexts.old.compiled.memory or contexts.new.compiled.memory:
+        click.echo("warning: each record is priced as if nothing had been used before it: "
+                   "allowances, caps and tiers of a period are left out", err=True)  # fmt: skip
     return compare(batches, contexts, limit)
 
 
