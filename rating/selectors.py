@@ -23,6 +23,7 @@ from tariffs.memory_model import Chosen, Discount
 from tollbook import clock
 from tollbook.columns import OPEN_FROM
 from tollbook.customers import Customers
+from tollbook.text import Problems
 
 _E164_DIGITS: Final = 15
 _POWER: Final = 10 ** np.arange(_E164_DIGITS + 1, dtype=np.int64)
@@ -161,8 +162,9 @@ def numbers_in(numbers: np.ndarray, spans: Sequence[tuple[str, str]]) -> np.ndar
     return found
 
 
-def _is_in(column: pa.Array, words: Sequence[str]) -> np.ndarray:
-    found: np.ndarray = pc.is_in(column, pa.array(words, pa.string())).to_numpy(
+def _is_in(column: pa.Array, words: Sequence[str] | pa.Array) -> np.ndarray:
+    values = words if isinstance(words, pa.Array) else pa.array(words, pa.string())
+    found: np.ndarray = pc.is_in(column, values).to_numpy(
         zero_copy_only=False
     )
     return found
@@ -184,3 +186,31 @@ def chosen_names(
     mask = int(chosen.always[row]) | int(np.bitwise_or.reduce(chosen.adds[span][holds]))
     mask &= ~int(np.bitwise_or.reduce(chosen.takes[span][holds]))
     return frozenset(one.name for place, one in enumerate(ordered) if mask >> place & 1)
+
+
+def check(discounts: Sequence[Discount], customers: Customers, problems: Problems) -> None:
+    """Warn of ids, groups and numbers of selectors that no customer has: they choose nobody."""
+    tables = (
+        ("account", "accounts", customers.accounts.account_id, "accounts.csv"),
+        ("subscription", "subscriptions", customers.subscriptions.subscription_id,
+         "subscriptions.csv"),
+        ("group", "groups", pa.array(customers.groups.groups, pa.string()), "groups.csv"),
+    )  # fmt: skip
+    for one in discounts:
+        at, name = (one.at.file, one.at.line), f"discount '{one.name}'"
+        for chosen in (one.chosen, one.excluded or Chosen()):
+            for word, key, column, file in tables:
+                named = getattr(chosen, key)
+                known = _is_in(pa.array(named, pa.string()), column.unique())
+                missing = [each for each, is_known in zip(named, known, strict=True)
+                           if not is_known]  # fmt: skip
+                if missing:
+                    more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+                    problems.warn(at, f"{name} names {word} '{missing[0]}'{more}, which customers/"
+                                  f"{file} does not have", f"ids of {file}",
+                                  "correct the id, or leave it out")
+            numbers = customers.subscriptions.number
+            if chosen.numbers and not numbers_in(numbers, chosen.numbers).any():
+                problems.warn(at, f"{name} names numbers, and no subscription has one of them",
+                              "numbers with their country code, such as 86138*",
+                              "write the country code before them")

@@ -14,7 +14,7 @@ from explain_workspace import AS_OF_UTC_S, HEADER
 from test_explain import rows, run_explain
 
 from tollbook.cli import main
-from tollbook.run import explaining, session
+from tollbook.run import data, explaining, session
 
 DISCOUNTS = """\
 discounts:
@@ -89,6 +89,20 @@ def test_every_record_is_explained_as_it_was_stored(root: Path) -> None:
     assert "0.21 x 85 % = 0.1785 -> 0.178 -> 0.18" in shown
     said = json.loads(run_explain(root, "F1-3", "--json").output)
     assert [one["discount"] for one in said["discounts"]] == ["staff"]
+
+
+def test_what_no_customer_has_is_warned_of(root: Path) -> None:
+    """S-9 is nobody; that a number is written without its country code would be told alike."""
+    said = data.load(root).warnings
+    assert sum("discount 'nobody' names subscription 'S-9', which customers/subscriptions.csv does "
+               "not have" in one for one in said) == 1  # fmt: skip
+    (root / "tariffs" / "more.yaml").write_text(
+        "discounts: [{name: local, for: {numbers: [139*]}, action: {percent: 50}}]\n")
+    try:
+        assert any("'local' names numbers, and no subscription" in one
+                   for one in data.load(root).warnings)  # fmt: skip
+    finally:
+        (root / "tariffs" / "more.yaml").unlink()
 
 
 def test_audit_finds_nothing_wrong(root: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from cdr import layout
 from cdr.ber_layout import BerLayout
 from cdr.layout import AnyLayout
+from rating import selectors
 from tariffs import agreements, book
 from tariffs.agreements import Agreement
 from tariffs.known import names_of
@@ -51,6 +52,8 @@ def load(folder: Path) -> Data:
     if plans is not None:
         _check_ratings(net.ratings, people.accounts, plans, problems)
         mediation.check(space.mediation.rules, net, plans, problems)
+    if tariff_book is not None and not problems.errors:
+        selectors.check(tariff_book.discounts, people, problems)
     layouts = _layouts(space, problems)
     dated = agreements.load(
         space.network / "agreements.csv", problems, net.carriers.ids, net.zones.groups, zone
