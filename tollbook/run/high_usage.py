@@ -21,7 +21,7 @@ from sqlalchemy import func, insert, select, update
 from rating import high_usage as arithmetic
 from tollbook import clock
 from tollbook.errors import NotFound, TollbookError
-from tollbook.high_usage import BYTES, DAY, MONEY, SDR, SECONDS, HighUsage, Rule
+from tollbook.high_usage import BYTES, DAY, MONEY, SDR, SECONDS, Rule
 from tollbook.run import lake
 from tollbook.run.session import Session
 from tollbook.run.tables import HIGH_USAGE, META
@@ -91,7 +91,8 @@ def look(session: Session, now_utc_s: int) -> tuple[Report, ...]:
     files = session.catalogue.lake_files("rated")
     last = max((file.run_number for file in files), default=0)
     periods = {file.period for file in files if file.run_number > (before or 0)}
-    found = [report for period in sorted(periods) for report in _of_month(session, rules, period)]
+    found = [report for period in sorted(periods)
+             for report in _of_month(session, period, before or 0)]  # fmt: skip
     known = {(one.rule, one.subscription_id, one.span): one.level for one in _highest(session)}
     new = [one for one in found
            if one["level"] > known.get((one["rule"], one["subscription_id"], one["span"]), 0)]
@@ -115,16 +116,25 @@ def _highest(session: Session) -> Iterable[Report]:
     return sorted(read(session), key=lambda one: one.level)
 
 
-def _of_month(session: Session, rules: HighUsage, period: int) -> Iterator[dict[str, Any]]:
-    """What reached a level in a bill month, by rule, span and subscription."""
+def _of_month(session: Session, period: int, before: int) -> Iterator[dict[str, Any]]:
+    """What reached a level in a bill month, by rule, span and subscription.
+
+    before: the last run that was looked at; days without a record of a later one are left out.
+    """
+    rules, zone = session.workspace.high_usage, session.workspace.operator.time_zone
+    files = [file for file in session.catalogue.lake_files("rated") if file.period == period]
+    touched = np.unique(np.concatenate([
+        _local_days(lake.read(session.root, file, ("start_utc_s",))["start_utc_s"].to_numpy(), zone)
+        for file in files if file.run_number > before
+    ]))  # fmt: skip
     parts: list[list[pa.Table]] = [[] for _ in rules.rules]
-    for file in session.catalogue.lake_files("rated"):
-        if file.period != period:
-            continue
+    for file in files:
         table = lake.read(session.root, file, _COLUMNS, read_dictionary=list(_WORDS))
-        day = _local_days(table["start_utc_s"].to_numpy(), session.workspace.operator.time_zone)
+        day = _local_days(table["start_utc_s"].to_numpy(), zone)
+        is_touched = np.isin(day, touched)
         for rule, sums in zip(rules.rules, parts, strict=True):
-            sums.append(_summed(_chosen(table, day, rule, rules)))
+            keep = is_touched if rule.per == DAY else np.ones(len(day), np.bool_)
+            sums.append(_summed(_chosen(table, day, keep, rules.sdr, rule)))
     for rule, sums in zip(rules.rules, parts, strict=True):
         whole = _summed(pa.concat_tables(sums).combine_chunks())
         span = clock.period_text(period)
@@ -139,16 +149,17 @@ def _local_days(utc_s: np.ndarray, zone: str) -> np.ndarray:
     return days
 
 
-def _chosen(table: pa.Table, day: np.ndarray, rule: Rule, rules: HighUsage) -> pa.Table:
-    """The records that the rule's conditions hold for, with what is summed up."""
-    keep = np.ones(table.num_rows, np.bool_)
+def _chosen(
+    table: pa.Table, day: np.ndarray, keep: np.ndarray, sdr: Sequence[tuple[date, int]], rule: Rule
+) -> pa.Table:
+    """The records to keep (bool) that the rule's conditions hold for, with what is summed up."""
     for field, words in rule.when:
-        keep &= pc.is_in(table[field], value_set=pa.array(words)).to_numpy()
+        keep = keep & pc.is_in(table[field], value_set=pa.array(words)).to_numpy()
     at = np.flatnonzero(keep)
     price = np.zeros(len(at), np.int64)
     if rule.measure == SDR:
         days, inverse = np.unique(day[at], return_inverse=True)
-        prices = [arithmetic.sdr_price_micro(rules.sdr, _EPOCH + timedelta(int(one)))
+        prices = [arithmetic.sdr_price_micro(sdr, _EPOCH + timedelta(int(one)))
                   for one in days]  # fmt: skip
         price = np.array(prices, np.int64)[inverse] if len(at) else price
     taken = table.take(pa.array(at))
