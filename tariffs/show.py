@@ -13,8 +13,8 @@ from typing import Final
 
 import numpy as np
 
-from tariffs import words, words_memory
-from tariffs.memory_model import NO_MEMORY
+from tariffs import words, words_discounts, words_memory
+from tariffs.memory_model import NO_MEMORY, Discount
 from tariffs.model import (
     DAY_S,
     FREE,
@@ -103,7 +103,10 @@ class _About:
     prefix: str
 
 
-def sheet(plan: Plan, version: Version, day: date, prefix: str = "") -> Sheet:
+def sheet(
+    plan: Plan, version: Version, day: date, prefix: str = "",
+    discounts: Sequence[Discount] = (),
+) -> Sheet:  # fmt: skip
     """A version in words and tables.
 
     day: rows of prefix decks are those in force then. prefix: only those that a number would take
@@ -118,7 +121,8 @@ def sheet(plan: Plan, version: Version, day: date, prefix: str = "") -> Sheet:
     )  # fmt: skip
     tables = (_table(component, about) for component in version.components)
     head = tuple(_head(plan, version))
-    return Sheet(plan.plan_id, plan.name, head, rules, tuple(tables), tuple(_items(version)))
+    return Sheet(plan.plan_id, plan.name, head, rules, tuple(tables),
+                 (*_items(version), *_discounts(discounts, plan.plan_id)))
 
 
 def _head(plan: Plan, version: Version) -> Iterator[tuple[str, str]]:
@@ -140,6 +144,13 @@ def _head(plan: Plan, version: Version) -> Iterator[tuple[str, str]]:
         yield "not discountable", ", ".join(version.memory.not_discountable)
     if version.memory.late != NO_MEMORY.late:
         yield "late records", "their owners are rated again"
+
+
+def _discounts(discounts: Sequence[Discount], plan_id: str) -> Iterator[ItemLine]:
+    """The discounts that subscriptions of a plan may have."""
+    for one in discounts:
+        if plan_id in (one.chosen.plans or (plan_id,)):
+            yield ItemLine(f"discount {one.name}", words_discounts.whole_text(one), one.at)
 
 
 def _items(version: Version) -> Iterator[ItemLine]:

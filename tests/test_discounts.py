@@ -18,12 +18,12 @@ from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
 from rating_helpers import batch_of, rows_of, usage_columns
 from reference_discounts import Line
-from tariff_books import KNOWN, ROOT
+from tariff_books import KNOWN, ROOT, load
 
 from rating import selectors, trace, trace_discounts
 from rating.rate import rate
 from rating.trace import Facts
-from tariffs import book
+from tariffs import book, diff, show
 from tariffs.book_discounts import ListFiles, read_discounts
 from tariffs.grammar import KEYS
 from tariffs.memory_model import EXECUTIONS, Action, Chosen, Discount, Memory, Used
@@ -37,6 +37,7 @@ from tollbook.errors import Refused
 from tollbook.text import Problems, parse_yaml
 
 ZONE = made_tariffs.ZONE
+KNOWN_TRIAL = book.Known()
 GROUPS = ("family", "staff")
 SOMETIMES = st.sampled_from([False, False, True])
 WORDS = st.sampled_from([*EXECUTIONS, "joint", "joint", "semi_forced", "differs", "best", "best"])
@@ -250,3 +251,22 @@ def test_the_page_shows_what_is_read(tmp_path: Path) -> None:
                if not re.search(rf"`{key}\b|\b{key}:", page)]  # fmt: skip
     assert not unnamed
     assert all(f"`{word}`" in page for word in EXECUTIONS)
+
+
+def test_a_plan_shows_its_discounts_and_a_diff_tells_of_them() -> None:
+    folder = ROOT / "tests" / "business" / "discounts" / "book"
+    found = load(folder, KNOWN_TRIAL)
+    plan = found.plan("fen")
+    shown = show.sheet(plan, plan.versions[0], date(2003, 6, 10), discounts=found.discounts)
+    said = {one.name: one.terms for one in shown.items}
+    assert said == {
+        "discount fen": "85 % is left; for plans fen; round 3 digits down, then 2 digits half down",
+        "discount messages": "50 % is left; for everybody; but not for plans plain, super; "
+                             "components message",
+    }
+    one, *others = found.discounts
+    dearer = replace(one, action=Action("percent", amount_nano=90 * 10**9))
+    [changed] = diff.changes(found, replace(found, discounts=(dearer, *others)))
+    assert str(changed).endswith("discount fen, does: 85 % is left -> 90 % is left")
+    [gone] = diff.changes(found, replace(found, discounts=tuple(others)))
+    assert (gone.what, gone.about) == (diff.GONE, "discount fen")

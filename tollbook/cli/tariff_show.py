@@ -54,7 +54,7 @@ def command(book: Path, plan: str | None, day: str | None, prefix: str, as_json:
         return
     chosen = plan_of(opened.book, plan)
     version = version_on(chosen, day)
-    found = sheet(chosen, version, _day_of(version, day), digits)
+    found = sheet(chosen, version, _day_of(version, day), digits, opened.book.discounts)
     if as_json:
         print_json(_document(found))
     else:
