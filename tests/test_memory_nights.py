@@ -121,6 +121,8 @@ def test_balance_shows_what_is_left_and_why(root: Path) -> None:
          "subscription": "S-1", "before": 0, "taken": 160 + 20, "served_e164": "86130****0001"}
     ]  # fmt: skip
     assert june["days"] == [{"day": "2003-06-10", "records": 1, "taken": 180}]
+    april = by_item["easy/allowance/minutes", "2003-04-01"]  # over: 120 of it may be used, and were
+    assert (april["used"], april["carried_used"], april["left"]) == (120, 120, 0)
     cap = by_item["easy/cap/toll", "2003-06-01"]
     assert (cap["is_open"], cap["granted"], cap["left"]) == (False, 2_000_000, 2_000_000)
     screen = CliRunner().invoke(cli, [*asked, "--records", "1"]).output

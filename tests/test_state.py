@@ -68,8 +68,9 @@ def test_owners_and_items_that_nobody_knows_today_are_kept_as_they_are() -> None
     ("once", 0, 0, 0),
 ])  # fmt: skip
 def test_how_far_back_the_state_is_read(span: str, days: int, rollover: int, back: int) -> None:
-    kind = np.dtype([(name, np.int64) for name in ("item", "span", "days", "rollover_spans")])
-    reach = Reach.of(np.array([(0, SPANS.index(span), days, rollover)], kind), 1)
+    kind = np.dtype([(name, np.int64) for name in (
+        "item", "span", "days", "rollover_spans", "rollover_limit")])  # fmt: skip
+    reach = Reach.of(np.array([(0, SPANS.index(span), days, rollover, 9)], kind), 1)
     assert reach.back == back
     stored = [0, *range(JUNE - 6, JULY + 3)]
     # The month before and the one behind: plans may have clocks of their own.
@@ -81,7 +82,7 @@ def test_how_far_back_the_state_is_read(span: str, days: int, rollover: int, bac
 
 
 def test_days_before_1970_have_their_months() -> None:
-    reach = Reach(np.array([False]), np.array([0]), 0)
+    reach = Reach(np.array([False]), np.array([0]), np.array([0]), 0)
     days = np.array([day(1969, 12, 31), day(1970, 1, 1)])
     months = [month_index(1969, 12), month_index(1970, 1)]
     assert reach.month_of(np.array([0, 0]), days).tolist() == months

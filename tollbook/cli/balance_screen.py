@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, Final
 
 from tollbook import clock
@@ -14,6 +14,8 @@ from tollbook.run.balance import Balance, Use
 from tollbook.run.balances import Account
 from tollbook.run.records import record_text
 
+ALWAYS: Final = date(1970, 1, 1)  # as the first day of a span: it has none
+FOR_EVER: Final = date(9999, 12, 31)
 _HEADER: Final = ("balance", "of", "from", "to", "granted", "used", "carried over", "left")
 
 
@@ -36,8 +38,9 @@ def _row(found: Account, one: Balance) -> tuple[str, ...]:
 
     granted = shown(one.granted, "no end" if one.kind == "allowance" else "")
     return (
-        one.item, f"{one.owner_kind} {one.owner}", str(one.since),
-        str(one.until - timedelta(days=1)), granted if one.is_open else f"({granted})",
+        one.item, f"{one.owner_kind} {one.owner}", str(one.since) if one.since > ALWAYS else "",
+        str(one.until - timedelta(days=1)) if one.until < FOR_EVER else "",
+        granted if one.is_open else f"({granted})",
         shown(one.used) if one.is_open else "", shown(one.carried_used or None),
         shown(one.left) if one.is_open else "not opened",
     )  # fmt: skip

@@ -35,7 +35,8 @@ class Balance:
     item: plan/kind/name. until: the first day after it. granted: base units or micro; None: without
     end, or the item only counts. carried_used: of ``used``, what later spans took. is_open: some
     record has asked for it; else ``granted`` is what the first one will find. before: what was used
-    by records of months before those that ``uses`` are of.
+    by records of months before those that ``uses`` are of. limit: of a span that is over, how much
+    of it all later ones together may use; None: it is not over.
     """
 
     owner_kind: str
@@ -50,6 +51,7 @@ class Balance:
     is_open: bool
     uses: tuple[Use, ...] = ()
     before: int = 0
+    limit: int | None = None
 
     @property
     def kind(self) -> str:
@@ -59,7 +61,12 @@ class Balance:
     @property
     def left(self) -> int | None:
         """What is left of it; None: it has no end."""
-        return None if self.granted is None else self.granted - self.used
+        if self.granted is None:
+            return None
+        if self.limit is None:
+            return self.granted - self.used
+        at_its_end = self.granted - (self.used - self.carried_used)
+        return max(min(at_its_end, self.limit) - self.carried_used, 0)
 
     def days(self, time_zone: str) -> list[Day]:
         """Its history by local day."""

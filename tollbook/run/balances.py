@@ -132,6 +132,7 @@ def _stored(
             yield Balance(
                 row["owner_kind"], row["owner"], item, measures.get(item, ""), since, until,
                 row["granted"] if has_end else None, row["used"], row["carried_used"], True,
+                limit=int(reach.limits[items[item]]) if until <= first else None,
             )  # fmt: skip
 
 

@@ -31,12 +31,15 @@ def month_of(day: date) -> int:
 
 @dataclass(frozen=True)
 class Reach:
-    """is_once: bool by item, whether its slot has no month. rollovers: by item, into how many more
-    spans it goes on. back: how many months before that of a record a slot may begin that still
-    counts."""
+    """is_once: bool by item, whether its slot has no month.
+
+    rollovers, limits: by item, into how many more spans how much of it goes on. back: how many
+    months before that of a record a slot may begin that still counts.
+    """
 
     is_once: np.ndarray
     rollovers: np.ndarray
+    limits: np.ndarray
     back: int
 
     @classmethod
@@ -46,12 +49,14 @@ class Reach:
         is_once[entries["item"][entries["span"] == _ONCE]] = True
         rollovers = np.zeros(items, np.int64)
         np.maximum.at(rollovers, entries["item"], entries["rollover_spans"])
+        limits = np.zeros(items, np.int64)
+        np.maximum.at(limits, entries["item"], entries["rollover_limit"])
         spans, days = 1 + entries["rollover_spans"], np.maximum(entries["days"], 1)
         is_days = entries["span"] == _DAYS
         back = -(-spans * np.where(is_days, days, 1) // _SHORTEST_MONTH)
         back = np.where(entries["span"] == _MONTH, spans - 1, back)
         back[entries["span"] == _ONCE] = 0
-        return cls(is_once, rollovers, int(back.max(initial=0)))
+        return cls(is_once, rollovers, limits, int(back.max(initial=0)))
 
     def month_of(self, item: np.ndarray, since_day: np.ndarray) -> np.ndarray:
         """The month that slots are kept in; int64, 0: none."""
