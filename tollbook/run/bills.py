@@ -259,5 +259,14 @@ def stored(session: Session, period: int) -> tuple[Data, bill.Bills, Run]:
     for dataset, schema in (("bills", schemas.BILL), ("bill_lines", schemas.BILL_LINE)):
         files = session.catalogue.lake_files(dataset, run_number=done.run_number)
         table = pa.concat_tables([lake.read(session.root, file) for file in files])
-        tables[dataset] = table.cast(schema)
+        tables[dataset] = _whole(table, schema).cast(schema)
     return found, bill.Bills(tables["bills"], tables["bill_lines"]), done
+
+
+def _whole(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """A table with amounts of zero where it was written before there were such ones."""
+    for place, name in enumerate(schema.names):
+        if name not in table.column_names and name.endswith("_micro"):
+            nothing = pa.repeat(pa.scalar(0, pa.int64()), table.num_rows)
+            table = table.add_column(place, name, nothing)
+    return table
