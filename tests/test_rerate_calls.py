@@ -5,6 +5,7 @@ On plan ``easy`` a local call costs 0.60 for each minute begun, a message 0.15.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
 from datetime import date
@@ -136,6 +137,10 @@ def test_what_was_billed_stays_when_it_has_no_price_any_more(harbour: Path) -> N
 
 def test_an_open_month_is_billed_as_it_was_put_right(harbour: Path) -> None:
     priced(harbour, "0.55")
+    told = json.loads(command(harbour, "--dry-run", "--json").stdout)
+    assert (told["run_number"], told["changed"], told["bill_period"], told["delta_micro"]) == (
+        0, 2, "", -150_000)  # fmt: skip
+    assert "nothing was written; the same without --dry-run" in command(harbour, "--dry-run").stdout
     assert rerated(harbour).bill_period == 0
     done = billed(harbour, JUNE, "2003-07-02T00:00:00")
     # standard: 60 s in the own city; easy: 1 + 2 minutes of 0.55, a message
