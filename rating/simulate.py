@@ -15,14 +15,17 @@ import pyarrow as pa
 
 from rating import simulate_kernels, trace
 from rating.find_kernels import Rated, Usage
-from rating.rate import charges
+from rating.memory import Past, State
+from rating.rate import charges, rate
 from rating.trace_time import ENDLESS, Clock, Span, Timeline
 from rating.trial import Context
 from rating.trial_stated import batch_of
 from tollbook import codes, reasons, schemas
 from tollbook.clock import ZoneTable
+from tollbook.stage import ints
 
 DIMENSIONS: Final = ("plan", "zone", "service", "relation", "hour")  # the same for all candidates
+BUNDLE: Final = ("records", "taken", "owners", "granted", "used", "used_up")  # of an item
 COUNTED: Final = ("records", "duration_s", "volume_bytes", "event_count", "old_micro")
 HOURS: Final = 24
 HOUR_S: Final = 3600
@@ -70,7 +73,7 @@ class Sums:
     cubes: dimension -> int64 [group, len(COUNTED) + candidates]; behind COUNTED each candidate's
     charges in micro. bands: by candidate, its band -> int64 [len(COUNTED) + 1], and samples.
     unpriced: by candidate, reason -> [records, old_micro]. accounts: account id, records, old and
-    each candidate's charges; one entry a piece.
+    each candidate's charges; one entry a piece. bundles: by candidate, int64 [item, len(BUNDLE)].
     """
 
     cubes: dict[str, np.ndarray]
@@ -78,6 +81,7 @@ class Sums:
     samples: list[dict[int, Sample]]
     unpriced: list[dict[str, np.ndarray]]
     accounts: list[pa.Table] = field(default_factory=list)
+    bundles: list[np.ndarray] = field(default_factory=list)
 
     def add(self, other: Sums) -> None:
         for name, cube in other.cubes.items():
@@ -92,6 +96,8 @@ class Sums:
             for reason, row in found.items():
                 counts[reason] = counts[reason] + row if reason in counts else row
         self.accounts += other.accounts
+        for used, taken in zip(self.bundles, other.bundles, strict=True):
+            used += taken
 
 
 def nothing(candidates: Sequence[Candidate]) -> Sums:
@@ -106,11 +112,19 @@ def nothing(candidates: Sequence[Candidate]) -> Sums:
     return Sums(
         {name: np.zeros((groups[name], width), np.int64) for name in DIMENSIONS},
         [{} for _ in candidates], [{} for _ in candidates], [{} for _ in candidates],
+        bundles=[np.zeros((len(candidate.context.compiled.items), len(BUNDLE)), np.int64)
+                 for candidate in candidates],
     )  # fmt: skip
 
 
-def simulate(piece: Piece, candidates: Sequence[Candidate], zone: ZoneTable) -> Sums:
-    """Price one piece by every candidate. zone: whose local hours are meant."""
+def simulate(
+    piece: Piece, candidates: Sequence[Candidate], zone: ZoneTable, past: Sequence[Past | None] = ()
+) -> tuple[Sums, list[State | None]]:
+    """Price one piece by every candidate. zone: whose local hours are meant.
+
+    past: by candidate, what its owners have used before, where the book remembers something; what
+    they have used then comes back beside the sums.
+    """
     found, columns = nothing(candidates), piece.columns
     count = len(piece.charge_micro)
     values = np.empty((count, len(COUNTED) + len(candidates)), np.int64)
@@ -120,16 +134,51 @@ def simulate(piece: Piece, candidates: Sequence[Candidate], zone: ZoneTable) -> 
     values[:, 2] = (columns["up_bytes"] + columns["down_bytes"]) * (measure == codes.BYTES)
     values[:, 3] = columns["event_count"] * (measure == codes.EVENTS)
     values[:, 4] = piece.charge_micro
+    after: list[State | None] = []
     for place, candidate in enumerate(candidates):
         usage = _usage(columns, candidate)
-        out = charges(candidate.context.compiled, usage, np.zeros(count, np.int16))
+        before = past[place] if past else None
+        out, state = _priced(piece, candidate, usage, before, found.bundles[place])
+        after.append(state)
         values[:, len(COUNTED) + place] = out.total_micro
         _count_bands(found, place, candidate, usage, out, values)
         _count_unpriced(found.unpriced[place], out, values)
     for name, key in _keys(columns, candidates[0].context, zone).items():
         simulate_kernels.add_up(key, values, found.cubes[name])
     found.accounts.append(_by_account(piece, values))
-    return found
+    return found, after
+
+
+def _priced(
+    piece: Piece, candidate: Candidate, usage: Usage, past: Past | None, bundles: np.ndarray
+) -> tuple[Rated, State | None]:
+    """What a candidate makes of the rows, and what owners have used then, added to ``bundles``."""
+    compiled = candidate.context.compiled
+    count = len(piece.charge_micro)
+    if not compiled.items:
+        return charges(compiled, usage, np.zeros(count, np.int16)), None
+    done = rate(batch_of({**piece.columns, **usage._asdict()}, count), compiled, past)
+    used = done.batch.column("used").flatten()
+    item, taken = (used.field(name).to_numpy() for name in ("item", "taken"))
+    values = np.stack([np.ones(len(item), np.int64), taken], axis=1)
+    sums = np.zeros((len(bundles), values.shape[1]), np.int64)
+    simulate_kernels.add_up(item, values, sums)
+    bundles[:, : sums.shape[1]] += sums
+    names = ("reason", "version_index", "rule_index")
+    micro = np.stack([ints(done.batch, name) for name in schemas.CHARGE_COLUMNS])
+    reason, version, rule = (ints(done.batch, name) for name in names)
+    out = Rated(reason, version, rule, micro, ints(done.batch, "charge_micro"))
+    return out, done.state
+
+
+def count_slots(bundles: np.ndarray, state: State) -> None:
+    """Adds what owners have of the items at the end: how many, what was granted, who used it up."""
+    ones = np.ones(len(state), np.int64)
+    used_up = (state.used >= state.granted).astype(np.int64)
+    values = np.stack([ones, np.maximum(state.granted, 0), state.used, used_up], axis=1)
+    sums = np.zeros((len(bundles), values.shape[1]), np.int64)
+    simulate_kernels.add_up(state.item_index, np.ascontiguousarray(values), sums)
+    bundles[:, 2:] += sums
 
 
 def _usage(columns: Mapping[str, np.ndarray], candidate: Candidate) -> Usage:

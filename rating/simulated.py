@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from rating.simulate import COUNTED, DIMENSIONS, HOURS, Candidate, Sums, band_names
+from tariffs.memory_model import MEASURES
 from tollbook import codes
 from tollbook.money import exact_sum
 
@@ -85,6 +86,24 @@ class Response:
 
 
 @dataclass(frozen=True)
+class Bundle:
+    """What became of an allowance, cap, counter, tier or discount, in its own measure.
+
+    records: that took from it; taken: by all of them. owners: how many had one that was used;
+    granted, used: theirs; used_up: owners who have nothing left. Discounts have no owners.
+    """
+
+    item: str  # plan/kind/name
+    measure: str
+    records: int
+    taken: int
+    owners: int
+    granted: int
+    used: int
+    used_up: int
+
+
+@dataclass(frozen=True)
 class Tried:
     """What one candidate makes of the usage. bands: its own, by what they are called."""
 
@@ -94,6 +113,7 @@ class Tried:
     bands: tuple[Line, ...]
     movement: Movement
     responses: tuple[Response, ...]
+    bundles: tuple[Bundle, ...] = ()
 
     @property
     def responded_micro(self) -> int:
@@ -131,6 +151,7 @@ def conclude(
             tuple(_line(name, row) for name, row in band_names(found, place, candidate).items()),
             movement(accounts, place),
             _responses(found.cubes["relation"], place, candidate, elasticity),
+            _bundles(found.bundles[place], candidate),
         )
         for place, candidate in enumerate(candidates)
     )  # fmt: skip
@@ -138,6 +159,18 @@ def conclude(
     return Simulation(
         sum(line.records for line in total), sum(line.old_micro for line in total), tables,
         _deciles(accounts, len(candidates)), tried, accounts,
+    )  # fmt: skip
+
+
+def _bundles(sums: np.ndarray, candidate: Candidate) -> tuple[Bundle, ...]:
+    """The items of a book that were used, in the order of the book."""
+    compiled = candidate.context.compiled
+    measures = () if compiled.memory is None else compiled.memory.item_measures
+    names = [MEASURES[code] for code in measures]
+    names += ["money"] * (len(compiled.items) - len(names))  # discounts
+    return tuple(
+        Bundle(item, measure, *row)
+        for item, measure, row in zip(compiled.items, names, sums.tolist(), strict=True) if row[0]
     )  # fmt: skip
 
 

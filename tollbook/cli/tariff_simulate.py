@@ -12,7 +12,7 @@ import click
 from tollbook.cli.common import count, json_option, print_json, table, workspace_option
 
 if TYPE_CHECKING:
-    from rating.simulated import Account, Line, Movement, Simulation, Tried
+    from rating.simulated import Account, Bundle, Line, Movement, Simulation, Tried
     from rating.trial import Context
     from tollbook.cli.tariff_books import Opened
 
@@ -52,6 +52,7 @@ def command(
     from tollbook.run import simulation, simulation_files, simulation_page
     from tollbook.run.progress import shown
     from tollbook.run.session import open_session
+    from tollbook.run.simulation_question import Question
     from tollbook.text import Problems
 
     if len(books) > BOOKS_MAX:
@@ -60,7 +61,7 @@ def command(
     base = open_book(folder, Problems())
     opened = [open_book(path, Problems(), base) for path in books]
     contexts = _contexts(base, opened)
-    question = simulation.Question(
+    question = Question(
         parse_period(period), share, _elasticity(elasticity), _moves(moves, contexts)
     )
     tried = list(zip(_names(books), contexts, strict=True))
@@ -197,11 +198,27 @@ def screen(found: Simulation, currency: str) -> str:
         lines += ["", _table_of(dimension, found.tables[dimension], names)]
     for one in found.tried:
         lines += ["", _table_of(f"band of {one.name}", one.bands, [one.name])]
+    for one in found.tried:
+        if one.bundles:
+            lines += ["", _bundles(one)]
     lines += ["", _table_of("decile of accounts", found.deciles, names, by_size=False)]
     for one in found.tried:
         if extremes := _extremes(one.name, one.movement):
             lines += ["", *extremes]
     return "\n".join(lines)
+
+
+def _bundles(one: Tried) -> str:
+    """What was used of allowances and the like; in seconds, bytes, events or money."""
+    def said(bundle: Bundle, amount: int) -> str:
+        return _money(amount) if bundle.measure == "money" else f"{amount:,}"
+
+    header = [f"item of {one.name}", "measure", "records", "taken", "owners", "granted", "used",
+              "used up"]  # fmt: skip
+    rows = [[bundle.item, bundle.measure, f"{bundle.records:,}", said(bundle, bundle.taken),
+             f"{bundle.owners:,}", said(bundle, bundle.granted), said(bundle, bundle.used),
+             f"{bundle.used_up:,}"] for bundle in one.bundles]  # fmt: skip
+    return table(header, rows, range(2, len(header)))
 
 
 def _table_of(
@@ -288,6 +305,9 @@ def _tried(one: Tried, bands: list[dict[str, Any]]) -> dict[str, Any]:
         "from_nothing": moved.from_nothing,
         "greatest_winners": named(moved.greatest_winners),
         "greatest_losers": named(moved.greatest_losers),
+        "items": [{"item": b.item, "measure": b.measure, "records": b.records, "taken": b.taken,
+                   "owners": b.owners, "granted": b.granted, "used": b.used,
+                   "used_up": b.used_up} for b in one.bundles],
         "responses": [{"service": r.service, "relation": r.relation,
                        "elasticity": str(r.elasticity), "charged": _money(r.old_micro),
                        "would_be": _money(r.new_micro), "usage_ppm": r.usage_ppm,

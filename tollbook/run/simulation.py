@@ -3,39 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from fractions import Fraction
-from typing import Final
-from zlib import crc32
 
 import numpy as np
-import pyarrow as pa
 
 from rating import simulate, simulated
 from rating.simulate import Candidate, Piece
 from rating.simulated import Simulation
 from rating.trial import Context
-from tollbook import clock
-from tollbook.run import stored_usage
+from tollbook import clock, workspace
+from tollbook.customers import Customers
+from tollbook.run import simulation_order, stored_usage
 from tollbook.run.pool import in_order
 from tollbook.run.session import Session
+from tollbook.run.simulation_question import Question
 from tollbook.run.stored_usage import Group
-
-WHOLE_PPM: Final = 1_000_000
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked of a month.
-
-    sample_ppm: which share of the accounts is looked at, always the same ones. elasticity: by
-    service and relation, ``*`` for any. moves: plan -> the plan that prices its usage instead.
-    """
-
-    period: int
-    sample_ppm: int = WHOLE_PPM
-    elasticity: Mapping[tuple[str, str], Fraction] = field(default_factory=dict)
-    moves: Mapping[str, str] = field(default_factory=dict)
 
 
 def run(
@@ -48,11 +29,16 @@ def run(
     ]
     zone = clock.zone_table(session.workspace.operator.time_zone)
     groups = stored_usage.groups_of(session, files)
+    if any(candidate.context.compiled.items for candidate in candidates):
+        found = simulation_order.run(
+            session, candidates, question, _customers(session), groups, zone
+        )
+        return simulated.conclude(found, candidates, question.elasticity)
     session.progress.start("simulate", sum(group.rows for group in groups))
 
     def work(group: Group) -> tuple[int, simulate.Sums]:
         piece = _piece(session, group, candidates[0].context, question.sample_ppm)
-        return group.rows, simulate.simulate(piece, candidates, zone)
+        return group.rows, simulate.simulate(piece, candidates, zone)[0]
 
     found = simulate.nothing(candidates)
     for rows, sums in in_order(session.threads, work, groups):
@@ -60,6 +46,11 @@ def run(
         session.progress.advance(rows)
     session.progress.stop()
     return simulated.conclude(found, candidates, question.elasticity)
+
+
+def _customers(session: Session) -> Customers:
+    """Today's customers: who owns what records use."""
+    return workspace.load_all(session.root)[2]
 
 
 def _moves(context: Context, moves: Mapping[str, str]) -> np.ndarray:
@@ -75,14 +66,8 @@ def _piece(session: Session, group: Group, context: Context, sample_ppm: int) ->
     columns = stored_usage.columns_of(table, context.words, plans)
     account, accounts = stored_usage.accounts_of(table)
     charge = table[stored_usage.CHARGE].to_numpy()
-    if sample_ppm < WHOLE_PPM:
-        rows = np.flatnonzero(_chosen(accounts, sample_ppm)[account])
+    if sample_ppm < stored_usage.WHOLE_PPM:
+        rows = np.flatnonzero(stored_usage.sampled(accounts, sample_ppm)[account])
         columns = {name: column[rows] for name, column in columns.items()}
         account, charge = account[rows], charge[rows]
     return Piece(columns, charge, account, accounts)
-
-
-def _chosen(accounts: pa.Array, sample_ppm: int) -> np.ndarray:
-    """Which accounts belong to a sample: whole accounts, the same ones in every run."""
-    ids = accounts.to_pylist()
-    return np.array([crc32(one.encode()) % WHOLE_PPM < sample_ppm for one in ids], bool)

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
-from rating.simulated import Line, Movement, Simulation, Tried
+from rating.simulated import Bundle, Line, Movement, Simulation, Tried
 from tariffs.diff_decks import percent_text
 from tollbook.money import MICRO, format_micro
 from tollbook.run import report_parts as parts
@@ -47,6 +47,7 @@ def page(found: Simulation, title: Title) -> str:
     for name in ("plan", "service", "hour", "zone", "relation"):
         body.append(_dimension(name, found.tables[name], found, title))
     body += [_bands(one, title) for one in found.tried]
+    body += [_bundles(one, title) for one in found.tried if one.bundles]
     body.append(_deciles(found, title))
     body += [_movement(one, title) for one in found.tried]
     body += [_responses(one, title) for one in found.tried if one.responses]
@@ -168,6 +169,27 @@ def _bands(one: Tried, title: Title) -> str:
     table = _table("band", lines[:LINES_MAX], [one.name], title)
     about = "The band of its first charged component in which a record begins, by the book's clock"
     return parts.section(f"Bands of {escape(one.name)}", about, table, "long")
+
+
+def _bundles(one: Tried, title: Title) -> str:
+    """Allowances and all else that a book remembers, and its discounts."""
+    def said(bundle: Bundle, amount: int) -> str:
+        if bundle.measure == "money":
+            return _money(title, amount)
+        return f"{amount // 60:,} min" if bundle.measure == "second" else (
+            f"{amount >> 20:,} MiB" if bundle.measure == "byte" else f"{amount:,}")
+
+    header = ("item", "records", "taken", "owners", "granted", "used", "used up")
+    rows = [
+        (bundle.item, f"{bundle.records:,}", said(bundle, bundle.taken),
+         *((f"{bundle.owners:,}", said(bundle, bundle.granted), said(bundle, bundle.used),
+            f"{bundle.used_up:,}") if bundle.owners else ("", "", "", "")))
+        for bundle in one.bundles
+    ]  # fmt: skip
+    about = ("Allowances, caps, counters, tiers and discounts that records have used; of owners "
+             "who used any, what they were granted, and how many have used all of it")  # fmt: skip
+    return parts.section(f"What is used of {escape(one.name)}", about,
+                         _wide(parts.table(header, rows, (), 1)))  # fmt: skip
 
 
 def _deciles(found: Simulation, title: Title) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
@@ -44,8 +45,10 @@ _INDEXED: Final = {  # column of usage -> column of the lake, and which words of
     "access_code_index": ("access_code", "access_codes"),
     "carrier_index": ("carrier", "carriers"),
 }
-ACCOUNT: Final = "account_id"
+ACCOUNT, SUBSCRIPTION = "account_id", "subscription_id"
 CHARGE: Final = "charge_micro"
+OWNED: Final = ("served_e164", "dedupe_hash")  # what the order of an owner's records needs
+WHOLE_PPM: Final = 1_000_000
 _WORDS: Final = (
     "plan", *(name for name, _ in _CODED.values()), *(name for name, _ in _INDEXED.values()),
 )  # fmt: skip
@@ -111,21 +114,28 @@ def groups_of(session: Session, files: Sequence[LakeFile]) -> list[Group]:
     return found
 
 
-def read_group(session: Session, group: Group) -> pa.Table:
-    """A row group with all that a simulation reads; words as dictionaries, amounts as micro."""
-    names = [*_COLUMNS, ACCOUNT, "charge"]
+def read_group(session: Session, group: Group, more: Sequence[str] = ()) -> pa.Table:
+    """A row group with all that a simulation reads; words as dictionaries, amounts as micro.
+
+    more: further columns, of numbers; with them the subscription is read, too.
+    """
+    words = [*_WORDS, ACCOUNT, *((SUBSCRIPTION,) if more else ())]
+    names = [*_PLAIN, *words, *more, "charge"]
     path = str(session.root / group.file.path)
-    with pq.ParquetFile(path, memory_map=True, read_dictionary=[*_WORDS, ACCOUNT]) as source:
+    with pq.ParquetFile(path, memory_map=True, read_dictionary=words) as source:
         present = [name for name in names if name in source.schema_arrow.names]
         table = source.read_row_group(group.number, columns=present, use_threads=False)
     return lake.amounts_to_micro(table)
 
 
 def columns_of(
-    table: pa.Table, words: Vocabulary, plans: Sequence[str]
+    table: pa.Table, words: Vocabulary, plans: Sequence[str], more: Sequence[str] = ()
 ) -> dict[str, np.ndarray]:
-    """Columns of ``schemas.USAGE`` from rows of the lake, of which the words are dictionaries."""
-    found = {name: table[name].to_numpy() for name in _PLAIN}
+    """Columns of ``schemas.USAGE`` from rows of the lake, of which the words are dictionaries.
+
+    more: further columns, of numbers.
+    """
+    found = {name: table[name].to_numpy() for name in (*_PLAIN, *more)}
     found["plan_index"] = _coded(table["plan"], plans)
     for name, (stored, names) in _CODED.items():
         found[name] = _coded(table[stored], names)
@@ -145,7 +155,24 @@ def _coded(column: pa.ChunkedArray, names: Sequence[str]) -> np.ndarray:
 
 def accounts_of(table: pa.Table) -> tuple[np.ndarray, pa.Array]:
     """The account of each row of a row group: int32 into utf8 ids, each of which stands once."""
-    column = table[ACCOUNT].combine_chunks()
+    return _ids_of(table, ACCOUNT)
+
+
+def subscriptions_of(table: pa.Table) -> tuple[np.ndarray, pa.Array]:
+    """The same of subscriptions."""
+    return _ids_of(table, SUBSCRIPTION)
+
+
+def _ids_of(table: pa.Table, name: str) -> tuple[np.ndarray, pa.Array]:
+    column = table[name].combine_chunks()
     if isinstance(column, pa.ChunkedArray):
         column = column.chunk(0)
     return column.indices.to_numpy(zero_copy_only=False), column.dictionary.cast(pa.string())
+
+
+def sampled(accounts: pa.Array, sample_ppm: int) -> np.ndarray:
+    """Which accounts belong to a sample: whole accounts, the same ones in every run; bool."""
+    if sample_ppm >= WHOLE_PPM:
+        return np.ones(len(accounts), bool)
+    ids = accounts.to_pylist()
+    return np.array([crc32(one.encode()) % WHOLE_PPM < sample_ppm for one in ids], bool)

@@ -1,0 +1,125 @@
+"""A simulation of books that remember something.
+
+What nights have committed is what a simulation of the book in force has to come to: with nights in
+their order, late records, pools of accounts and of groups.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import nights
+import pytest
+from click.testing import CliRunner
+from conftest import JIT_IS_OFF
+
+from tollbook.cli import main
+from tollbook.run import lake, session
+
+RECORDS = 600 if JIT_IS_OFF else 6000
+NIGHTS = 3
+MEMORY = """
+allowances:
+  - {name: minutes, amount: 20min, when: {service: voice}, covers: airtime, increment: 60s}
+  - name: pool
+    amount: 50MiB
+    when: {service: data}
+    covers: data
+    increment: 1KiB
+    owner: account
+  - {name: daily, amount: 2 events, when: {service: sms}, period: day}
+  - {name: family, amount: 30min, when: {service: voice}, increment: 60s, owner: group, priority: 5}
+  - {name: welcome, amount: 9 events, when: {service: sms}, period: once, priority: 9}
+caps:
+  - {name: most, amount: 40.00, covers: [airtime, toll]}
+"""
+
+
+@pytest.fixture(scope="module")
+def month(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three nights under a book that remembers; the first night's second file comes with the last
+    one, so that its records are late."""
+    root = tmp_path_factory.mktemp("simulate") / "harbour"
+    made = nights.make(root, RECORDS, NIGHTS)
+    for path in (root / "tariffs").glob("standard*.yaml"):
+        path.write_text(path.read_text("utf-8") + MEMORY, "utf-8")
+    people = (root / "customers" / "subscriptions.csv").read_text("utf-8").splitlines()
+    at = people[0].split(",").index("number")
+    rows = ["group,number,valid_from,valid_to"]
+    rows += [f"G{place % 5},{line.split(',')[at]},," for place, line in enumerate(people[1:40])]
+    (root / "customers" / "groups.csv").write_text("\n".join(dict.fromkeys(rows)) + "\n", "utf-8")
+    late = None
+    for night in range(NIGHTS):
+        as_of = nights.deliver(root, made, night)
+        files = sorted(path for path in (root / "inbox").rglob("*") if path.is_file())
+        if night == 0:
+            late = files[-1], files[-1].read_bytes()
+            files[-1].unlink()
+        elif night == NIGHTS - 1 and late is not None:
+            late[0].write_bytes(late[1])
+        nights.run(root, as_of)
+    return root
+
+
+def document(root: Path, *words: object) -> dict[str, Any]:
+    listed = ["tariff", "simulate", "-C", str(root), "--period", "2003-06", *map(str, words)]
+    result = CliRunner().invoke(main.cli, [*listed, "--json"])
+    assert result.exit_code == 0, result.output
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def test_the_book_in_force_comes_to_what_nights_have_committed(month: Path) -> None:
+    found = document(month, "--book", month / "tariffs")
+    book = found["books"][0]
+    assert book["would_be"] == found["charged"] != "0.00"
+    assert (book["winners"], book["losers"]) == (0, 0)
+    work = session.open_session(month)
+    taken: dict[str, int] = {}
+    for file in work.catalogue.lake_files("rated"):
+        for row in lake.read(month, file).to_pylist():
+            for one in row["used"]:
+                taken[one["item"]] = taken.get(one["item"], 0) + one["taken"]
+    assert {one["item"]: one["taken"] for one in book["items"]} == taken
+    assert set(taken) == {
+        "standard/allowance/minutes", "standard/allowance/pool", "standard/allowance/daily",
+        "standard/allowance/family", "standard/allowance/welcome", "standard/cap/most",
+    }  # fmt: skip
+    pool = next(one for one in book["items"] if one["item"] == "standard/allowance/pool")
+    assert pool["granted"] == pool["owners"] * 50 * 2**20
+    assert 0 < pool["used_up"] <= pool["owners"]
+
+
+def test_a_month_is_the_same_in_several_passes(
+    month: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tollbook.run import simulation_order
+
+    whole = document(month, "--book", month / "tariffs")
+    monkeypatch.setattr(simulation_order, "ROWS_AT_ONCE", RECORDS // 3)
+    assert document(month, "--book", month / "tariffs") == whole
+
+
+def test_without_the_allowances_everybody_pays_at_least_as_much(
+    month: Path, tmp_path: Path
+) -> None:
+    for path in (month / "tariffs").iterdir():
+        (tmp_path / path.name).write_text(path.read_text("utf-8").replace(MEMORY, "\n"), "utf-8")
+    found = document(month, "--book", tmp_path, "--book", month / "tariffs")
+    bare, own = found["books"]
+    assert bare["winners"] == 0 < bare["losers"]
+    assert own["would_be"] == found["charged"]
+    assert bare["items"] == []
+
+
+def test_a_plan_with_allowances_may_be_tried_on_others(month: Path) -> None:
+    """Who moves to `standard` gets what it includes: 50 MiB for each account that uses data."""
+    found = document(month, "--book", month / "tariffs", "--move", "business=standard")
+    pool = next(one for one in found["books"][0]["items"]
+                if one["item"] == "standard/allowance/pool")  # fmt: skip
+    own = document(month, "--book", month / "tariffs")["books"][0]["items"]
+    before = next(one for one in own if one["item"] == "standard/allowance/pool")
+    assert pool["owners"] > before["owners"]
+    assert pool["granted"] == pool["owners"] * 50 * 2**20

@@ -1,0 +1,241 @@
+"""A simulation of books that remember something: a month's records in the order of their owners.
+
+The month is read in passes, each for some owners, so that memory does not grow with it. Within a
+pass the records lie by pool, and each pool goes through night by night as it was rated: what came
+late meets what was left then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from rating import owners, simulate
+from rating.guide_kernels import BUCKET_COUNT
+from rating.hash_kernels import TextTable, find_texts
+from rating.memory import Past, State
+from rating.owners import OwnerTables
+from rating.simulate import Candidate, Piece, Sums
+from rating.tables import text_table, texts_of
+from rating.trial_stated import batch_of
+from tollbook import schemas
+from tollbook.clock import ZoneTable
+from tollbook.customers import Customers
+from tollbook.run import lake, stored_usage
+from tollbook.run.pool import in_order
+from tollbook.run.session import Session
+from tollbook.run.simulation_question import Question
+from tollbook.run.state import DATASET, StateNames
+from tollbook.run.state import batch_of as state_of
+from tollbook.run.state_reach import Reach
+from tollbook.run.stored_usage import Group
+from tollbook.run.undo_state import GivenBack, used_by
+from tollbook.stage import ints
+
+ROWS_AT_ONCE: Final = 8_000_000
+PARTS: Final = 64  # of the buckets; one is rated by one thread
+_BUCKETS_A_PART: Final = BUCKET_COUNT // PARTS
+_START_BITS: Final = 40  # of a start in UTC seconds, behind the number of a subscription
+_PAST: Final = -(1 << 39)  # no start is earlier
+
+Columns = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Holder:
+    """What finds the customers of stored records. account, subscription: by id; row: of
+    subscriptions.csv, ordered by subscription and validity, with ``key`` beside it."""
+
+    customers: Customers
+    tables: OwnerTables
+    account: TextTable
+    subscription: TextTable
+    row: np.ndarray
+    key: np.ndarray
+
+    @classmethod
+    def of(cls, customers: Customers, tables: OwnerTables) -> Holder:
+        lines = customers.subscriptions
+        since = np.maximum(lines.valid_from_utc_s, _PAST) - _PAST
+        key = tables.subscription_of_row[:-1].astype(np.int64) << _START_BITS
+        key |= np.minimum(since, (1 << _START_BITS) - 1)
+        row = np.argsort(key, kind="stable")
+        return cls(customers, tables, text_table(tables.accounts),
+                   text_table(tables.subscriptions), row, key[row])  # fmt: skip
+
+    def rows_of(self, subscription: np.ndarray, start_utc_s: np.ndarray) -> np.ndarray:
+        """The row of subscriptions.csv that was in force; int32, -1: none."""
+        wanted = subscription.astype(np.int64) << _START_BITS | (start_utc_s - _PAST)
+        place = np.searchsorted(self.key, wanted, "right") - 1
+        row = self.row[np.maximum(place, 0)]
+        is_same = (place >= 0) & (self.tables.subscription_of_row[row] == subscription)
+        is_same &= subscription >= 0
+        is_same &= start_utc_s < self.customers.subscriptions.valid_to_utc_s[row]
+        return np.where(is_same, row, -1).astype(np.int32)
+
+
+@dataclass
+class _Memory:
+    """What one candidate needs to remember: its owners, and what they had before the month."""
+
+    tables: OwnerTables
+    before: pa.RecordBatch
+    part: np.ndarray  # of each slot
+
+    def state_of(self, part: int) -> State:
+        rows = self.before.filter(pa.array(self.part == part))
+        keys = ("since_day", "item_index", "owner_index", "owner_kind")
+        order = np.lexsort([ints(rows, name) for name in keys])
+        return State.of(rows.take(pa.array(order)))
+
+
+def run(
+    session: Session, candidates: Sequence[Candidate], question: Question, customers: Customers,
+    groups: Sequence[Group], zone: ZoneTable,
+) -> Sums:  # fmt: skip
+    """Prices the month's records by every book, each owner's in order."""
+    remembered = [
+        _remembered(session, candidate, question, customers) for candidate in candidates
+    ]
+    has_groups = [one for one in remembered if one is not None and one.tables.members is not None]
+    tables = next((one.tables for one in (*has_groups, *remembered) if one is not None), None)
+    assert tables is not None
+    holder = Holder.of(customers, tables)
+    found = simulate.nothing(candidates)
+    rows = sum(group.rows for group in groups)
+    passes = max(1, -(-rows // ROWS_AT_ONCE))
+    session.progress.start("simulate", rows * passes)
+    for number in range(passes):
+        parts = range(number * PARTS // passes, (number + 1) * PARTS // passes)
+        laid = _read(session, groups, candidates[0], question, holder, parts)
+
+        def work(part: int, laid: dict[int, list[tuple[int, Columns]]] = laid) -> Sums:
+            return _simulate(part, laid.pop(part, []), candidates, remembered, holder, zone)
+
+        for sums in in_order(session.threads, work, parts):
+            found.add(sums)
+    session.progress.stop()
+    return found
+
+
+def _remembered(
+    session: Session, candidate: Candidate, question: Question, customers: Customers
+) -> _Memory | None:
+    """A candidate's owners, on the plans that it moves them to, and their slots before."""
+    compiled = candidate.context.compiled
+    if compiled.memory is None:
+        return None
+    moved = tuple(question.moves.get(plan, plan) for plan in customers.plan_ids)
+    operator = session.workspace.operator
+    tables = owners.build(replace(customers, plan_ids=moved), compiled.memory.has_groups,
+                          compiled.plan_ids, operator.time_zone)  # fmt: skip
+    names = StateNames.of(compiled.items, tables)
+    before = pa.RecordBatch.from_pylist([], schemas.STATE)
+    reach = Reach.of(compiled.memory.tables.entries, len(compiled.memory.item_names))
+    stored = _before(session, question.period) if reach.back or reach.is_once.any() else None
+    if stored is not None:
+        before = state_of(stored, names)[0]
+    bucket = tables.bucket_of(ints(before, "owner_kind"), ints(before, "owner_index"))
+    return _Memory(tables, before, bucket // _BUCKETS_A_PART)
+
+
+def _before(session: Session, period: int) -> pa.Table | None:
+    """The balances of all owners as a month began; None: there were none.
+
+    They are those of today, less what records of that month and later ones have used.
+    """
+    files = session.catalogue.lake_files(DATASET)
+    if not files:
+        return None
+    since = [one for one in session.catalogue.lake_files("rated") if one.period >= period]
+    given = GivenBack.of(session, (used_by(lake.read(session.root, one)) for one in since))
+    whole = lake.read_all(session.root, files)
+    return whole if given is None else given.less(whole)
+
+
+def _read(
+    session: Session, groups: Sequence[Group], candidate: Candidate, question: Question,
+    holder: Holder, parts: range,
+) -> dict[int, list[tuple[int, Columns]]]:  # fmt: skip
+    """The records of some parts: part -> (run that rated them, columns)."""
+    plans = [plan.plan_id for plan in candidate.context.plans]
+    words = candidate.context.words
+
+    def work(group: Group) -> tuple[Group, list[tuple[int, Columns]]]:
+        table = stored_usage.read_group(session, group, stored_usage.OWNED)
+        columns = stored_usage.columns_of(table, words, plans, stored_usage.OWNED)
+        account, accounts = stored_usage.accounts_of(table)
+        columns["account_index"] = _found(holder.account, accounts)[account]
+        lines, ids = stored_usage.subscriptions_of(table)
+        columns["subscription_index"] = holder.rows_of(
+            _found(holder.subscription, ids)[lines], columns["start_utc_s"]
+        )
+        columns["charge_micro"] = table[stored_usage.CHARGE].to_numpy()
+        columns["bill_period"] = np.full(table.num_rows, question.period, np.int32)
+        return group, list(_split(columns, holder, parts, question, accounts, account))
+
+    laid: dict[int, list[tuple[int, Columns]]] = {}
+    for group, pieces in in_order(session.threads, work, groups):
+        for part, columns in pieces:
+            laid.setdefault(part, []).append((group.file.run_number, columns))
+        session.progress.advance(group.rows)
+    return laid
+
+
+def _found(table: TextTable, texts: pa.Array) -> np.ndarray:
+    """Positions of texts in a table; int32, -1 where they are not in it."""
+    found = np.empty(len(texts), np.int32)
+    find_texts(table, texts_of(texts), found)
+    return np.maximum(found, -1)
+
+
+def _split(
+    columns: Columns, holder: Holder, parts: range, question: Question, accounts: pa.Array,
+    account: np.ndarray,
+) -> Iterator[tuple[int, Columns]]:  # fmt: skip
+    """The rows of each part. Accounts that nobody knows today share the first part."""
+    buckets = np.append(holder.tables.bucket_of_account, np.int16(0))
+    part = buckets[columns["account_index"]] // _BUCKETS_A_PART
+    chosen = (part >= parts.start) & (part < parts.stop)
+    chosen &= stored_usage.sampled(accounts, question.sample_ppm)[account]
+    rows = np.flatnonzero(chosen)
+    rows = rows[np.argsort(part[rows], kind="stable")]
+    found, starts = np.unique(part[rows], return_index=True)
+    for number, low, high in zip(found.tolist(), starts, [*starts[1:], len(rows)], strict=True):
+        yield number, {name: column[rows[low:high]] for name, column in columns.items()}
+
+
+def _simulate(
+    part: int, pieces: list[tuple[int, Columns]], candidates: Sequence[Candidate],
+    remembered: Sequence[_Memory | None], holder: Holder, zone: ZoneTable,
+) -> Sums:  # fmt: skip
+    """One part's records, night by night."""
+    found = simulate.nothing(candidates)
+    states = [None if one is None else one.state_of(part) for one in remembered]
+    for number in sorted({number for number, _ in pieces}):
+        of_run = [columns for run, columns in pieces if run == number]
+        columns = {name: np.concatenate([one[name] for one in of_run]) for name in of_run[0]}
+        piece = _piece(columns, holder)
+        batch = batch_of(columns, len(piece.charge_micro))
+        past = [
+            None if one is None or state is None
+            else Past(owners.of_rows(batch, one.tables), state)
+            for one, state in zip(remembered, states, strict=True)
+        ]  # fmt: skip
+        sums, after = simulate.simulate(piece, candidates, zone, past)
+        states = [new or old for new, old in zip(after, states, strict=True)]
+        found.add(sums)
+    for place, state in enumerate(states):
+        if state is not None:
+            simulate.count_slots(found.bundles[place], state)
+    return found
+
+
+def _piece(columns: Columns, holder: Holder) -> Piece:
+    known, account = np.unique(columns["account_index"], return_inverse=True)
+    ids = holder.tables.accounts.take(pa.array(known, mask=known < 0)).fill_null("")
+    return Piece(columns, columns["charge_micro"], account.astype(np.int32), ids)
