@@ -85,14 +85,13 @@ def discount_ordered(
 
 @kernel
 def take_discounted(
-    order: np.ndarray, work: np.ndarray, takes: np.ndarray, slots: np.ndarray,
-    entries: np.ndarray, charge_micro: np.ndarray, by: Ordered,
+    chosen: np.ndarray, order: np.ndarray, work: np.ndarray, takes: np.ndarray,
+    slots: np.ndarray, entries: np.ndarray, charge_micro: np.ndarray, by: Ordered,
 ) -> None:  # fmt: skip
     """As ``take_kernels.take_money``, with the discounts of each row before its money."""
     charges = np.zeros(charge_micro.shape[0], np.int64)
-    for place in range(len(order)):
-        row = order[place]
-        this = work[row]
+    for place in chosen:
+        row, this = order[place], work[place]
         if by.held[row] != 0:
             discount_ordered(by, row, this, takes, slots, entries, charge_micro)
         if this["has_money"] == 0:

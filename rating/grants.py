@@ -43,12 +43,16 @@ def grant(
         room = grant_kernels.Shares(*(np.empty(found, np.int64) for _ in range(3)))
         grant_kernels.find_shares(slots, (first, count), plans, by, per_member, terms, room)
     index = room.slot[:found]
+    entry, days = slots["entry"][index], room.days[:found]
     span = slots["until_day"][index].astype(np.int64) - slots["since_day"][index]
-    span = np.where(by[slots["entry"][index]] == NONE, 1, span)
-    facts = np.stack([slots["entry"][index], room.days[:found], room.first[:found], span])
-    kinds, which = np.unique(facts, axis=1, return_inverse=True)
-    amounts = np.array([granted(memory, *kind) for kind in kinds.T.tolist()], np.int64)
-    shares = amounts[which.reshape(-1)]
+    amounts = np.array([grant[5] for grant in memory.grants], np.int64)
+    shares = np.where(days > 0, amounts[entry], 0)
+    part = np.flatnonzero((by[entry] != NONE) & (days > 0) & (days < span))
+    if len(part):
+        facts = np.stack([entry[part], days[part], room.first[:found][part], span[part]])
+        kinds, which = np.unique(facts, axis=1, return_inverse=True)
+        known = np.array([granted(memory, *kind) for kind in kinds.T.tolist()], np.int64)
+        shares[part] = known[which.reshape(-1)]
     members = np.bincount(index - first, minlength=count - first)
     shares = np.minimum(shares, _MOST // max(int(members.max()), 1))
     total = np.zeros(count - first, np.int64)

@@ -21,12 +21,13 @@ UNPRICED = 10**18 + 1  # micro: more than any limit of a charge
 
 @kernel
 def price_parts(
-    tables: Tables, usage: Usage, out: Rated, left: Left, parts: np.ndarray
+    tables: Tables, usage: Usage, out: Rated, order: np.ndarray, left: Left, parts: np.ndarray
 ) -> None:
-    """The charge of each component of which a part is left. parts: int64 [PARTS_MAX, 2]."""
+    """The charge of each component of which a part is left. order: the row of each place. parts:
+    int64 [PARTS_MAX, 2]."""
     versions = tables.versions.versions
     for number in range(left.counts[0]):
-        row, bits, anew = int(left.rows[number]), int(left.bits[number, 0]), (
+        row, bits, anew = int(order[left.rows[number]]), int(left.bits[number, 0]), (
             int(left.bits[number, 1]))  # fmt: skip
         version = int(out.version_index[row])
         rule = int(versions[version]["first_rule"]) + int(out.rule_index[row])
@@ -49,12 +50,12 @@ def price_parts(
 
 @kernel
 def price_takes(
-    tables: Tables, usage: Usage, own_version: np.ndarray, left: Left, takes: np.ndarray,
-    entries: np.ndarray, parts: np.ndarray,
+    tables: Tables, usage: Usage, own_version: np.ndarray, order: np.ndarray, left: Left,
+    takes: np.ndarray, entries: np.ndarray, parts: np.ndarray,
 ) -> None:
     """The price of each covered part that has one, and of what comes beyond caps."""
     for place in range(left.counts[1]):
-        one, row = takes[left.priced[place, 0]], int(left.priced[place, 1])
+        one, row = takes[left.priced[place, 0]], int(order[left.priced[place, 1]])
         rate = int(entries[one["entry"]]["price"])
         charge = price_length(
             tables, usage, row, int(own_version[row]), rate, int(one["length"]), parts
@@ -64,19 +65,19 @@ def price_takes(
 
 @kernel
 def put_together(
-    rows: np.ndarray, out: Rated, left: Left, takes: np.ndarray, entries: np.ndarray
+    chosen: np.ndarray, order: np.ndarray, out: Rated, left: Left, takes: np.ndarray,
+    entries: np.ndarray,
 ) -> None:
     """Components that are wholly covered cost nothing; covered parts add their own price to the
-    first component that their allowance covers. rows: those of which something may be covered."""
-    for place in range(len(rows)):
-        row = rows[place]
-        if left.free[row] == 0:
+    first component that their allowance covers. chosen: places in ``order``."""  # fmt: skip
+    for place in chosen:
+        if left.free[place] == 0:
             continue
         for slot in range(out.charge_micro.shape[0]):
-            if (left.free[row] >> slot) & 1:
-                out.charge_micro[slot, row] = 0
+            if (left.free[place] >> slot) & 1:
+                out.charge_micro[slot, order[place]] = 0
     for place in range(left.counts[1]):
-        one, row = takes[left.priced[place, 0]], left.priced[place, 1]
+        one, row = takes[left.priced[place, 0]], order[left.priced[place, 1]]
         if entries[one["entry"]]["kind"] != ALLOWANCE:
             continue
         for slot in range(out.charge_micro.shape[0]):
@@ -86,12 +87,15 @@ def put_together(
 
 
 @kernel
-def add_up(rows: np.ndarray, out: Rated, limit_micro: np.ndarray, is_over: np.ndarray) -> bool:
-    """Totals of rows; is_over (by place in rows) says which exceed the limit of their version
-    (limit_micro); returns whether any does."""
+def add_up(
+    chosen: np.ndarray, order: np.ndarray, out: Rated, limit_micro: np.ndarray,
+    is_over: np.ndarray,
+) -> bool:
+    """Totals of rows; is_over (by place in ``order``) says which exceed the limit of their version
+    (limit_micro); returns whether any does. chosen: places."""  # fmt: skip
     found = False
-    for place in range(len(rows)):
-        row, total = rows[place], 0
+    for place in chosen:
+        row, total = order[place], 0
         for slot in range(out.charge_micro.shape[0]):
             total += min(out.charge_micro[slot, row], UNPRICED)
         out.total_micro[row] = total

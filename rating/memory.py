@@ -1,8 +1,8 @@
 """Rating with memory: allowances, caps, counters and tiers that depend on what came before.
 
-Four passes (docs/rating.md): the slots that each row may use; in the order of each account, the
-quantities that it takes from them; the price of what is left; and, in that order again, money. A
-row that cannot be rated takes nothing: its account is worked out again without it.
+Four passes in the order of accounts (docs/rating.md): the slots that each row may use; what it
+takes from them; the price of what is left; and money. A row that cannot be rated takes
+nothing: its account is worked out again without it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from tollbook.stage import int_array, ints
 
 _REACH: Final = 3  # numbers of a component's reach
 _GROWTH: Final = 2
+_SLOTS: Final = 2  # takes of a new slot, at first
+_TAKES: Final = 4  # of a row, for which there is room at first
 
 
 class Owners(NamedTuple):
@@ -91,41 +93,43 @@ class Past:
 
 @dataclass
 class _Work:
-    """The arrays of one batch."""
+    """The arrays of one batch. order: the row of each place; work: by place."""
 
     usage: Usage
     out: Rated
     tables: Tables
     memory: MemoryTables
     owned: slot_kernels.Owned
+    order: np.ndarray
     work: np.ndarray
     room: slot_kernels.Room
     left: take_kernels.Left
     parts: np.ndarray
     ordered: Ordered | None = None
 
-    def take(self, order: np.ndarray, rows: np.ndarray) -> None:
-        """Let rows take what they use, in this order, and price what is left. rows: the same ones
-        in the order of the batch, which is quicker to read."""
+    def take(self, chosen: np.ndarray) -> None:
+        """Let rows take what they use, and price what is left. chosen: their places, ascending."""
         entries, takes, slots = self.memory.tables.entries, self.room.takes, self.room.slots
         self.left.counts[:] = 0
-        take_kernels.take_quantities(order, self.work, takes, slots, entries, self.left)
+        take_kernels.take_quantities(chosen, self.work, takes, slots, entries, self.left)
         if self.left.counts.any():
-            left_kernels.price_parts(self.tables, self.usage, self.out, self.left, self.parts)
+            left_kernels.price_parts(
+                self.tables, self.usage, self.out, self.order, self.left, self.parts
+            )
             left_kernels.price_takes(
-                self.tables, self.usage, self.owned.own_version, self.left, takes, entries,
-                self.parts,
+                self.tables, self.usage, self.owned.own_version, self.order, self.left, takes,
+                entries, self.parts,
             )  # fmt: skip
-        left_kernels.put_together(rows, self.out, self.left, takes, entries)
-        self.take_money(order)
+        left_kernels.put_together(chosen, self.order, self.out, self.left, takes, entries)
+        self.take_money(chosen, self.order, self.work)
 
-    def take_money(self, order: np.ndarray) -> None:
-        """Discounts, money allowances, caps and counters of rows in this order."""
-        tables = self.work, self.room.takes, self.room.slots, self.memory.tables.entries
+    def take_money(self, chosen: np.ndarray, order: np.ndarray, work: np.ndarray) -> None:
+        """Discounts, money allowances, caps and counters of these places of an order."""
+        tables = order, work, self.room.takes, self.room.slots, self.memory.tables.entries
         if self.ordered is None:
-            take_kernels.take_money(order, *tables, self.out.charge_micro)
+            take_kernels.take_money(chosen, *tables, self.out.charge_micro)
         else:
-            take_discounted(order, *tables, self.out.charge_micro, self.ordered)
+            take_discounted(chosen, *tables, self.out.charge_micro, self.ordered)
 
 
 def apply(
@@ -146,40 +150,50 @@ def apply(
     memory = compiled.memory
     assert memory is not None
     owners = past.owners
+    order = _ordered(_concerned(memory, out, own_version), owners.pool, usage, batch)
     owned = slot_kernels.Owned(
-        owners.subscription, owners.account, owners.group, ints(batch, "bill_period"), own_version
-    )
-    work = np.zeros(len(out.reason), slot_kernels.WORK)
-    room = _found(memory, compiled.tables, usage, out, owned, owners, work, past.state)
-    rows = np.flatnonzero(work["count"])
-    order = _ordered(rows, owners.pool, usage, batch)
-    this = _Work(usage, out, compiled.tables, memory, owned, work, room,
-                 _left(out, rows, room), np.empty((PARTS_MAX, 2), np.int64))  # fmt: skip
+        order, owners.subscription, owners.account, owners.group, ints(batch, "bill_period"),
+        own_version,
+    )  # fmt: skip
+    room = _found(memory, compiled.tables, usage, out, owned, owners.terms, past.state)
+    work = room.work
+    this = _Work(usage, out, compiled.tables, memory, owned, order, work, room,
+                 _left(out, room), np.empty((PARTS_MAX, 2), np.int64))  # fmt: skip
+    chosen = np.flatnonzero(work["count"])
     this.ordered = discount_order.prepare(compiled, batch, usage, out)
     if this.ordered is not None:
-        _discount_others(this, this.ordered)
-    full, slots = out.charge_micro[:, rows], room.slots.copy()
+        _discount_others(this, order[chosen], this.ordered)
+    full, slots = out.charge_micro.copy(), room.slots.copy()
     limits = compiled.tables.versions.versions["charge_limit_micro"]
-    this.take(order, rows)
-    is_over = np.zeros(len(rows), np.bool_)
-    while left_kernels.add_up(rows, out, limits, is_over):
-        order, rows, full = _without(this, order, rows, full, slots, is_over, charge_too_large,
-                                     owners.pool)  # fmt: skip
-        this.take(order, rows)
-        is_over = np.zeros(len(rows), np.bool_)
+    this.take(chosen)
+    is_over = np.zeros(len(order), np.bool_)
+    while left_kernels.add_up(chosen, order, out, limits, is_over):
+        chosen = _without(this, chosen, is_over, owners.pool[order], full, slots, charge_too_large)
+        this.take(chosen)
+        is_over[:] = False
     _refuse_whole(out, limits, charge_too_large)
-    used = _used_column(work, room, out.reason)
+    used = _used_column(this)
     if this.ordered is not None:
         first = len(memory.item_names)
         used = discount_order.with_discounts(used, this.ordered, out.reason, first)
     return used, _state_of(room)
 
 
-def _discount_others(this: _Work, ordered: Ordered) -> None:
-    """The rows that concern no slot, in any order."""
-    rows = np.flatnonzero((this.work["count"] == 0) & (ordered.held != 0))
-    this.take_money(rows)
-    this.out.total_micro[rows] = this.out.charge_micro[:, rows].sum(axis=0)
+def _discount_others(this: _Work, rows: np.ndarray, ordered: Ordered) -> None:
+    """All but these rows: those that concern no slot, in any order."""
+    is_other = ordered.held != 0
+    is_other[rows] = False
+    others = np.flatnonzero(is_other)
+    this.take_money(np.arange(len(others)), others, np.zeros(len(others), slot_kernels.WORK))
+    this.out.total_micro[others] = this.out.charge_micro[:, others].sum(axis=0)
+
+
+def _concerned(memory: MemoryTables, out: Rated, own_version: np.ndarray) -> np.ndarray:
+    """Rows whose version remembers anything."""
+    tables = memory.tables
+    has_items = (tables.first_cell >= 0) | bool(tables.has_over)
+    is_rated = (out.reason == 0) & (out.rule_index >= 0)
+    return np.flatnonzero(is_rated & has_items[own_version])
 
 
 def _refuse_whole(out: Rated, limits: np.ndarray, reason: int) -> None:
@@ -192,31 +206,28 @@ def _refuse_whole(out: Rated, limits: np.ndarray, reason: int) -> None:
 
 
 def _without(
-    this: _Work, order: np.ndarray, rows: np.ndarray, full: np.ndarray, slots: np.ndarray,
-    is_over: np.ndarray, reason: int, pool: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    this: _Work, chosen: np.ndarray, is_over: np.ndarray, pool: np.ndarray, full: np.ndarray,
+    slots: np.ndarray, reason: int,
+) -> np.ndarray:
     """Take the first row that cannot be rated out of each pool, and set those pools back to where
-    they were; returns what is to be worked out again, as ``_Work.take`` wants it."""  # fmt: skip
-    out, work = this.out, this.work
-    failed = np.zeros(len(out.reason), np.bool_)
-    failed[rows[is_over]] = True
-    behind = order[failed[order]]
-    _, first = np.unique(pool[behind], return_index=True)
-    gone = behind[first]
-    out.reason[gone] = reason
-    out.charge_micro[:, gone] = 0
-    out.total_micro[gone] = 0
-    again = np.isin(pool[order], pool[gone])
-    again_rows = np.isin(pool[rows], pool[gone])
-    for row in order[again].tolist():
-        begin = int(work[row]["first"])
-        takes = this.room.takes[begin : begin + int(work[row]["count"])]
-        this.room.slots[takes["slot"]] = slots[takes["slot"]]
-        takes["taken"] = 0
-    kept = again_rows & (out.reason[rows] == 0)
-    out.charge_micro[:, rows[kept]] = full[:, kept]
-    order = order[again]
-    return order[out.reason[order] == 0], rows[kept], full[:, kept]
+    they were; returns the places that are to be worked out again. pool: by place."""  # fmt: skip
+    out, order, work, takes = this.out, this.order, this.work, this.room.takes
+    failed = np.flatnonzero(is_over)
+    _, first = np.unique(pool[failed], return_index=True)
+    gone = failed[first]
+    rows = order[gone]
+    out.reason[rows] = reason
+    out.charge_micro[:, rows] = 0
+    out.total_micro[rows] = 0
+    again = chosen[np.isin(pool[chosen], pool[gone])]
+    for place in again.tolist():
+        begin = int(work[place]["first"])
+        own = takes[begin : begin + int(work[place]["count"])]
+        this.room.slots[own["slot"]] = slots[own["slot"]]
+        own["taken"] = 0
+    again = again[out.reason[order[again]] == 0]
+    out.charge_micro[:, order[again]] = full[:, order[again]]
+    return again
 
 
 def _found(
@@ -225,8 +236,7 @@ def _found(
     usage: Usage,
     out: Rated,
     owned: slot_kernels.Owned,
-    owners: Owners,
-    work: np.ndarray,
+    terms: tuple[Terms, Terms, Terms],
     state: State,
 ) -> slot_kernels.Room:
     """The slots of all rows, those of the state first, and what new ones are granted."""
@@ -239,34 +249,36 @@ def _found(
         slots[name] = getattr(state, column.name)
     slots["entry"] = -1
     counts = np.array([0, 0, known], np.int64)
-    room = _grown(slots, np.zeros(0, slot_kernels.TAKE), counts, len(work) + most)
+    work = np.zeros(len(owned.order), slot_kernels.WORK)
+    nothing = np.zeros(0, slot_kernels.TAKE)
+    room = _grown(work, slots, nothing, counts, _TAKES * len(work) + most)
     while not slot_kernels.find_slots(
-        tables, memory.tables, usage, out, owned, owners.terms, work, room
+        tables, memory.tables, usage, out, owned, terms, room
     ):
-        room = _grown(room.slots, room.takes, counts, _GROWTH * len(room.takes))
-    grants.grant(memory, room.slots, known, int(counts[2]), owners.terms)
+        room = _grown(work, room.slots, room.takes, counts, _GROWTH * len(room.takes))
+    grants.grant(memory, room.slots, known, int(counts[2]), terms)
     return room
 
 
 def _grown(
-    slots: np.ndarray, takes: np.ndarray, counts: np.ndarray, size: int
+    work: np.ndarray, slots: np.ndarray, takes: np.ndarray, counts: np.ndarray, size: int
 ) -> slot_kernels.Room:
     """Room for so many more takes and slots; what is there stays."""
     used, known = int(counts[1]), int(counts[2])
     more_takes = np.empty(used + size, slot_kernels.TAKE)
     more_takes[:used] = takes[:used]
-    more_slots = np.empty(known + size, slot_kernels.SLOT)
+    more_slots = np.empty(known + size // _SLOTS + 1, slot_kernels.SLOT)
     more_slots[:known] = slots[:known]
     places = np.full(1 << (2 * len(more_slots)).bit_length(), -1, np.int32)
     slot_kernels.enter_slots(more_slots, known, places)
-    return slot_kernels.Room(more_takes, more_slots, places, counts)
+    return slot_kernels.Room(work, more_takes, more_slots, places, counts)
 
 
-def _left(out: Rated, rows: np.ndarray, room: slot_kernels.Room) -> take_kernels.Left:
+def _left(out: Rated, room: slot_kernels.Room) -> take_kernels.Left:
     """Room for what is left of the rows."""
-    count, components = len(rows), out.charge_micro.shape[0]
+    count, components = len(room.work), out.charge_micro.shape[0]
     return take_kernels.Left(
-        free=np.zeros(len(out.reason), np.int8),
+        free=np.zeros(count, np.int8),
         reach=np.empty((count, components, _REACH), np.int64),
         bits=np.empty((count, 2), np.int64),
         rows=np.empty(count, np.int64),
@@ -292,20 +304,19 @@ def _ordered(
     return order
 
 
-def _used_column(
-    work: np.ndarray, room: slot_kernels.Room, reason: np.ndarray
-) -> pa.ListArray:
+def _used_column(this: _Work) -> pa.ListArray:
     """The column ``used`` of schemas.RATED."""
-    offsets = np.zeros(len(work) + 1, np.int32)
-    order_kernels.list_used(work, room.takes, reason, offsets)
+    order, work, room, reason = this.order, this.work, this.room, this.out.reason
+    offsets = np.zeros(len(reason) + 1, np.int32)
+    order_kernels.list_used(order, work, room.takes, reason, offsets)
     count = int(offsets[-1])
     columns = (np.empty(count, np.int32), np.empty(count, np.int32),
                np.empty(count, np.int64), np.empty(count, np.int64))  # fmt: skip
-    order_kernels.fill_used(work, room.takes, room.slots, offsets, columns)
+    order_kernels.fill_used(order, work, room.takes, room.slots, offsets, columns)
     kind = schemas.RATED.field("used").type
     used = pa.StructArray.from_arrays([int_array(c) for c in columns], fields=list(schemas.USED))
     return pa.ListArray.from_buffers(
-        kind, len(work), [None, pa.py_buffer(offsets)], children=[used]
+        kind, len(reason), [None, pa.py_buffer(offsets)], children=[used]
     )
 
 
@@ -313,7 +324,8 @@ def _state_of(room: slot_kernels.Room) -> State:
     """The slots of which something was used; a slot is opened by its first use."""
     slots = room.slots[: int(room.counts[2])]
     slots = slots[slots["used"] > 0]
-    order = np.lexsort((slots["since_day"], slots["item"], slots["owner"], slots["owner_kind"]))
+    span = slots["item"].astype(np.int64) << 32 | slots["since_day"]
+    order = np.lexsort((span, slots["owner_kind"].astype(np.int64) << 32 | slots["owner"]))
     slots = slots[order]
     return State(
         slots["owner_kind"].astype(np.int8), *(np.ascontiguousarray(slots[name]) for name in (

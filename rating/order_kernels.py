@@ -61,29 +61,35 @@ def sort_rows(
 
 @kernel
 def list_used(
-    work: np.ndarray, takes: np.ndarray, reason: np.ndarray, offsets: np.ndarray
+    order: np.ndarray, work: np.ndarray, takes: np.ndarray, reason: np.ndarray,
+    offsets: np.ndarray,
 ) -> None:
-    """offsets (int32, zeroed, rows + 1): how many slots the rows before each one have used."""
-    for row in range(len(reason)):
-        count = 0
-        if reason[row] == 0:
-            for at in range(work[row]["first"], work[row]["first"] + work[row]["count"]):
+    """offsets (int32, zeroed, rows + 1): how many slots the rows before each one have used.
+
+    order: the rows of ``work``.
+    """  # fmt: skip
+    for place in range(len(order)):
+        first, count = work[place]["first"], 0
+        if reason[order[place]] == 0:
+            for at in range(first, first + work[place]["count"]):
                 count += takes[at]["taken"] > 0
-        offsets[row + 1] = offsets[row] + count
+        offsets[order[place] + 1] = count
+    for row in range(len(reason)):
+        offsets[row + 1] += offsets[row]
 
 
 @kernel
 def fill_used(
-    work: np.ndarray, takes: np.ndarray, slots: np.ndarray, offsets: np.ndarray,
-    columns: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    order: np.ndarray, work: np.ndarray, takes: np.ndarray, slots: np.ndarray,
+    offsets: np.ndarray, columns: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
 ) -> None:
     """The used slots of all rows: item, since_day (int32), before and taken (int64)."""
     item, since_day, before, taken = columns
-    for row in range(len(work)):
-        place = offsets[row]
-        if offsets[row + 1] == place:
+    for this in range(len(order)):
+        place, first = offsets[order[this]], work[this]["first"]
+        if offsets[order[this] + 1] == place:
             continue
-        for at in range(work[row]["first"], work[row]["first"] + work[row]["count"]):
+        for at in range(first, first + work[this]["count"]):
             if takes[at]["taken"] > 0:
                 slot = slots[takes[at]["slot"]]
                 item[place], since_day[place] = slot["item"], slot["since_day"]

@@ -1,7 +1,7 @@
 """Which slots each record may use: its items, whose they are, and for which span of days.
 
-Works in the order of the rows, which reads the usage columns from front to back; what the passes
-in an account's order need of a row is gathered in a few records of one cache line each.
+Works in the order of accounts, as the passes behind it do, which then find all that they need of a
+row in records that lie one behind the other: the usage columns are read here, once.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from rating.hash_kernels import LANE, mix_word
 from tariffs.item_kernels import (
     ACCOUNT,
     ALLOWANCE,
+    CAP,
     COUNTER,
     DAY,
     DAYS,
@@ -35,7 +36,7 @@ from tariffs.item_kernels import (
 )
 from tariffs.price_kernels import BYTES, DAY_S, SECONDS, zone_entry
 from tariffs.rule_kernels import DECK, DIRECTIONS, ROAMINGS, YES_NO, Tables
-from tollbook.jit import inner, kernel
+from tollbook.jit import inlined, inner, kernel
 
 SLOT_BITS, SLOT_MASK = 8, 63  # components of a unit in ``active``: one byte for each unit
 KEY_END, KEY_NAME = 1 << 22, 1 << 6  # how the order of a row's items is one integer
@@ -56,6 +57,7 @@ TAKE = np.dtype([
     *((name, np.int64) for name in ("key", "before", "taken", "length", "micro")),
 ])  # fmt: skip
 OWN, CARRIED, DRAWN = 0, 1, 2
+BEYOND = 2  # of ``has_money``: there is a cap with a price beyond it
 
 # A row: its takes, its quantity by unit, and the components that cost something, by unit.
 WORK = np.dtype([(name, np.int64) for name in (
@@ -64,8 +66,12 @@ WORK = np.dtype([(name, np.int64) for name in (
 
 
 class Owned(NamedTuple):
-    """Whose a row is, by kind of owner (-1: nobody's), and its month of the bill; int32 each."""
+    """Whose a row is, by kind of owner (-1: nobody's), and its month of the bill; int32 each.
 
+    order: int64, rows with a rule, as their accounts have them.
+    """
+
+    order: np.ndarray
     subscription: np.ndarray
     account: np.ndarray
     group: np.ndarray
@@ -76,16 +82,17 @@ class Owned(NamedTuple):
 class Room(NamedTuple):
     """Where slots and takes are gathered. counts: int64, how many rows, takes and slots there are.
 
-    places: int32, a hash table of a power of two; -1: free.
+    work: by place in the order; zeroed. places: int32, a hash table of a power of two; -1: free.
     """
 
+    work: np.ndarray
     takes: np.ndarray
     slots: np.ndarray
     places: np.ndarray
     counts: np.ndarray
 
 
-@inner
+@inlined
 def place_of(
     slots: np.ndarray, places: np.ndarray, kind: int, owner: int, item: int, day: int
 ) -> int:
@@ -125,7 +132,7 @@ def first_day_of(terms: Terms, owner: int, plan: int) -> int:
     return max(found, 0)
 
 
-@inner
+@inlined
 def span_of(
     month_day: np.ndarray, entry: np.void, when: tuple[int, int, int], back: int
 ) -> tuple[int, int, int]:
@@ -147,9 +154,10 @@ def span_of(
     return int(entry["first_day"]), int(entry["last_day"]), int(entry["last_day"])
 
 
-@inner
+@inlined
 def add_takes(
-    entry: np.void, month_day: np.ndarray, room: Room, this: tuple[int, int, int, int, int],
+    entry: np.void, month_day: np.ndarray, takes: np.ndarray, slots: np.ndarray,
+    places: np.ndarray, counts: np.ndarray, this: tuple[int, int, int, int, int],
     when: tuple[int, int, int],
 ) -> None:
     """The slots of an item that a row may use, each in its place in the row's order.
@@ -158,7 +166,7 @@ def add_takes(
     it is, and the row's first take. when: as of ``span_of``.
     """  # fmt: skip
     place, bits, role, owner, low = this
-    kind, item, (takes, slots, places, counts) = int(entry["owner"]), int(entry["item"]), room
+    kind, item = int(entry["owner"]), int(entry["item"])
     count, known = int(counts[1]), int(counts[2])
     for back in range(int(entry["rollover_spans"]) + 1):
         since, until, ends = span_of(month_day, entry, when, back)
@@ -187,7 +195,7 @@ def add_takes(
     counts[1], counts[2] = count, known
 
 
-@inner
+@inlined
 def concerned(entry: np.void, active: int, unit: int) -> int:
     """Bits of the components that an item concerns, or 0: it does not apply; of a counter of
     quantities 1. active: components that cost something; unit: what the service counts."""
@@ -200,14 +208,14 @@ def concerned(entry: np.void, active: int, unit: int) -> int:
     return int(entry["slots"]) & (active >> (SLOT_BITS * measure)) & SLOT_MASK
 
 
-@inner
+@inlined
 def costs(
-    tables: Tables, asked: Asked, work: np.void, over: np.ndarray, row: int, rule: int,
-    tiers: np.ndarray,
+    target: np.ndarray, rates: np.ndarray, asked: Asked, work: np.void, over: np.ndarray,
+    row: int, rule: int, tiers: np.ndarray,
 ) -> int:
     """The components that cost something, by unit. tiers: int64, filled with the entry of each
     component whose tiers are counted over a span, or NOTHING. over: by rate."""  # fmt: skip
-    target, rates, active = tables.rules.target, tables.prices.rates, 0
+    active = 0
     for slot in range(target.shape[1]):
         rate = int(target[rule, slot])
         tiers[slot] = NOTHING
@@ -226,12 +234,22 @@ def costs(
     return active
 
 
-@inner
-def owner_of(owned: Owned, kind: int, row: int) -> int:
+@inlined
+def money_of(entry: np.void) -> int:
+    """``has_money`` of a row that has this item."""
+    if entry["kind"] == CAP and entry["price"] >= 0:
+        return 1 | BEYOND
+    return int(entry["kind"] != ALLOWANCE or entry["measure"] == MEASURE_MONEY)
+
+
+@inlined
+def owner_of(
+    subscription: np.ndarray, account: np.ndarray, group: np.ndarray, kind: int, row: int
+) -> int:
     """Whose a row is, among the owners of a kind; -1: nobody's."""
     if kind == SUBSCRIPTION:
-        return int(owned.subscription[row])
-    return int(owned.account[row]) if kind == ACCOUNT else int(owned.group[row])
+        return int(subscription[row])
+    return int(account[row]) if kind == ACCOUNT else int(group[row])
 
 
 @inner
@@ -274,53 +292,57 @@ def add_one(
 ) -> None:
     """The slots of one item. this: its place, bits, role, the row, its first take."""  # fmt: skip
     entry = items.entries[this[0]]
-    owner = owner_of(owned, int(entry["owner"]), this[3])
+    owner = owner_of(owned.subscription, owned.account, owned.group, entry["owner"], this[3])
     if owner < 0 or when[1] < entry["first_day"] or when[1] >= entry["last_day"]:
         return
     began = 0
     if entry["span"] == DAYS:
         began = first_day_of(terms[entry["owner"]], owner, entry["plan"])
-    add_takes(entry, items.month_day, room, (this[0], this[1], this[2], owner, this[4]),
-              (when[0], when[1], began))  # fmt: skip
+    add_takes(entry, items.month_day, room.takes, room.slots, room.places, room.counts,
+              (this[0], this[1], this[2], owner, this[4]), (when[0], when[1], began))  # fmt: skip
+
+
+@inlined
+def cell_of(usage: Usage, row: int, relations: int) -> int:
+    """The cell of a row in a version's dense table."""
+    cell = int(usage.service[row]) * DIRECTIONS + int(usage.direction[row])
+    cell = cell * ROAMINGS + int(usage.roaming[row])
+    cell = cell * relations + int(usage.relation_index[row]) + 1
+    return cell * YES_NO * YES_NO + int(usage.flags[row] & FLAGS_MASK)
 
 
 @kernel
 def find_slots(
     tables: Tables, items: Items, usage: Usage, out: Rated, owned: Owned,
-    terms: tuple[Terms, Terms, Terms], work: np.ndarray, room: Room,
+    terms: tuple[Terms, Terms, Terms], room: Room,
 ) -> bool:
-    """The slots that rows may use, and what the later passes need of the rows.
+    """The slots that rows may use, and what the later passes need of them.
 
-    Goes on from row ``counts[0]``; False: there is no room for another row. New slots have nothing
-    yet. work: zeroed.
+    Goes on from place ``counts[0]`` of the order; False: there is no room for another row. New
+    slots have nothing yet.
     """  # fmt: skip
     rules, versions, clocks = tables.rules, tables.versions.versions, tables.clocks
-    relations, asked = int(rules.relation_count + 1), asked_of(tables, usage)
-    entries, month_day, counts, over = items.entries, items.month_day, room.counts, items.over
+    relations, rates, asked = int(rules.relation_count + 1), tables.prices.rates, asked_of(
+        tables, usage)  # fmt: skip
+    entries, month_day, over, (work, takes, slots, places, counts) = (
+        items.entries, items.month_day, items.over, room)  # fmt: skip
     tiers, zone, low, high, offset = np.empty(SLOT_BITS, np.int64), -1, 0, 0, 0
-    while counts[0] < len(out.reason):
-        row, version = int(counts[0]), int(out.version_index[counts[0]])
-        counts[0] += 1
-        if out.reason[row] != 0 or version < 0 or out.rule_index[row] < 0:
-            continue
-        own, mask = int(owned.own_version[row]), 0
+    while counts[0] < len(work):
+        row, one = int(owned.order[counts[0]]), work[counts[0]]
+        own, mask, version = int(owned.own_version[row]), 0, int(out.version_index[row])
         if items.first_cell[own] >= 0:
-            cell = int(usage.service[row]) * DIRECTIONS + int(usage.direction[row])
-            cell = cell * ROAMINGS + int(usage.roaming[row])
-            cell = cell * relations + int(usage.relation_index[row]) + 1
-            cell = cell * YES_NO * YES_NO + int(usage.flags[row] & FLAGS_MASK)
-            mask = int(items.mask[items.first_cell[own] + cell])
+            mask = int(items.mask[items.first_cell[own] + cell_of(usage, row, relations)])
+        if max(counts[1] - len(takes), counts[2] - len(slots)) + items.row_most > 0:
+            return False
+        counts[0] += 1
         if mask == 0 and items.has_over == 0:
             continue
-        if max(counts[1] - len(room.takes), counts[2] - len(room.slots)) + items.row_most > 0:
-            counts[0] = row
-            return False
-        one, start = work[row], int(usage.start_utc_s[row])
+        start = int(usage.start_utc_s[row])
         one["first"], one["start_utc_s"] = counts[1], start
         one["seconds"], one["events"] = usage.duration_s[row], usage.event_count[row]
         one["bytes"] = usage.up_bytes[row] + usage.down_bytes[row]
         rule = int(versions[version]["first_rule"]) + int(out.rule_index[row])
-        active = costs(tables, asked, one, over, row, rule, tiers)
+        active = costs(rules.target, rates, asked, one, over, row, rule, tiers)
         one["active"] = active
         if zone != versions[own]["zone"] or start < low or start >= high:
             zone = int(versions[own]["zone"])
@@ -328,12 +350,12 @@ def find_slots(
             low, high = clocks.entries[at]["since_utc_s"], clocks.entries[at + 1]["since_utc_s"]
             offset = int(clocks.entries[at]["offset_s"])
         day, month = (start + offset) // DAY_S, int(owned.bill_period[row]) - items.first_month
-        first, place, drawn = int(items.first[own]), 0, 0
+        first, place, drawn, chosen = int(items.first[own]), 0, 0, mask
         unit = int(items.service_unit[usage.service[row]])
-        chosen = mask
         while mask >> place != 0:
-            entry, at = entries[first + place], first + place
-            bits, owner = concerned(entry, active, unit), owner_of(owned, int(entry["owner"]), row)
+            entry, at, began = entries[first + place], first + place, 0
+            bits = concerned(entry, active, unit)
+            owner = owner_of(owned.subscription, owned.account, owned.group, entry["owner"], row)
             if (mask >> place) & 1 == 0 or bits == 0 or owner < 0 or (
                 day < entry["first_day"] or day >= entry["last_day"]
                 or (entry["rule"] >= 0 and not holds_open(items.rules, usage, row, entry["rule"]))
@@ -341,17 +363,17 @@ def find_slots(
                 chosen, place = chosen & ~(1 << place), place + 1
                 continue
             place += 1
-            one["has_money"] |= int(entry["kind"] != ALLOWANCE or entry["measure"] == MEASURE_MONEY)
-            began = 0
+            one["has_money"] |= money_of(entry)
             if entry["span"] == DAYS:
                 began = first_day_of(terms[entry["owner"]], owner, entry["plan"])
-            add_takes(entry, month_day, room, (at, bits, 0, owner, one["first"]),
-                      (month, day, began))  # fmt: skip
+            add_takes(entry, month_day, takes, slots, places, counts,
+                      (at, bits, 0, owner, one["first"]), (month, day, began))  # fmt: skip
             while entry["draws_on"] >= 0:
                 drawn |= 1 << (int(entry["draws_on"]) - first)
                 entry = entries[entry["draws_on"]]
         drawn &= ~chosen
-        add_further(items, owned, terms, room, (row, first, drawn, one["first"]), tiers,
-                    (month, day, active))  # fmt: skip
+        if drawn | items.has_over != 0:
+            add_further(items, owned, terms, room, (row, first, drawn, one["first"]), tiers,
+                        (month, day, active))  # fmt: skip
         one["count"] = counts[1] - one["first"]
     return True

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rating.slot_kernels import CARRIED, DRAWN, SLOT_BITS
+from rating.slot_kernels import BEYOND, CARRIED, DRAWN, SLOT_BITS
 from tariffs.item_kernels import (
     ALLOWANCE,
     CAP,
@@ -23,7 +23,7 @@ from tariffs.item_kernels import (
     TIERS,
 )
 from tariffs.price_kernels import ENDLESS
-from tollbook.jit import inner, kernel
+from tollbook.jit import inlined, inner, kernel
 
 FULL = ENDLESS  # counters stay there: no sum leaves int64
 COVERED, STOP, ORIGIN = 0, 1, 2  # of ``Left.reach``
@@ -32,10 +32,10 @@ COVERED, STOP, ORIGIN = 0, 1, 2  # of ``Left.reach``
 class Left(NamedTuple):
     """What is left to be priced of the rows of which something is covered.
 
-    free: int8 by row, bits of the components that are wholly covered. Of the other rows, by number:
-    rows (int64), reach (int64 [number, component, 3]) and bits (int64 [number, 2]: the components
-    that are priced anew, and whether as a usage by itself). priced: int64 [n, 2], a take that has a
-    price of its own, and its row. counts: int64, how many numbers and how many such takes.
+    free: int8 by place, bits of the components that are wholly covered. Of the others, by number:
+    rows (int64, places), reach (int64 [number, component, 3]) and bits (int64 [number, 2]: which
+    components are priced anew, and whether as a usage by itself). priced: int64 [n, 2], a take that has a
+    price of its own, and its place. counts: int64, how many numbers and how many such takes.
     """
 
     free: np.ndarray
@@ -46,7 +46,7 @@ class Left(NamedTuple):
     counts: np.ndarray
 
 
-@inner
+@inlined
 def available(slot: np.void, limit: int, role: int) -> int:
     """What a row may still take from a slot. limit: of what goes on into later spans."""
     if slot["granted"] < 0:
@@ -57,7 +57,7 @@ def available(slot: np.void, limit: int, role: int) -> int:
     return max(int(slot["granted"]) - int(slot["used"]), 0)
 
 
-@inner
+@inlined
 def book(one: np.void, slot: np.void, taken: int, start_utc_s: int) -> None:
     """A take, and its slot, after something was taken."""
     if one["taken"] == 0:
@@ -106,7 +106,7 @@ def draw(
         parent = int(entries[parent]["draws_on"])
 
 
-@inner
+@inlined
 def quantity_of(work: np.void, measure: int) -> int:
     """A row's quantity in a unit."""
     if measure == MEASURE_SECOND:
@@ -114,42 +114,45 @@ def quantity_of(work: np.void, measure: int) -> int:
     return int(work["bytes"]) if measure == MEASURE_BYTE else int(work["events"])
 
 
-@inner
+@inlined
 def stepped(amount: int, increment: int, room: int) -> int:
     """What is taken for an amount: whole increments, and a smaller last rest of the slot whole."""
     return min((amount + increment - 1) // increment * increment, room)
 
 
-@inner
+@inlined
 def begin_row(
     work: np.void, covered: np.ndarray, stops: np.ndarray, origins: np.ndarray
 ) -> None:
     """Nothing of a row is covered yet; each component ends with the quantity of its unit."""
-    for slot in range(SLOT_BITS):
+    active = int(work["active"])
+    for slot in range(len(covered)):
         covered[slot], origins[slot] = 0, 0
-        for unit in range(3):
-            if (int(work["active"]) >> (SLOT_BITS * unit + slot)) & 1:
-                stops[slot] = quantity_of(work, unit)
+        stops[slot] = work["seconds"]
+        if (active >> (SLOT_BITS + slot)) & 1:
+            stops[slot] = work["bytes"]
+        elif (active >> (2 * SLOT_BITS + slot)) & 1:
+            stops[slot] = work["events"]
 
 
-@inner
+@inlined
 def end_early(stops: np.ndarray, covered: np.ndarray, bits: int, position: int) -> None:
     """Components of a mask are free from a position on."""
-    for slot in range(SLOT_BITS):
+    for slot in range(len(stops)):
         if (bits >> slot) & 1:
             stops[slot] = min(stops[slot], max(covered[slot], position))
 
 
 @kernel
 def take_quantities(
-    order: np.ndarray, work: np.ndarray, takes: np.ndarray, slots: np.ndarray,
+    chosen: np.ndarray, work: np.ndarray, takes: np.ndarray, slots: np.ndarray,
     entries: np.ndarray, left: Left,
 ) -> None:
-    """Quantity allowances and tiers over a span, for rows in the order of their accounts."""
-    covered, stops = np.zeros(SLOT_BITS, np.int64), np.zeros(SLOT_BITS, np.int64)
-    origins = np.zeros(SLOT_BITS, np.int64)
-    for place in range(len(order)):
-        row = order[place]
+    """Quantity allowances and tiers over a span. chosen: places in ``work``, ascending."""
+    components = left.reach.shape[1]
+    covered, stops = np.zeros(components, np.int64), np.zeros(components, np.int64)
+    origins = np.zeros(components, np.int64)
+    for row in chosen:
         this = work[row]
         first, last = int(this["first"]), int(this["first"] + this["count"])
         start, left.free[row] = int(this["start_utc_s"]), 0
@@ -166,7 +169,7 @@ def take_quantities(
                 begin_row(this, covered, stops, origins)
                 is_set = True
             begin, end = ENDLESS, 0
-            for slot in range(SLOT_BITS):
+            for slot in range(components):
                 if (bits >> slot) & 1 and covered[slot] < stops[slot]:
                     begin, end = min(begin, covered[slot]), max(end, stops[slot])
             rest, balance = end - begin, slots[one["slot"]]
@@ -174,7 +177,7 @@ def take_quantities(
                 continue
             if kind == TIERS:
                 used, rest = int(balance["used"]), 0
-                for slot in range(SLOT_BITS):
+                for slot in range(components):
                     if (bits >> slot) & 1:
                         rest = max(rest, stops[slot] - covered[slot])
                         origins[slot] = used - (covered[slot] if anew <= 0 else 0)
@@ -195,7 +198,7 @@ def take_quantities(
                 continue
             taken = stepped(rest, int(entry["increment"]), room)
             length = rest if entry["mode"] == OVERRUN else min(rest, taken)
-            for slot in range(SLOT_BITS):
+            for slot in range(components):
                 if (bits >> slot) & 1:
                     covered[slot] = max(covered[slot], min(begin + length, stops[slot]))
             book(one, balance, taken, start)
@@ -209,11 +212,11 @@ def take_quantities(
                 left.counts[1] += 1
         if touched | tiered != 0:
             note_left(left, row, covered, stops, origins, (touched, tiered, anew))
-        if this["has_money"]:
+        if this["has_money"] & BEYOND:
             note_beyond(left, this, takes, entries, row, covered, stops, touched)
 
 
-@inner
+@inlined
 def note_left(
     left: Left, row: int, covered: np.ndarray, stops: np.ndarray, origins: np.ndarray,
     what: tuple[int, int, int],
@@ -221,7 +224,7 @@ def note_left(
     """Write down what is left of a row. what: components of which something is covered or priced
     by tiers of a span, and whether the rest is a usage by itself."""  # fmt: skip
     (touched, tiered, anew), free = what, 0
-    for slot in range(SLOT_BITS):
+    for slot in range(len(covered)):
         if ((touched | tiered) >> slot) & 1 and covered[slot] >= stops[slot]:
             free |= 1 << slot
     left.free[row] = free
@@ -238,7 +241,7 @@ def note_left(
         left.reach[number, slot, ORIGIN] = origins[slot]
 
 
-@inner
+@inlined
 def first_of(one: np.void, entry: np.void, work: np.void) -> int:
     """The first component of a cap that counts in the unit of the price beyond it; -1: none."""
     bits = int(one["slots"]) & (int(work["active"]) >> (SLOT_BITS * int(entry["mode"])))
@@ -268,7 +271,7 @@ def note_beyond(
         left.counts[1] += 1
 
 
-@inner
+@inlined
 def sum_of(charges: np.ndarray, bits: int) -> int:
     """What the components of a mask cost together."""
     total = 0
@@ -278,7 +281,7 @@ def sum_of(charges: np.ndarray, bits: int) -> int:
     return total
 
 
-@inner
+@inlined
 def pay(charges: np.ndarray, bits: int, amount: int) -> None:
     """Take an amount off the components of a mask, in the book's order."""
     for slot in range(len(charges)):
@@ -288,7 +291,7 @@ def pay(charges: np.ndarray, bits: int, amount: int) -> None:
             amount -= off
 
 
-@inner
+@inlined
 def take_one(
     one: np.void, entry: np.void, slot: np.void, this: np.void, charges: np.ndarray
 ) -> None:
@@ -330,17 +333,17 @@ def take_one(
 
 @kernel
 def take_money(
-    order: np.ndarray, work: np.ndarray, takes: np.ndarray, slots: np.ndarray,
-    entries: np.ndarray, charge_micro: np.ndarray,
+    chosen: np.ndarray, order: np.ndarray, work: np.ndarray, takes: np.ndarray,
+    slots: np.ndarray, entries: np.ndarray, charge_micro: np.ndarray,
 ) -> None:
-    """Money allowances, caps and counters, for rows in the order of their accounts.
+    """Money allowances, caps and counters. chosen: places in ``work``, ascending.
 
-    charge_micro: int64 [component, row], what each row would cost; becomes what it costs.
+    order: the row of each place. charge_micro: int64 [component, row], what each row would cost;
+    becomes what it costs.
     """
     charges = np.zeros(charge_micro.shape[0], np.int64)
-    for place in range(len(order)):
-        row = order[place]
-        this = work[row]
+    for place in chosen:
+        row, this = order[place], work[place]
         if this["has_money"] == 0:
             continue
         for slot in range(len(charges)):

@@ -380,7 +380,7 @@ class Rig:
             ]  # fmt: skip
             charges = {
                 name: row[column]
-                for name, column in zip(COMPONENTS, schemas.CHARGE_COLUMNS, strict=False)
+                for name, column in zip(self.compiled.components, schemas.CHARGE_COLUMNS, strict=False)
             }
             reason = reasons.name_of(row["reason"]) if row["reason"] else ""
             found[row["record_id"]] = (reason, charges, used)
