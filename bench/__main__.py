@@ -20,6 +20,7 @@ from tollbook.run import memory
 CASES: Final = {
     "decode": "bench.cases_decode",
     "rating": "bench.cases_rating",
+    "stateful": "bench.cases_stateful",
     "night": "bench.cases_night",
     "compile": "bench.cases_compile",
     "book": "bench.cases_book",
@@ -29,7 +30,7 @@ CASES: Final = {
     "duplicates": "bench.cases_duplicates",
     "simulate": "bench.cases_simulate",
 }
-USUAL: Final = ("decode", "rating", "book", "price", "night", "compile", "native",
+USUAL: Final = ("decode", "rating", "stateful", "book", "price", "night", "compile", "native",
                 "duplicates", "simulate")
 
 

@@ -252,9 +252,8 @@ def _found(
     work = np.zeros(len(owned.order), slot_kernels.WORK)
     nothing = np.zeros(0, slot_kernels.TAKE)
     room = _grown(work, slots, nothing, counts, _TAKES * len(work) + most)
-    while not slot_kernels.find_slots(
-        tables, memory.tables, usage, out, owned, terms, room
-    ):
+    slot_kernels.gather_rows(tables, memory.tables, usage, out, owned, work)
+    while not slot_kernels.find_slots(tables, memory.tables, usage, owned.order, terms, room):
         room = _grown(work, room.slots, room.takes, counts, _GROWTH * len(room.takes))
     grants.grant(memory, room.slots, known, int(counts[2]), terms)
     return room

@@ -12,7 +12,6 @@ import numpy as np
 
 from rating.find_kernels import (
     FLAGS_MASK,
-    Asked,
     Rated,
     Usage,
     asked_of,
@@ -59,10 +58,15 @@ TAKE = np.dtype([
 OWN, CARRIED, DRAWN = 0, 1, 2
 BEYOND = 2  # of ``has_money``: there is a cap with a price beyond it
 
-# A row: its takes, its quantity by unit, and the components that cost something, by unit.
-WORK = np.dtype([(name, np.int64) for name in (
-    "first", "count", "seconds", "bytes", "events", "active", "start_utc_s", "has_money",
-)])  # fmt: skip
+# A row: its takes, its quantity by unit, and the components that cost something, by unit; and what
+# finds its slots: bits of its version's items, the version, its rule among all, its owners.
+WORK = np.dtype([
+    *((name, np.int64) for name in (
+        "first", "count", "seconds", "bytes", "events", "active", "start_utc_s", "has_money",
+        "mask")),
+    *((name, np.int32) for name in (
+        "version", "rule", "subscription", "account", "group", "month", "unit", "unused")),
+])  # fmt: skip
 
 
 class Owned(NamedTuple):
@@ -210,17 +214,14 @@ def concerned(entry: np.void, active: int, unit: int) -> int:
 
 @inlined
 def costs(
-    target: np.ndarray, rates: np.ndarray, asked: Asked, work: np.void, over: np.ndarray,
-    row: int, rule: int, tiers: np.ndarray,
+    rate_of: np.ndarray, rates: np.ndarray, work: np.void, over: np.ndarray, tiers: np.ndarray
 ) -> int:
     """The components that cost something, by unit. tiers: int64, filled with the entry of each
-    component whose tiers are counted over a span, or NOTHING. over: by rate."""  # fmt: skip
+    component whose tiers are counted over a span, or NOTHING. over: by rate."""
     active = 0
-    for slot in range(target.shape[1]):
-        rate = int(target[rule, slot])
+    for slot in range(len(rate_of)):
+        rate = rate_of[slot]
         tiers[slot] = NOTHING
-        if rate <= DECK:
-            rate = target_of(asked, row, rate)
         if rate < 0:
             continue
         unit, quantity = int(rates[rate]["unit"]), int(work["events"])
@@ -243,126 +244,143 @@ def money_of(entry: np.void) -> int:
 
 
 @inlined
-def owner_of(
-    subscription: np.ndarray, account: np.ndarray, group: np.ndarray, kind: int, row: int
-) -> int:
+def owner_of(work: np.void, kind: int) -> int:
     """Whose a row is, among the owners of a kind; -1: nobody's."""
     if kind == SUBSCRIPTION:
-        return int(subscription[row])
-    return int(account[row]) if kind == ACCOUNT else int(group[row])
+        return int(work["subscription"])
+    return int(work["account"]) if kind == ACCOUNT else int(work["group"])
 
 
 @inner
 def add_further(
-    items: Items, owned: Owned, terms: tuple[Terms, Terms, Terms], room: Room,
-    this: tuple[int, int, int, int], tiers: np.ndarray, when: tuple[int, int, int],
+    items: Items, terms: tuple[Terms, Terms, Terms], room: Room, one: np.void,
+    this: tuple[int, int], tiers: np.ndarray, when: tuple[int, int],
 ) -> None:
     """The slots that others draw on, and those of tiers over a span.
 
-    this: the row, its version's first item, bits of those drawn on, and its first take. when:
-    month, local day, and components that cost something.
+    one: the row's WORK. this: its version's first item and bits of those drawn on. when: month and
+    local day.
     """  # fmt: skip
-    row, first, drawn, low = this
-    month, day, active = when
-    place = 0
+    (first, drawn), active, place = this, int(one["active"]), 0
     while drawn >> place != 0:
-        at = first + place
         if (drawn >> place) & 1:
-            add_one(items, owned, terms, room, (at, 0, DRAWN, row, low), (month, day))
+            add_one(items, terms, room, one, (first + place, 0, DRAWN), when)
         place += 1
     if items.has_over == 0:
         return
+    active = (active | active >> SLOT_BITS | active >> 2 * SLOT_BITS) & SLOT_MASK
     for slot in range(SLOT_BITS):
-        one = (active | active >> SLOT_BITS | active >> 2 * SLOT_BITS) & SLOT_MASK
-        if (one >> slot) & 1 == 0 or tiers[slot] < 0:
+        if (active >> slot) & 1 == 0 or tiers[slot] < 0:
             continue
         bits, at = 0, int(tiers[slot])
         for other in range(slot, SLOT_BITS):
-            if (one >> other) & 1 and tiers[other] == at:
+            if (active >> other) & 1 and tiers[other] == at:
                 bits |= 1 << other
                 if other > slot:
                     tiers[other] = NOTHING
-        add_one(items, owned, terms, room, (at, bits, 0, row, low), (month, day))
+        add_one(items, terms, room, one, (at, bits, 0), when)
 
 
 @inner
 def add_one(
-    items: Items, owned: Owned, terms: tuple[Terms, Terms, Terms], room: Room,
-    this: tuple[int, int, int, int, int], when: tuple[int, int],
+    items: Items, terms: tuple[Terms, Terms, Terms], room: Room, one: np.void,
+    this: tuple[int, int, int], when: tuple[int, int],
 ) -> None:
-    """The slots of one item. this: its place, bits, role, the row, its first take."""  # fmt: skip
+    """The slots of one item for a row. this: its place, bits and role."""  # fmt: skip
     entry = items.entries[this[0]]
-    owner = owner_of(owned.subscription, owned.account, owned.group, entry["owner"], this[3])
+    owner, began = owner_of(one, int(entry["owner"])), 0
     if owner < 0 or when[1] < entry["first_day"] or when[1] >= entry["last_day"]:
         return
-    began = 0
     if entry["span"] == DAYS:
         began = first_day_of(terms[entry["owner"]], owner, entry["plan"])
     add_takes(entry, items.month_day, room.takes, room.slots, room.places, room.counts,
-              (this[0], this[1], this[2], owner, this[4]), (when[0], when[1], began))  # fmt: skip
+              (this[0], this[1], this[2], owner, one["first"]),
+              (when[0], when[1], began))  # fmt: skip
 
 
-@inlined
-def cell_of(usage: Usage, row: int, relations: int) -> int:
-    """The cell of a row in a version's dense table."""
-    cell = int(usage.service[row]) * DIRECTIONS + int(usage.direction[row])
-    cell = cell * ROAMINGS + int(usage.roaming[row])
-    cell = cell * relations + int(usage.relation_index[row]) + 1
-    return cell * YES_NO * YES_NO + int(usage.flags[row] & FLAGS_MASK)
+@kernel
+def gather_rows(
+    tables: Tables, items: Items, usage: Usage, out: Rated, owned: Owned, work: np.ndarray
+) -> None:
+    """What finds the slots of rows, by place in the order. work: zeroed.
+
+    Nothing but reading columns at random, so that many reads are under way at once.
+    """
+    service, direction, roaming, relation, flags = usage[:5]
+    starts, lasts, ups, downs, events = usage[8:13]
+    order, subscription, account, group, bill_period, own_version = owned
+    _, version_of, rule_of = out[:3]
+    _, first_cell, masks = items[:3]
+    versions, units = tables.versions.versions, items.service_unit
+    relations, first_month = int(tables.rules.relation_count + 1), items.first_month
+    for place in range(len(work)):
+        row, one = order[place], work[place]
+        own = own_version[row]
+        one["version"], one["month"] = own, bill_period[row] - first_month
+        one["rule"] = versions[version_of[row]]["first_rule"] + rule_of[row]
+        one["subscription"], one["account"] = subscription[row], account[row]
+        one["group"], one["unit"] = group[row], units[service[row]]
+        one["start_utc_s"], one["seconds"] = starts[row], lasts[row]
+        one["bytes"], one["events"] = ups[row] + downs[row], events[row]
+        if first_cell[own] >= 0:
+            cell = int(service[row]) * DIRECTIONS + int(direction[row])
+            cell = cell * ROAMINGS + int(roaming[row])
+            cell = cell * relations + int(relation[row]) + 1
+            cell = cell * YES_NO * YES_NO + int(flags[row] & FLAGS_MASK)
+            one["mask"] = masks[first_cell[own] + cell]
 
 
 @kernel
 def find_slots(
-    tables: Tables, items: Items, usage: Usage, out: Rated, owned: Owned,
+    tables: Tables, items: Items, usage: Usage, order: np.ndarray,
     terms: tuple[Terms, Terms, Terms], room: Room,
 ) -> bool:
     """The slots that rows may use, and what the later passes need of them.
 
     Goes on from place ``counts[0]`` of the order; False: there is no room for another row. New
-    slots have nothing yet.
+    slots have nothing yet. work: as ``gather_rows`` leaves it.
     """  # fmt: skip
-    rules, versions, clocks = tables.rules, tables.versions.versions, tables.clocks
-    relations, rates, asked = int(rules.relation_count + 1), tables.prices.rates, asked_of(
-        tables, usage)  # fmt: skip
-    entries, month_day, over, (work, takes, slots, places, counts) = (
-        items.entries, items.month_day, items.over, room)  # fmt: skip
-    tiers, zone, low, high, offset = np.empty(SLOT_BITS, np.int64), -1, 0, 0, 0
+    versions, clock_entries, rates = (
+        tables.versions.versions, tables.clocks.entries, tables.prices.rates)  # fmt: skip
+    firsts, _, _, entries, over, has_over, month_day = items[:7]
+    target, asked, most = tables.rules.target, asked_of(tables, usage), items.row_most
+    work, takes, slots, places, counts = room
+    tiers, rate_of = np.empty(SLOT_BITS, np.int64), np.empty(target.shape[1], np.int64)
+    zone, low, high, offset = -1, 0, 0, 0
     while counts[0] < len(work):
-        row, one = int(owned.order[counts[0]]), work[counts[0]]
-        own, mask, version = int(owned.own_version[row]), 0, int(out.version_index[row])
-        if items.first_cell[own] >= 0:
-            mask = int(items.mask[items.first_cell[own] + cell_of(usage, row, relations)])
-        if max(counts[1] - len(takes), counts[2] - len(slots)) + items.row_most > 0:
+        one = work[counts[0]]
+        own, mask, start = int(one["version"]), int(one["mask"]), int(one["start_utc_s"])
+        if max(counts[1] - len(takes), counts[2] - len(slots)) + most > 0:
             return False
         counts[0] += 1
-        if mask == 0 and items.has_over == 0:
+        if mask == 0 and has_over == 0:
             continue
-        start = int(usage.start_utc_s[row])
-        one["first"], one["start_utc_s"] = counts[1], start
-        one["seconds"], one["events"] = usage.duration_s[row], usage.event_count[row]
-        one["bytes"] = usage.up_bytes[row] + usage.down_bytes[row]
-        rule = int(versions[version]["first_rule"]) + int(out.rule_index[row])
-        active = costs(rules.target, rates, asked, one, over, row, rule, tiers)
+        one["first"] = counts[1]
+        for slot in range(len(rate_of)):
+            rate_of[slot] = target[one["rule"], slot]
+            if rate_of[slot] <= DECK:
+                rate_of[slot] = target_of(asked, order[counts[0] - 1], rate_of[slot])
+        active = costs(rate_of, rates, one, over, tiers)
         one["active"] = active
         if zone != versions[own]["zone"] or start < low or start >= high:
             zone = int(versions[own]["zone"])
-            at = zone_entry(clocks, zone, start)
-            low, high = clocks.entries[at]["since_utc_s"], clocks.entries[at + 1]["since_utc_s"]
-            offset = int(clocks.entries[at]["offset_s"])
-        day, month = (start + offset) // DAY_S, int(owned.bill_period[row]) - items.first_month
-        first, place, drawn, chosen = int(items.first[own]), 0, 0, mask
-        unit = int(items.service_unit[usage.service[row]])
+            at = zone_entry(tables.clocks, zone, start)
+            low, high = clock_entries[at]["since_utc_s"], clock_entries[at + 1]["since_utc_s"]
+            offset = int(clock_entries[at]["offset_s"])
+        day, month, unit = (start + offset) // DAY_S, int(one["month"]), int(one["unit"])
+        first, place, drawn, chosen = int(firsts[own]), 0, 0, mask
         while mask >> place != 0:
             entry, at, began = entries[first + place], first + place, 0
-            bits = concerned(entry, active, unit)
-            owner = owner_of(owned.subscription, owned.account, owned.group, entry["owner"], row)
-            if (mask >> place) & 1 == 0 or bits == 0 or owner < 0 or (
-                day < entry["first_day"] or day >= entry["last_day"]
-                or (entry["rule"] >= 0 and not holds_open(items.rules, usage, row, entry["rule"]))
-            ):  # fmt: skip
-                chosen, place = chosen & ~(1 << place), place + 1
-                continue
+            bits, owner = concerned(entry, active, unit), owner_of(one, int(entry["owner"]))
+            holds = (mask >> place) & 1 and bits != 0 and owner >= 0
+            holds = holds and entry["first_day"] <= day < entry["last_day"]
+            if holds and entry["rule"] >= 0:
+                row = order[counts[0] - 1]
+                holds = holds_open(items.rules, usage, row, entry["rule"])
             place += 1
+            if not holds:
+                chosen &= ~(1 << (place - 1))
+                continue
             one["has_money"] |= money_of(entry)
             if entry["span"] == DAYS:
                 began = first_day_of(terms[entry["owner"]], owner, entry["plan"])
@@ -372,8 +390,7 @@ def find_slots(
                 drawn |= 1 << (int(entry["draws_on"]) - first)
                 entry = entries[entry["draws_on"]]
         drawn &= ~chosen
-        if drawn | items.has_over != 0:
-            add_further(items, owned, terms, room, (row, first, drawn, one["first"]), tiers,
-                        (month, day, active))  # fmt: skip
+        if drawn | has_over != 0:
+            add_further(items, terms, room, one, (first, drawn), tiers, (month, day))
         one["count"] = counts[1] - one["first"]
     return True

@@ -34,8 +34,8 @@ class Left(NamedTuple):
 
     free: int8 by place, bits of the components that are wholly covered. Of the others, by number:
     rows (int64, places), reach (int64 [number, component, 3]) and bits (int64 [number, 2]: which
-    components are priced anew, and whether as a usage by itself). priced: int64 [n, 2], a take that has a
-    price of its own, and its place. counts: int64, how many numbers and how many such takes.
+    components are priced anew, and whether as a usage by itself). priced: int64 [n, 2], a take
+    that has a price of its own, and its place. counts: int64, how many numbers and such takes.
     """
 
     free: np.ndarray

@@ -378,10 +378,8 @@ class Rig:
                 (items[one["item"]], date.fromordinal(clock.EPOCH_DAY + one["since_day"]),
                  one["before"], one["taken"]) for one in row["used"]
             ]  # fmt: skip
-            charges = {
-                name: row[column]
-                for name, column in zip(self.compiled.components, schemas.CHARGE_COLUMNS, strict=False)
-            }
+            columns = zip(self.compiled.components, schemas.CHARGE_COLUMNS, strict=False)
+            charges = {name: row[column] for name, column in columns}
             reason = reasons.name_of(row["reason"]) if row["reason"] else ""
             found[row["record_id"]] = (reason, charges, used)
             assert row["charge_micro"] == sum(charges.values())
