@@ -219,13 +219,13 @@ def _without(
     out.reason[rows] = reason
     out.charge_micro[:, rows] = 0
     out.total_micro[rows] = 0
-    again = chosen[np.isin(pool[chosen], pool[gone])]
-    for place in again.tolist():
+    concerned = chosen[np.isin(pool[chosen], pool[gone])]
+    for place in concerned.tolist():
         begin = int(work[place]["first"])
         own = takes[begin : begin + int(work[place]["count"])]
         this.room.slots[own["slot"]] = slots[own["slot"]]
         own["taken"] = 0
-    again = again[out.reason[order[again]] == 0]
+    again: np.ndarray = concerned[out.reason[order[concerned]] == 0]
     out.charge_micro[:, order[again]] = full[:, order[again]]
     return again
 
