@@ -34,10 +34,12 @@ def of_plan(book: Book, plan_id: str, found: Trace, facts: Facts, limits: Maxima
 
 
 def discounted(
-    book: Book, found: Trace, facts: Facts, limits: Maxima | None, is_for: IsFor
-) -> Trace:
+    book: Book, found: Trace, facts: Facts, limits: Maxima | None, is_for: IsFor,
+    is_cut: bool = False,
+) -> Trace:  # fmt: skip
     """A trace with its discounts; is_for: whether one is for the subscription then, and its
-    conditions on counters hold."""
+    conditions on counters hold. is_cut: an allowance of quantities has paid a part, or tiers count
+    over a period, so that no other price is known."""
     version, rule = found.version, found.rule
     if found.reason or version is None or rule is None or not book.discounts:
         return found
@@ -45,7 +47,7 @@ def discounted(
             if is_for(one) and _holds(one, version, facts)]  # fmt: skip
     listed = {one.component: one.final_micro for one in found.components}
     others = {
-        one.name: _other_charges(book, found, one, facts, limits)
+        one.name: None if is_cut else _other_charges(book, found, one, facts, limits)
         for one in held if one.action.kind in _LISTED
     }  # fmt: skip
     record = _Record(listed, version, rule, others)

@@ -196,7 +196,16 @@ def _discounted(
     def is_for(one: Discount) -> bool:
         return one.name in chosen and (not one.used or f"{DISCOUNT_ITEM}{one.name}" in acted)
 
-    return trace_discounts.discounted(book, priced, facts, maxima, is_for)
+    is_cut = any(_is_quantity(item, priced) for item in acted)
+    return trace_discounts.discounted(book, priced, facts, maxima, is_for, is_cut)
+
+
+def _is_quantity(item: str, priced: Trace) -> bool:
+    """Whether an item of ``used`` is of tiers, or an allowance of quantities."""
+    _, kind, name = item.rsplit("/", 2)
+    allowances = priced.version.memory.allowances if priced.version else ()
+    of_money = {one.name for one in allowances if one.measure == "money"}
+    return kind == "tiers" or (kind == "allowance" and name not in of_money)
 
 
 def _settled_only(shown: Explanation, stored_legs: Sequence[Mapping[str, Any]]) -> Explanation:
