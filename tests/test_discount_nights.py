@@ -108,3 +108,28 @@ def test_what_no_customer_has_is_warned_of(root: Path) -> None:
 def test_audit_finds_nothing_wrong(root: Path) -> None:
     done = CliRunner().invoke(main.cli, ["audit", "-C", str(root)])
     assert done.exit_code == 0, done.output
+
+
+def test_discounts_behind_an_allowance_and_by_a_counter(tmp_path: Path) -> None:
+    """60 s are included; what is left of a call costs half, from the second counted minute on."""
+    folder = explain_workspace.write(tmp_path / "op")
+    plan = folder / "tariffs" / "standard.yaml"
+    plan.write_text(plan.read_text() + (
+        "allowances: [{name: minute, amount: 60s, increment: 60s, when: {service: voice}}]\n"
+        "counters: [{name: talked, measure: seconds, when: {service: voice}}]\n"
+    ))
+    (folder / "tariffs" / "discounts.yaml").write_text(
+        "discounts: [{name: more, used: {talked: {from: 100s}}, action: {percent: 50}}]\n")
+    lines = [f"voice,out,13900000001,{LOCAL},2003-06-10T{at}:00:00+08:00,{seconds},0,0,0,,BJ-1,,,,"
+             for at, seconds in (("10", 100), ("11", 50), ("12", 0), ("13", 61))]  # fmt: skip
+    inbox = folder / "inbox" / "msc" / explain_workspace.CDR_FILE
+    inbox.write_text("\n".join([HEADER, *lines, ""]))
+    nights.run(folder, AS_OF_UTC_S)
+    found = rows(folder, "rated")
+    # 100 s: 60 s are included, the rest of 40 s costs 0.40; then 100 s are counted: 0.40 x 50 %,
+    # and 2 x 0.40 x 50 %.
+    assert [row["charge_airtime"] for row in found] == [
+        Decimal("0.400000"), Decimal("0.200000"), Decimal("0.400000")]  # fmt: skip
+    explainer = explaining.Explainer(session.open_session(folder))
+    for row in found:
+        assert explainer.explain(row["record_id"]).differences == ()
