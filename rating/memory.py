@@ -26,7 +26,7 @@ from tollbook.stage import int_array, ints
 
 _REACH: Final = 3  # numbers of a component's reach
 _GROWTH: Final = 2
-_SLOTS: Final = 2  # takes of a new slot, at first
+_SLOTS: Final = 8  # takes for each slot, at first
 _TAKES: Final = 4  # of a row, for which there is room at first
 
 
@@ -163,7 +163,7 @@ def apply(
     this.ordered = discount_order.prepare(compiled, batch, usage, out)
     if this.ordered is not None:
         _discount_others(this, order[chosen], this.ordered)
-    full, slots = out.charge_micro.copy(), room.slots.copy()
+    full, slots = out.charge_micro.copy(), room.slots[: int(room.counts[2])].copy()
     limits = compiled.tables.versions.versions["charge_limit_micro"]
     this.take(chosen)
     is_over = np.zeros(len(order), np.bool_)
