@@ -32,7 +32,7 @@ from tariffs.memory_model import Allowance, Cap, Memory, Over, Span
 from tariffs.model import Book, When
 from tollbook.errors import Refused
 
-ACCOUNTS, RECORDS, EXAMPLES = (8, 60, 4) if JIT_IS_OFF else (400, 800, 60)
+ACCOUNTS, RECORDS, EXAMPLES = (8, 60, 4) if JIT_IS_OFF else (430, 800, 60)
 WANTED = 25 if JIT_IS_OFF else 20_000  # accounts with records, in all
 QUICK = settings(
     max_examples=EXAMPLES, phases=[Phase.generate], print_blob=False,
