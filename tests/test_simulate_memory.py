@@ -1,4 +1,4 @@
-"""A simulation of books that remember something.
+"""A simulation of books that remember something, and of books with discounts.
 
 What nights have committed is what a simulation of the book in force has to come to: with nights in
 their order, late records, pools of accounts and of groups.
@@ -7,6 +7,7 @@ their order, late records, pools of accounts and of groups.
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,15 @@ allowances:
 caps:
   - {name: most, amount: 40.00, covers: [airtime, toll]}
 """
+DISCOUNTS = """
+discounts:
+  - name: ten
+    for: {plans: [easy, standard]}
+    except: {groups: [G1]}
+    action: {percent: 90}
+    round: [{digits: 2, mode: half_down}]
+  - {name: friends, for: {groups: [G2]}, when: {service: voice}, action: {percent: 50}}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +55,7 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = nights.make(root, RECORDS, NIGHTS)
     for path in (root / "tariffs").glob("standard*.yaml"):
         path.write_text(path.read_text("utf-8") + MEMORY, "utf-8")
+    (root / "tariffs" / "discounts.yaml").write_text(DISCOUNTS, "utf-8")
     people = (root / "customers" / "subscriptions.csv").read_text("utf-8").splitlines()
     at = people[0].split(",").index("number")
     rows = ["group,number,valid_from,valid_to"]
@@ -86,6 +97,7 @@ def test_the_book_in_force_comes_to_what_nights_have_committed(month: Path) -> N
     assert set(taken) == {
         "standard/allowance/minutes", "standard/allowance/pool", "standard/allowance/daily",
         "standard/allowance/family", "standard/allowance/welcome", "standard/cap/most",
+        "*/discount/ten", "*/discount/friends",
     }  # fmt: skip
     pool = next(one for one in book["items"] if one["item"] == "standard/allowance/pool")
     assert pool["granted"] == pool["owners"] * 50 * 2**20
@@ -102,13 +114,19 @@ def test_a_month_is_the_same_in_several_passes(
     assert document(month, "--book", month / "tariffs") == whole
 
 
-def test_without_the_allowances_everybody_pays_at_least_as_much(
+def test_without_allowances_and_discounts_everybody_pays_at_least_as_much(
     month: Path, tmp_path: Path
 ) -> None:
     for path in (month / "tariffs").iterdir():
-        (tmp_path / path.name).write_text(path.read_text("utf-8").replace(MEMORY, "\n"), "utf-8")
+        if path.name != "discounts.yaml":
+            text = path.read_text("utf-8").replace(MEMORY, "\n")
+            (tmp_path / path.name).write_text(text, "utf-8")
     found = document(month, "--book", tmp_path, "--book", month / "tariffs")
     bare, own = found["books"]
+    shutil.copy2(month / "tariffs" / "discounts.yaml", tmp_path)
+    discounted = document(month, "--book", tmp_path)["books"][0]
+    assert {one["item"] for one in discounted["items"]} == {"*/discount/ten", "*/discount/friends"}
+    assert float(own["would_be"]) < float(discounted["would_be"]) < float(bare["would_be"])
     assert bare["winners"] == 0 < bare["losers"]
     assert own["would_be"] == found["charged"]
     assert bare["items"] == []

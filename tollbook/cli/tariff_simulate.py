@@ -90,15 +90,7 @@ def _contexts(base: Opened, opened: Sequence[Opened]) -> list[Context]:
     """Every book compiled for the same words and plans; raises Refused where one cannot be."""
     from rating import trial
     from rating.compare import refuse_currencies
-    from tollbook.text import Problems
 
-    problems = Problems()
-    for one in opened:
-        for discount in one.book.discounts:
-            problems.add((discount.at.file, discount.at.line), f"discount '{discount.name}': a "
-                         "simulation does not know whom it is for", "books without discounts",
-                         "leave the discounts out of the book that is tried")
-    problems.refuse_if_any()
     plans = {plan.plan_id: plan for one in (*opened, base) for plan in reversed(one.book.plans)}
     words = trial.joined(base.words, *(one.words for one in opened))
     contexts = []

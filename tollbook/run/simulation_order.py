@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from rating import owners, simulate
+from rating import owners, selectors, simulate
 from rating.guide_kernels import BUCKET_COUNT
 from rating.hash_kernels import TextTable, find_texts
 from rating.memory import Past, State
@@ -98,12 +98,14 @@ def run(
     groups: Sequence[Group], zone: ZoneTable,
 ) -> Sums:  # fmt: skip
     """Prices the month's records by every book, each owner's in order."""
+    time_zone = session.workspace.operator.time_zone
+    candidates = [_chosen(candidate, customers, time_zone) for candidate in candidates]
     remembered = [
         _remembered(session, candidate, question, customers) for candidate in candidates
     ]
-    has_groups = [one for one in remembered if one is not None and one.tables.members is not None]
-    tables = next((one.tables for one in (*has_groups, *remembered) if one is not None), None)
-    assert tables is not None
+    has_groups = [one.tables for one in remembered if one and one.tables.members is not None]
+    plans = candidates[0].context.compiled.plan_ids
+    tables = has_groups[0] if has_groups else owners.build(customers, False, plans, time_zone)
     holder = Holder.of(customers, tables)
     found = simulate.nothing(candidates)
     rows = sum(group.rows for group in groups)
@@ -120,6 +122,13 @@ def run(
             found.add(sums)
     session.progress.stop()
     return found
+
+
+def _chosen(candidate: Candidate, customers: Customers, time_zone: str) -> Candidate:
+    """A candidate whose discounts know whom they are for."""
+    context = candidate.context
+    compiled = selectors.choose(context.compiled, context.book.discounts, customers, time_zone)
+    return replace(candidate, context=replace(context, compiled=compiled))
 
 
 def _remembered(
