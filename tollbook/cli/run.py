@@ -67,6 +67,7 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
         "put_right": list(outcome.put_right),
         "warnings": list(outcome.warnings),
         "alarms": [notice_json(notice) for notice in outcome.alarms],
+        "due_accounts": outcome.due_accounts,
         "high_usage": [one.__dict__ for one in outcome.high_usage],
     }
 
@@ -103,4 +104,9 @@ def screen(outcome: Outcome) -> str:
         f"charged {format_micro(outcome.charge_micro)} {outcome.currency}; "
         f"{count(outcome.leg_count, 'settlement leg')}; the books close"
     )
+    if outcome.due_accounts:
+        lines.append(
+            f"late records of plans with `late: rerate`: {count(outcome.due_accounts, 'account')} "
+            "noted, not rated again; the records took what was left when they came"
+        )
     return "\n".join([*lines, *told])

@@ -27,6 +27,7 @@ class Outcome:
     """What a run did, as its command reports it. run_number 0: there was nothing to do.
 
     rows: records that came in. released: partial records that waited since an earlier run.
+    due_accounts: how many accounts are noted, by this run or earlier ones, for `late: rerate`.
     """
 
     run_number: int = 0
@@ -45,6 +46,7 @@ class Outcome:
     warnings: tuple[str, ...] = ()
     alarms: tuple[Notice, ...] = ()
     high_usage: tuple[Report, ...] = ()
+    due_accounts: int = 0
 
 
 def run(session: Session, as_of_utc_s: int | None = None) -> Outcome:
@@ -132,6 +134,8 @@ def outcome_of(
     session: Session, run: Run, totals: list[Total], decoded: Mapping[int, int], **more: Any
 ) -> Outcome:
     """The outcome of a night or a retry from its control totals (rows taken out count as minus)."""
+    from tollbook.run.late import due
+
     dispositions = dict.fromkeys(codes.DISPOSITIONS, 0)
     found: dict[str, int] = {}
     for total in totals:
@@ -149,5 +153,6 @@ def outcome_of(
         reasons=dict(sorted(found.items())),
         charge_micro=sum(total.charge_micro for total in totals),
         currency=session.workspace.operator.currency,
+        due_accounts=len({one.account_id for one in due(session.catalogue)}),
         **more,
     )
