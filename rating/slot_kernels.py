@@ -304,7 +304,7 @@ def gather_rows(
 ) -> None:
     """What finds the slots of rows, by place in the order. work: zeroed.
 
-    Nothing but reading columns at random, so that many reads are under way at once.
+    Columns are read as they lie; each row is then written once, where its account has it.
     """
     service, direction, roaming, relation, flags = usage[:5]
     starts, lasts, ups, downs, events = usage[8:13]
@@ -313,8 +313,13 @@ def gather_rows(
     _, first_cell, masks = items[:3]
     versions, units = tables.versions.versions, items.service_unit
     relations, first_month = int(tables.rules.relation_count + 1), items.first_month
+    place_of_row = np.full(len(own_version), -1, np.int32)
     for place in range(len(work)):
-        row, one = order[place], work[place]
+        place_of_row[order[place]] = place
+    for row in range(len(own_version)):
+        if place_of_row[row] < 0:
+            continue
+        one = work[place_of_row[row]]
         own = own_version[row]
         one["version"], one["month"] = own, bill_period[row] - first_month
         one["rule"] = versions[version_of[row]]["first_rule"] + rule_of[row]
