@@ -22,7 +22,7 @@ from explain_workspace import AS_OF_UTC_S, NUMBER_OF
 from rating import trace
 from rating.conditions import conditions
 from tollbook import codes, money
-from tollbook.cli import main
+from tollbook.cli import main, steps_screen
 from tollbook.cli.explain_json import document
 from tollbook.cli.explain_screen import screen
 from tollbook.run import explaining, retry, session
@@ -328,3 +328,10 @@ def test_a_leg_that_is_missing_or_made_up_is_said(copy: Path) -> None:
     done = run_explain(copy, NUMBER_OF["short_call"])
     assert done.exit_code == 1
     assert "out: it is stored, but nothing in the snapshot makes it" in done.output
+
+
+def test_amounts_of_steps_below_zero() -> None:
+    """What is taken off: 51.20 of which 30.00 are left to pay."""
+    assert steps_screen._nano(Fraction(30_000_000_000 - 51_200_000_000)) == "-21.20"
+    assert steps_screen._nano(Fraction(-1_000_000_000, 3)).startswith("-0.333")
+    assert steps_screen._nano(Fraction(0)) == "0.00"

@@ -281,11 +281,12 @@ def _nano(amount_nano: Fraction) -> str:
     digits = money.NANO_DIGITS
     while digits < money.NANO_DIGITS + _REST_DIGITS and amount_nano.denominator != 1:
         amount_nano, digits = amount_nano * 10, digits + 1
-    whole, rest = divmod(int(amount_nano), 10**digits)
+    sign = "-" * (amount_nano < 0)
+    whole, rest = divmod(int(abs(amount_nano)), 10**digits)
     fraction = f"{rest:0{digits}d}"
     if amount_nano.denominator != 1:
-        return f"{whole}.{fraction[:_REST_DIGITS]}..."
-    return f"{whole}.{fraction.rstrip('0').ljust(2, '0')}"
+        return f"{sign}{whole}.{fraction[:_REST_DIGITS]}..."
+    return f"{sign}{whole}.{fraction.rstrip('0').ljust(2, '0')}"
 
 
 def aligned(steps: Sequence[Step]) -> list[str]:
