@@ -53,11 +53,11 @@ def correct(root: Path) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-def content(root: Path) -> dict[str, Counter[tuple]]:
+def content(root: Path) -> dict[str, Counter]:
     """All rows of each dataset, whichever run and file they are of; when they were suspended is the
     run's own. Of legs those of charged calls: transit is not rated. And all control totals."""
     work = session.open_session(root)
-    found: dict[str, Counter[tuple]] = {}
+    found: dict[str, Counter] = {}
     transit = {record for record, in Lake(root).rows("uncharged", "record_id")}
     for dataset in ("rated", "legs", "ratings", "suspense", "pending", "uncharged", "duplicates"):
         rows = found[dataset] = Counter()
@@ -67,7 +67,9 @@ def content(root: Path) -> dict[str, Counter[tuple]]:
                 ids = table.column("record_id").to_pylist()
                 table = table.filter(pa.array([record not in transit for record in ids]))
             names = sorted(set(table.column_names) - {"suspended_utc_s"})
-            rows.update(zip(*(table.column(name).to_pylist() for name in names), strict=True))
+            rows.update(map(repr, zip(
+                *(table.column(name).to_pylist() for name in names), strict=True
+            )))  # fmt: skip
     totals = found["totals"] = Counter()
     for _, one in work.catalogue.totals():
         key = (one.file_number, one.period, one.reason, one.service)

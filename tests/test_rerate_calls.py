@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import replace
-from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,11 +17,9 @@ from calls import BOB, CAT, NOBODY, Call, Lake, audited
 from click.testing import CliRunner, Result
 from rerating_helpers import JULY, JUNE, billed, rerated, state
 
-from tariffs.memory_model import Memory
-from tariffs.model import Book, Plan, Version
 from tollbook.cli import main
-from tollbook.errors import NotFound, TollbookError
-from tollbook.run import rerate, retry, session, settlements, suspended
+from tollbook.errors import NotFound
+from tollbook.run import retry, session, settlements, suspended
 from tollbook.run.explaining import Explainer
 from tollbook.run.rerating import Scope
 
@@ -213,14 +209,6 @@ def test_a_leg_that_was_settled_stays(harbour: Path) -> None:
     audited(harbour)
 
 
-def test_a_month_without_records_and_a_book_that_remembers_are_refused(harbour: Path) -> None:
+def test_a_month_without_records_is_refused(harbour: Path) -> None:
     with pytest.raises(NotFound, match="2003-07: no record of this bill month is rated"):
         rerated(harbour, period=JULY)
-    version = Version(date(2003, 1, 1), None, calls.ZONE, (), (), ())
-    for memory, refused in ((Memory(), False), (Memory(late="rerate"), True)):
-        plan = Plan("easy", "", "CNY", (replace(version, memory=memory),))
-        if not refused:
-            rerate.refuse_memory(Book((plan,), ()))
-            continue
-        with pytest.raises(TollbookError, match="plan easy, version 2003-01-01"):
-            rerate.refuse_memory(Book((plan,), ()))

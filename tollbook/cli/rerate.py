@@ -105,7 +105,7 @@ def screen(done: Rerated, dry_run: bool) -> str:
     again = f"{count(done.records, 'record')} of {month} rated again"
     if not done.records:
         return f"nothing to do: no rated record of {month} fits"
-    if not done.changed:
+    if not done.changed and not done.balances:
         return "\n".join([f"nothing to do: {again}, all as before", *_unrated(done)])
     head = f"{again}, {done.changed:,} of them otherwise than before"
     lines = [f"{'would be' if dry_run else f'run {done.run_number}'}: {head}"]

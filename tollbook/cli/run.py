@@ -107,6 +107,6 @@ def screen(outcome: Outcome) -> str:
     if outcome.due_accounts:
         lines.append(
             f"late records of plans with `late: rerate`: {count(outcome.due_accounts, 'account')} "
-            "noted, not rated again; the records took what was left when they came"
+            "noted; `tollbook rerate` of the month rates them in order"
         )
     return "\n".join([*lines, *told])

@@ -103,6 +103,13 @@ def due(catalogue: Catalogue) -> list[Due]:
         ]
 
 
+def noted(catalogue: Catalogue, period: int) -> set[str]:
+    """The accounts with late records in a bill period or later ones, rated again since or not."""
+    query = select(LATE.c.account_id).where(LATE.c.period >= period)
+    with catalogue.engine.connect() as link:
+        return {row.account_id for row in link.execute(query)}
+
+
 def strike_off(link: Connection, done: Iterable[Due], run_number: int) -> None:
     """Note, in its own transaction, that a run has rated accounts again."""
     for one in done:

@@ -16,16 +16,17 @@ import numpy as np
 import pyarrow.compute as pc
 from sqlalchemy import Connection
 
-from tariffs.memory_model import NO_MEMORY
-from tariffs.model import Book
 from tollbook import clock
 from tollbook.errors import NotFound, TollbookError
 from tollbook.run import (
+    audit_state,
     commit,
     crash,
     differences,
     lake,
+    late,
     moves,
+    rerate_memory,
     snapshots,
     suspense_log,
     totals,
@@ -41,10 +42,11 @@ from tollbook.run.session import Session, commit_plan, open_period, writing
 
 KIND: Final = "rerate"
 _REFUSED: Final = (
-    "the tariff book has items that remember what came before ({item})\n"
-    "    allowed: books without allowances, period tiers, counters and caps: a balance would have "
-    "to be worked out anew from its first record on\n"
-    "    do: nothing was changed; charge what is due otherwise by hand"
+    "records have used balances, or are to use them: what one takes changes what is left for others"
+    "\n    allowed: open months, whole, while the tariff book has the allowances, period tiers, "
+    "counters and caps; closed months and parts of one only where nothing is remembered\n"
+    "    do: nothing was changed; name an open month and nothing else, or charge what is due "
+    "otherwise by hand"
 )
 
 
@@ -54,6 +56,7 @@ class Rerated:
 
     records: how many were rated again. changed: of how many something is another than before.
     bill_period: the month that bills the differences of a closed one; 0: the month is open.
+    balances: how many months of the state are others than before.
     """
 
     period: int
@@ -64,6 +67,7 @@ class Rerated:
     unrated: Mapping[str, int] = field(default_factory=dict)
     held: int = 0
     legs_kept: int = 0
+    balances: int = 0
     plans: tuple[PlanLine, ...] = ()
     less: Movement = NOBODY
     more: Movement = NOBODY
@@ -96,7 +100,7 @@ def run(
         before = snapshots.stored(session.lake)
 
         def check(taken: snapshots.Snapshot) -> None:
-            refuse_memory(work.compiled(session, taken.digest).data.book)
+            refuse_memory(session, work.compiled(session, taken.digest), period, scope)
 
         snapshot = snapshots.take_checked(session.root, session.lake, check)
         if dry_run:
@@ -104,7 +108,7 @@ def run(
             only = Run(number, KIND, now, period, open_period(session.catalogue, "bill"),
                        snapshot.digest, scope.arguments(), "planned", 0, 0)  # fmt: skip
             try:
-                done = _found(session, only, _rerate(session, only, writes=False)[1])
+                done = _found(session, only, *_rerate(session, only, writes=False))
             finally:
                 snapshots.forget(snapshot, session.lake, before)
             return done
@@ -119,11 +123,13 @@ def execute(session: Session, planned: Run) -> Rerated:
     """Follow a re-rating's plan; if nothing differs the plan is given up, as if never made."""
     began = time.monotonic()
     again, found = _rerate(session, planned, writes=True)
+    memory = again.remembered
     files = [file for one in found for file in one.files]
+    files += memory.files if memory is not None else []
     if not files:
         with session.catalogue.transaction() as link:
             session.catalogue.give_up(link, planned)
-        return _found(session, planned, found)
+        return _found(session, planned, again, found)
     changed = again.flow.tally.totals()
     gone = again.before.totals()
     _check(found, changed, again)
@@ -131,19 +137,25 @@ def execute(session: Session, planned: Run) -> Rerated:
     def record(link: Connection) -> None:
         left = [replace(one, rows=-one.rows, charge_micro=-one.charge_micro) for one in gone]
         session.catalogue.add_totals(link, planned.run_number, moves.net([*changed, *left]))
+        if memory is not None:
+            late.strike_off(link, memory.due, planned.run_number)
 
     elapsed_ms = round(1000 * (time.monotonic() - began))
     superseded = [path for one in found for path in one.superseded]
+    superseded += memory.superseded if memory is not None else []
     commit.commit(
         session.catalogue, session.root, planned.run_number, files, superseded, record, elapsed_ms
     )
-    done = _found(session, planned, found)
+    done = _found(session, planned, again, found)
     return replace(done, run_number=planned.run_number, elapsed_ms=elapsed_ms)
 
 
 def _rerate(session: Session, run: Run, writes: bool) -> tuple[Rerating, list[Found]]:
     """All files of the month, each by one thread; the results in the order of the files."""
     files = session.catalogue.lake_files("rated", periods=[run.period])
+    if _remembers(session, run):
+        rated = session.catalogue.lake_files("rated")
+        files = [file for file in rated if file.period >= run.period]
     with work.prepared(session, run) as (_, going):
         again = _prepared(session, run, going, writes)
         session.progress.start("rerate", sum(file.rows for file in files))
@@ -156,12 +168,14 @@ def _prepared(session: Session, run: Run, going: Flow, writes: bool) -> Rerating
     closed = run.period < run.open_period
     settle = open_period(session.catalogue, "settle")
     scope = Scope.of(run.arguments)
-    book = work.compiled(session, run.snapshot).data.book
-    refuse_memory(book)
+    ready = work.compiled(session, run.snapshot)
+    book = ready.data.book
+    refuse_memory(session, ready, run.period, scope)
     return Rerating(
         session, run, going, scope, _released(session, scope.reason),
         differences.TaxClasses(book), None if closed else Sides(session, settle),
         differences.booked(session, clock.period_text(run.period)) if closed else None, writes,
+        rerate_memory.rate(session, run, going, writes) if ready.book.memory is not None else None,
     )  # fmt: skip
 
 
@@ -189,7 +203,7 @@ def _check(found: Sequence[Found], changed: Sequence[Total], again: Rerating) ->
         raise totals.not_closed([f"{gone} records left their files, {come} were written anew"])
 
 
-def _found(session: Session, run: Run, found: Sequence[Found]) -> Rerated:
+def _found(session: Session, run: Run, again: Rerating, found: Sequence[Found]) -> Rerated:
     whole = Figures()
     for one in found:
         whole.join(one.figures)
@@ -197,6 +211,7 @@ def _found(session: Session, run: Run, found: Sequence[Found]) -> Rerated:
     return Rerated(
         run.period, 0, run.open_period if run.period < run.open_period else 0, whole.records,
         whole.changed, dict(sorted(whole.unrated.items())), whole.held, whole.legs_kept,
+        0 if again.remembered is None else again.remembered.months,
         whole.plans(), less, more, session.workspace.operator.currency,
     )  # fmt: skip
 
@@ -211,13 +226,19 @@ def _check_month(session: Session, period: int) -> None:
                        "    do: name a month with rated records")  # fmt: skip
 
 
-def refuse_memory(book: Book) -> None:
-    """Raises TollbookError for a book in which a price depends on the records before it."""
-    items = [
-        f"plan {plan.plan_id}, version {version.label}"
-        for plan in book.plans for version in plan.versions
-        if version.memory != NO_MEMORY or any(rate.over is not None for rate in version.rates)
-    ]  # fmt: skip
-    items += [f"discount {discount.name}" for discount in book.discounts if discount.used]
-    if items:
-        raise TollbookError(_REFUSED.format(item=items[0]))
+def _remembers(session: Session, run: Run) -> bool:
+    return work.compiled(session, run.snapshot).book.memory is not None
+
+
+def refuse_memory(session: Session, ready: work.Compiled, period: int, scope: Scope) -> None:
+    """Raises TollbookError where a price depends on records that are not rated again with it."""
+    was = any(audit_state.remembers(session, one) for one in session.catalogue.lake_files("rated"))
+    closed = period < open_period(session.catalogue, "bill")
+    if ready.book.memory is not None and (closed or scope != Scope()):
+        raise TollbookError(_REFUSED)
+    if ready.book.memory is None and was and session.catalogue.lake_files("state"):
+        raise TollbookError(_REFUSED)
+    if ready.book.memory is None and any(one.used for one in ready.data.book.discounts):
+        raise TollbookError(_REFUSED)
+    if ready.book.memory is not None:
+        rerate_memory.check(session, period)

@@ -33,6 +33,7 @@ from tollbook.run.lake_columns import CDR_IN_LAKE
 from tollbook.run.parts import Part, write_part
 from tollbook.run.pipeline import BY_NAME
 from tollbook.run.rerate_figures import Figures
+from tollbook.run.rerate_memory import Remembered
 from tollbook.run.rerate_sides import Sides, only
 from tollbook.run.rewriting import is_among
 from tollbook.run.session import Session
@@ -106,6 +107,7 @@ class Rerating:
 
     released: ascending ids for ``Scope.mask``. before: the fates that changed records leave.
     sides: None for a closed month. booked: None for an open one. writes: False to only look.
+    remembered: all records, rated in order; None: the book remembers nothing.
     """
 
     session: Session
@@ -117,6 +119,7 @@ class Rerating:
     sides: Sides | None
     booked: Booked | None
     writes: bool
+    remembered: Remembered | None = None
     before: Tally = field(default_factory=Tally)
 
     def task(self, item: tuple[int, LakeFile]) -> Found:
@@ -132,6 +135,8 @@ class Rerating:
         They stay rated records: validation, mediation and the search for duplicates are not asked
         again, and the legs of a forwarded call stay the pair that they were found to be.
         """
+        if self.remembered is not None:
+            return self.remembered.of(rows.column("record_id").to_numpy())
         batch = suspended.cdr_batch(rows, self.flow.reference.names.sources)
         for name in ("normalise", "guide"):
             batch = BY_NAME[name](batch, self.flow.reference, None).batch

@@ -36,7 +36,7 @@ from tollbook.stage import StageResult, ints
 DATASET: Final = "state"
 HELD_BYTES: Final = 256 * 2**20  # slots held in memory between the phases of a run
 _KEY: Final = ("owner_kind", "owner_index", "item_index", "since_day")
-_STORED: Final = pa.schema([
+STORED: Final = pa.schema([
     pa.field(name, kind, nullable=False) for name, kind in (
         ("owner_kind", pa.string()), ("owner", pa.string()), ("item", pa.string()),
         ("since", pa.date32()), ("until", pa.date32()), ("granted", pa.int64()),
@@ -87,9 +87,9 @@ def table_of(state: pa.RecordBatch, names: StateNames) -> pa.Table:
 
 def batch_of(table: pa.Table, names: StateNames) -> tuple[pa.RecordBatch, pa.Table]:
     """Rows of the lake -> slots (schemas.STATE), and the rows that nothing here is known of."""
-    table = table.cast(_STORED).combine_chunks()
+    table = table.cast(STORED).combine_chunks()
     columns = {name: pa.concat_arrays(table.column(name).chunks or [pa.array([], kind)])
-               for name, kind in zip(_STORED.names, _STORED.types, strict=True)}  # fmt: skip
+               for name, kind in zip(STORED.names, STORED.types, strict=True)}  # fmt: skip
     kind = index_in(columns["owner_kind"], OWNERS)
     owner = np.full(len(table), -1, np.int32)
     for number in range(len(OWNERS)):
@@ -167,7 +167,7 @@ class Slots:
         the months that have changed, and records that were late. Raises NotClosed if the balances
         are not less by what the records took."""
         before, after = past.state.batch(), rated.state.batch()
-        self._check(before, after, rated.batch)
+        self.check(before, after, rated.batch)
         self.late.look(before, past.owners, rated.batch)
         old = dict(self._by_month(before))
         for month, rows in self._by_month(after):
@@ -176,7 +176,7 @@ class Slots:
                 with self._lock:
                     self.months.add(month)
 
-    def _check(self, before: pa.RecordBatch, after: pa.RecordBatch, rated: pa.RecordBatch) -> None:
+    def check(self, before: pa.RecordBatch, after: pa.RecordBatch, rated: pa.RecordBatch) -> None:
         """Control total: what slots have more of ``used`` is what the rows say that they took."""
         item, _, _, taken = rated.column("used").flatten().flatten()
         of_slots = item.to_numpy() < len(self.names.items)  # behind them: discounts
