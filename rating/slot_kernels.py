@@ -302,10 +302,8 @@ def add_one(
 def gather_rows(
     tables: Tables, items: Items, usage: Usage, out: Rated, owned: Owned, work: np.ndarray
 ) -> None:
-    """What finds the slots of rows, by place in the order. work: zeroed.
-
-    Columns are read as they lie; each row is then written once, where its account has it.
-    """
+    """What finds the slots of rows, by place in the order. work: zeroed."""
+    # Columns are read as they lie; each row is then written once, where its account has it.
     service, direction, roaming, relation, flags = usage[:5]
     starts, lasts, ups, downs, events = usage[8:13]
     order, subscription, account, group, bill_period, own_version = owned
