@@ -19,6 +19,7 @@ CORE = [
 TEST = [
     "pytest>=8.2",
     "pytest-benchmark>=5.1",
+    "pytest-xdist>=3.6",
     "hypothesis>=6.115",
     "mypy>=1.13",
     "ruff>=0.8",

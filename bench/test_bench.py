@@ -1,7 +1,7 @@
 """Every measure on little data: the results are asserted, the times are not looked at.
 
-``pytest bench --benchmark-enable`` times them with pytest-benchmark; ``python -m bench`` measures
-on a whole night.
+``pytest bench -n 0 --benchmark-enable`` times them with pytest-benchmark; ``python -m bench``
+measures on a whole night.
 """
 
 from __future__ import annotations
