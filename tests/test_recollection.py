@@ -49,7 +49,7 @@ def test_a_file_that_was_asked_for_again(root: Path) -> None:
     lost = [Call(served=ANN, duration=61), Call(served=NOBODY, duration=62)]
     path = calls.deliver(root, 1, *kept)
     calls.run(root)
-    changed = calls.deliver(root, 1, *kept, *lost)
+    calls.deliver(root, 1, *kept, *lost)
     assert calls.run(root, "2003-06-11T03:00:00").refused == (
         (f"{SOURCE}/{path.name}", "its content changed after it was processed as F1"),
     )
@@ -57,7 +57,7 @@ def test_a_file_that_was_asked_for_again(root: Path) -> None:
     assert [(one["state"], one["asked_by"]) for one in asked] == [("open", "kim")]
     letter = json.loads((root / "out" / "requests" / f"{SOURCE}-1.json").read_text())
     assert (letter["file"], letter["note"]) == (path.name, "cut off")
-    os.utime(changed, ns=(1, 1))  # sent once more
+    # It lies there as it was refused, but now it has been asked for.
     outcome = calls.run(root, "2003-06-11T04:00:00")
     assert (outcome.refused, outcome.rows) == ((), 4)
     assert outcome.dispositions["duplicate"] == 2
@@ -193,6 +193,8 @@ WRONG = [
     ((SOURCE, "--from", "1", "--gap", "all"), 1, "2 ways"),
     ((SOURCE, "--since", "2003-06-10"), 1, "a span of time"),
     ((SOURCE, "--from", "1000000"), 1, "below 1000000"),
+    ((SOURCE, "--from", "5", "--to", "3"), 1, "for at most 500000 numbers"),
+    ((SOURCE, "--file", "../../x"), 1, "no file of this source is named '../../x'"),
     ((SOURCE, "--gap", "7"), 1, "there is no such gap"),
     (("moon", "--gap", "7"), 2, "one of msc-east"),
     (("--gap", "7"), 2, "name the source"),
@@ -205,6 +207,14 @@ def test_requests_that_say_nothing_clear_are_refused(root: Path) -> None:
         result = cli(root, "request", *words)
         assert (result.exit_code, text in result.output) == (code, True), result.output
     assert shown(root, "request") == []
+
+
+def test_files_without_numbers_are_not_asked_for_by_number(root: Path) -> None:
+    path = root / "operator.yaml"
+    path.write_text(path.read_text().replace("{sequence:06d}", "*"))
+    for words in (("request", SOURCE, "--from", "1"), ("expect", SOURCE, "1")):
+        refused = cli(root, *words)
+        assert (refused.exit_code, "its files are not numbered" in refused.output) == (1, True)
 
 
 # ---- files with too many errors

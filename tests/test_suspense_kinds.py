@@ -132,6 +132,7 @@ def test_a_native_record_must_be_whole_once_it_is_corrected() -> None:
     stored = {
         "service": "voice", "direction": "out", "served_raw": "", "start_utc_s": 0,
         "duration_s": 0, "up_bytes": 0, "down_bytes": 0, "event_count": 0, "raw_record": b"\x30",
+        "reason": "start_invalid",
     }  # fmt: skip
     given = {"start_utc_s": 1_055_199_590, "utc_offset_s": 0}
     fault = taken_as_it_is(stored, b"\x30", given)
@@ -142,3 +143,7 @@ def test_a_native_record_must_be_whole_once_it_is_corrected() -> None:
     assert fault.do == "correct its fields"
     more = given | {"service": "data", "served_raw": "1", "down_bytes": 7}
     assert taken_as_it_is(stored, b"\x30", more) == more
+    for reason in ("record_unreadable", "encoding_unknown"):  # not even its kind is known
+        fault = taken_as_it_is(stored | {"reason": reason}, b"\x30", more)
+        assert isinstance(fault, Fault)
+        assert fault.do.startswith("discard it")

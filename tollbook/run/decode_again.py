@@ -30,6 +30,7 @@ _WORDS: Final = {
     "service": codes.SERVICES, "direction": codes.DIRECTIONS, "forward": codes.FORWARDS,
 }  # fmt: skip
 _PLACE: Final = ("record_id", "byte_offset", "byte_length", "source", "flags")
+_NOTHING_READ: Final = ("record_unreadable", "encoding_unknown")
 _QUANTITIES: Final = {
     codes.SECONDS: ("duration_s",), codes.BYTES: ("up_bytes", "down_bytes"),
     codes.EVENTS: ("event_count",),
@@ -147,6 +148,9 @@ def taken_as_it_is(
 ) -> dict[str, Any] | Fault:
     """For formats whose single records cannot be decoded apart: what was read of the record, and
     what was corrected, must be a whole record together."""
+    if row["reason"] in _NOTHING_READ:
+        return Fault(f"it is {row['reason']}: nothing of it could be read", "a record of which at "
+                     "least its kind is known", "discard it, and ask its source for the file again")
     if raw != row["raw_record"]:
         return Fault("raw_record is corrected, and a record of this format is not read apart from "
                      "its file", "fields of the record", "correct its fields")

@@ -59,6 +59,12 @@ class _Known:
     refusals: dict[tuple[str, str], tuple[int, int, str]]
     asked: list[Request]
 
+    def was_told(self, file: InputFile, why: str) -> bool:
+        """Whether a file was refused as it lies here, and for the same reason."""
+        return self.refusals.get((file.source, file.name)) == (
+            file.size_bytes, file.modified_ns, why
+        )  # fmt: skip
+
 
 def collect(
     catalogue: Catalogue, workspace: Workspace, digest_of: Callable[[Path], str], run_number: int
@@ -106,6 +112,7 @@ def collect(
             planned[file.sha256] = file
         found.new.append(file)
         number += 1
+    found.refused = [(file, why) for file, why in found.refused if not known.was_told(file, why)]
     return found
 
 
@@ -133,7 +140,10 @@ def _candidate(
     digest_of: Callable[[Path], str],
     run_number: int,
 ) -> InputFile | None:
-    """The file as a candidate; None if it is known, unfinished or of no pattern."""
+    """The file as a candidate; None if it is known, unfinished or of no pattern.
+
+    A file that was refused is looked at again where a request has come that covers it.
+    """
     name = path.name
     if not path.is_file() or name.startswith("."):
         return None
@@ -152,14 +162,15 @@ def _candidate(
     is_released = before is not None and before.released != ""
     if before is not None and state == (before.size_bytes, before.modified_ns) and not is_released:
         return None
-    if refusal is not None and state == refusal[:2]:
-        return None
     file = InputFile(
-        0, run_number, source.name, name, digest_of(path), *state,
+        0, run_number, source.name, name, "", *state,
         sequence=-1 if matched.sequence is None else matched.sequence,
         file_utc_s=source.file_utc_s(matched, stat.st_mtime_ns),
     )  # fmt: skip
-    file = replace(file, request_number=requests.covering(known.asked, file))
+    asked_for = requests.covering(known.asked, file)
+    if refusal is not None and state == refusal[:2] and not asked_for:
+        return None
+    file = replace(file, sha256=digest_of(path), request_number=asked_for)
     if before is None or before.refused:
         return replace(file, release_of=before.file_number) if before and is_released else file
     if before.sha256 != file.sha256:

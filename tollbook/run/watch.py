@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import insert, update
 
-from tollbook.errors import NotFound, TollbookError
+from tollbook.errors import NotFound, TollbookError, printable
 from tollbook.run import alarms, deliveries, plan, requests, sequences
 from tollbook.run.alarms import Notice
 from tollbook.run.catalogue import InputFile
@@ -14,6 +14,7 @@ from tollbook.run.plan import Waiting
 from tollbook.run.requests import Request
 from tollbook.run.session import Session, put_right
 from tollbook.run.tables import FILES, MARKS
+from tollbook.sources import Source
 
 
 def look(session: Session, now_utc_s: int) -> tuple[Notice, ...]:
@@ -87,10 +88,17 @@ def _requests(session: Session, wanted: Wanted) -> tuple[list[str], str]:
             "    allowed: one of --from/--to, --gap, --file, --since/--until\n"
             "    do: for example `--from 17 --to 19`, or `--gap all`"
         )
+    source = _source(session, wanted.source)
     if by_number:
-        return [sequences.text(_numbers(session, wanted))], ""
+        return [sequences.text(_numbers(source, wanted))], ""
     if wanted.gap is not None:
         return _gaps(session, wanted.source, wanted.gap)
+    if wanted.name is not None and source.match(wanted.name) is None:
+        raise TollbookError(
+            f"{wanted.source}: no file of this source is named {printable(wanted.name)!r}\n"
+            f"    allowed: names of the pattern {source.files}\n"
+            "    do: `tollbook collection log` lists the files that have come"
+        )
     since, until = wanted.since_utc_s, wanted.until_utc_s
     if by_time and (since is None or until is None or since >= until):
         raise TollbookError(
@@ -100,19 +108,35 @@ def _requests(session: Session, wanted: Wanted) -> tuple[list[str], str]:
     return [""], ""
 
 
-def _numbers(session: Session, wanted: Wanted) -> sequences.Ranges:
+def _source(session: Session, name: str) -> Source:
+    return next(one for one in session.workspace.sources if one.name == name)
+
+
+def _counting(source: Source) -> None:
+    """Raises TollbookError where a source's files have no numbers."""
+    if "{sequence" not in source.files:
+        raise TollbookError(
+            f"{source.name}: its files are not numbered: {source.files}\n"
+            "    allowed: sources whose pattern has {sequence:06d} or suchlike\n"
+            "    do: ask for files by --file or --since/--until"
+        )
+
+
+def _numbers(source: Source, wanted: Wanted) -> sequences.Ranges:
+    _counting(source)
     first = wanted.first if wanted.first is not None else wanted.last
     last = wanted.last if wanted.last is not None else wanted.first
     assert first is not None  # one of the two is there
     assert last is not None
-    source = next(one for one in session.workspace.sources if one.name == wanted.source)
     wrap = source.sequence_wrap
-    if (last < first and not wrap) or (wrap and max(first, last) >= wrap):
+    across = last < first and (not wrap or wrap - first + last + 1 > wrap // 2)
+    if across or (wrap and max(first, last) >= wrap):
         raise TollbookError(
             f"{wanted.source}: sequence {first} to {last}\n    allowed: --from not above --to"
-            + (f", or across the wrap; both below {wrap}" if wrap else "")
+            + (f", or across the wrap for at most {wrap // 2} numbers; both below {wrap}"
+               if wrap else "")
             + "\n    do: correct the two"
-        )
+        )  # fmt: skip
     return sequences.between(first, last, wrap)
 
 
@@ -157,7 +181,9 @@ def release(session: Session, file_number: int, by: str, note: str) -> InputFile
 
 def expect(session: Session, source: str, number: int) -> None:
     """The source counts on from this number, whatever it was before."""
-    wrap = next(one for one in session.workspace.sources if one.name == source).sequence_wrap
+    counting = _source(session, source)
+    _counting(counting)
+    wrap = counting.sequence_wrap
     if wrap and number >= wrap:
         raise TollbookError(
             f"{source}: {number} is expected\n    allowed: a number below {wrap}, where the source "
