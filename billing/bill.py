@@ -1,11 +1,11 @@
-"""Bills: usage, recurring and correction lines of a period -> one bill an account, in columns.
+"""Bills: usage, recurring, settled and correction lines of a period -> one bill an account.
 
 Every line is rounded half_up to the currency's digits; the bill is the sum of its lines. What
 rounding took away from the rated charges (or added) stands on the bill as ``rounding_micro`` and is
 posted to the ledger, so that for each bill, exactly:
 
-    usage lines + corrections + rounding = rated charges and differences of closed months
-    recurring + usage + corrections + tax = total
+    usage + settled + corrections + rounding = rated charges, settled volumes, differences
+    recurring + usage + settled + corrections + tax = total
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ from tollbook.money import exact_sum
 
 RECURRING: Final = "recurring"
 USAGE: Final = "usage"
+SETTLED: Final = "settled"
 CORRECTION: Final = "correction"
 TAX: Final = "tax"
-KINDS: Final = (RECURRING, USAGE, CORRECTION, TAX)  # the order of the lines on a bill
+KINDS: Final = (RECURRING, USAGE, SETTLED, CORRECTION, TAX)  # the order of the lines on a bill
 _SHOWN: Final = 3
 
 
@@ -62,25 +63,29 @@ class Bills:
 
 def make(
     usage: pa.Table, recurring: pa.Table, accounts: Accounts, terms: Terms,
-    corrections: pa.Table | None = None,
+    corrections: pa.Table | None = None, settled: pa.Table | None = None,
 ) -> Bills:  # fmt: skip
     """The bills of all accounts that have a line.
 
     usage: schemas.USAGE_LINE, sorted as ``accumulate`` leaves it. recurring:
     schemas.RECURRING_LINE, sorted as ``recurring_lines`` leaves it. corrections:
-    schemas.CORRECTION_LINE, sorted by account; None: there are none.
+    schemas.CORRECTION_LINE, and settled: schemas.SETTLED_LINE, both sorted by account; None: there
+    are none.
     Raises NotFound for an account without customer data, Refused for a tax class without a rate,
     AmountTooLarge for a sum that does not fit.
     """
     if corrections is None:
         corrections = schemas.CORRECTION_LINE.empty_table()
-    tables = (recurring, usage, corrections)
+    if settled is None:
+        settled = schemas.SETTLED_LINE.empty_table()
+    tables = (recurring, usage, settled, corrections)
     ids, exempt, index = _paying_accounts(tables, accounts)
     stops = np.cumsum([table.num_rows for table in tables])
     charges = pa.concat_tables([
         _recurring_part(recurring, index[: stops[0]]),
         _usage_part(usage, index[stops[0] : stops[1]], terms.digits),
-        _correction_part(corrections, index[stops[1] :], terms.digits),
+        _settled_part(settled, index[stops[1] : stops[2]], terms.digits),
+        _correction_part(corrections, index[stops[2] :], terms.digits),
     ])  # fmt: skip
     taxes = _taxes(charges, exempt, terms)
     lines = pa.concat_tables([charges, _tax_part(taxes)])
@@ -110,7 +115,7 @@ def check_closed(made: Bills) -> None:
         all(parts[kind] == of_bills[kind] for kind in KINDS)
         and exact_sum(amounts) == of_bills["total"]
         and rated == of_bills["rated"]
-        and rated == of_bills["usage"] + of_bills["correction"] + of_bills["rounding"]
+        and rated == sum(of_bills[name] for name in (USAGE, SETTLED, CORRECTION, "rounding"))
         and int(_int64(bills, "line_count").sum()) == lines.num_rows
     )
     if not agree:
@@ -207,6 +212,18 @@ def _usage_part(usage: pa.Table, bill_index: np.ndarray, digits: int) -> pa.Tabl
     )  # fmt: skip
 
 
+def _settled_part(settled: pa.Table, bill_index: np.ndarray, digits: int) -> pa.Table:
+    same = ("plan", "tax_class", "subscription_id", "usage_count", "duration_s", "volume_bytes",
+            "event_count")  # fmt: skip
+    delta = _int64(settled, "charge_micro")
+    item = pc.binary_join_element_wise(settled.column("component"), settled.column("rate"), "/")
+    return _part(
+        settled.num_rows, bill_index=bill_index, kind=SETTLED, item=item, rated_micro=delta,
+        amount_micro=round_half_up(delta, digits),
+        **{name: settled.column(name) for name in same},
+    )  # fmt: skip
+
+
 def _correction_part(
     corrections: pa.Table, bill_index: np.ndarray, digits: int
 ) -> pa.Table:
@@ -253,7 +270,7 @@ def _bill_table(
 ) -> pa.Table:
     size = len(ids)
     bill_index, amounts = _int64(lines, _BILL_INDEX), _int64(lines, "amount_micro")
-    recurring, usage, correction, tax = (
+    recurring, usage, settled, correction, tax = (
         sum_by(bill_index[kind == code], amounts[kind == code], size, f"{name} of a bill")
         for code, name in enumerate(KINDS)
     )
@@ -266,11 +283,12 @@ def _bill_table(
         pa.array(np.bincount(bill_index, minlength=size).astype(np.int32)),
         pa.array(recurring),
         pa.array(usage),
+        pa.array(settled),
         pa.array(correction),
         pa.array(tax),
         pa.array(sum_by(bill_index, amounts, size, "total of a bill")),
         pa.array(rated),
-        pa.array(rated - usage - correction),
+        pa.array(rated - usage - settled - correction),
     ], schema=schemas.BILL)  # fmt: skip
 
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from billing.amounts import sum_by
-from billing.bill import CORRECTION, RECURRING, TAX, USAGE, Bills
+from billing.bill import CORRECTION, RECURRING, SETTLED, TAX, USAGE, Bills
 from tollbook import schemas
 from tollbook.errors import NotClosed
 from tollbook.money import exact_sum
@@ -34,9 +34,10 @@ DIFFERENT: Final = "exists_with_different_"
 _BLOCK_BILLS: Final = 1 << 16
 _EXISTS_AT: Final = 1  # position of EXISTS among the answers; fields that differ follow
 _PREFIX: Final = {
-    RECURRING: "recurring", USAGE: "revenue", CORRECTION: "correction", TAX: "tax",
+    RECURRING: "recurring", USAGE: "revenue", SETTLED: "settled", CORRECTION: "correction",
+    TAX: "tax",
 }  # fmt: skip
-_EXACT: Final = pa.array([USAGE, CORRECTION])
+_EXACT: Final = pa.array([USAGE, SETTLED, CORRECTION])
 
 
 @dataclass(frozen=True)

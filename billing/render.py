@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import typst
 
-from billing.bill import CORRECTION, RECURRING, TAX, USAGE, Bills
+from billing.bill import CORRECTION, RECURRING, SETTLED, TAX, USAGE, Bills
 from tollbook import clock, outputs
 from tollbook.customers import Accounts
 from tollbook.errors import NotFound, TollbookError
@@ -62,7 +62,7 @@ def write_jsonl(path: Path, made: Bills, accounts: Accounts, letterhead: Letterh
 
 _REGISTER: Final = (
     "bill_number", "account_id", "name", "period", "issued_on", "currency",
-    "recurring", "usage", "correction", "tax", "total", "rated", "rounding",
+    "recurring", "usage", "settled", "correction", "tax", "total", "rated", "rounding",
 )  # fmt: skip
 _AMOUNTS: Final = _REGISTER[6:]
 
@@ -186,6 +186,10 @@ def _object(
         "currency": bill["currency"],
         "recurring": [_recurring(line, letterhead) for line in lines if line["kind"] == RECURRING],
         "usage": [_usage(line, letterhead) for line in lines if line["kind"] == USAGE],
+        "settled": [
+            _usage(line, letterhead) | {"subscription_id": line["subscription_id"]}
+            for line in lines if line["kind"] == SETTLED
+        ],
         "corrections": [
             _correction(line, letterhead) for line in lines if line["kind"] == CORRECTION
         ],

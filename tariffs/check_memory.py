@@ -7,6 +7,7 @@ from typing import Final
 
 from tariffs.memory_model import ITEMS_MAX, Allowance, Cap, Counter, Span
 from tariffs.model import Plan, Position, Rate, Version
+from tariffs.settled import WHOLE, components_of
 from tariffs.units import QUANTITY_LIMIT
 from tollbook import money
 from tollbook.text import Problems
@@ -147,13 +148,31 @@ def _draw_faults(one: Allowance, version: Version) -> Iterator[_Fault]:
         name = other.draws_on
 
 
+def _settle_faults(rate: Rate, version: Version) -> Iterator[_Fault]:
+    """What a settlement could not be worked out from: it looks at whole usages and their price."""
+    named, found = f"rate '{rate.name}' is settled whole and", components_of(version, rate)
+    if rate.over is not None and rate.over.span.kind != "month":
+        yield (rate.at, f"{named} counts over another span than the month of the bill",
+               "`period: month`", "correct one of them")  # fmt: skip
+    if len(found) > 1:
+        yield (rate.at, f"{named} charged for {', '.join(found)}", "one component",
+               "write a rate for each component")  # fmt: skip
+    for name in found:
+        if name not in version.memory.not_discountable:
+            yield (rate.at, f"{named} charged for '{name}', which is discountable",
+                   "a component of `not_discountable`", "name it there")  # fmt: skip
+        for cap in version.memory.caps:
+            if name in cap.covers:
+                yield (cap.at, f"cap '{cap.name}' covers '{name}', which is settled whole",
+                       "other components", "remove it from `covers`")  # fmt: skip
+
+
 def _rate_faults(rate: Rate, version: Version) -> Iterator[_Fault]:
     if rate.over is None:
         return
     named = f"rate '{rate.name}'"
-    if rate.over.settle == "whole":
-        yield (rate.at, f"{named} is settled at the price of the tier reached",
-               "`settle: marginal`", "price each unit by its own tier")  # fmt: skip
+    if rate.over.settle == WHOLE:
+        yield from _settle_faults(rate, version)
     if version.version_change == "split":
         yield (rate.at, f"{named} counts over a span, and the version cuts usages",
                "`version_change: start`", "leave out one of them")  # fmt: skip

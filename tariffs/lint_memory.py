@@ -11,6 +11,7 @@ from tariffs.check_rules import check_when, is_weaker, listed, rates_of, where
 from tariffs.known import Edition, Known
 from tariffs.memory_model import ITEMS_MAX, OWNERS, Allowance, Cap, Counter
 from tariffs.model import FREE, Charge, Rate, Rule, Version, When
+from tariffs.settled import WHOLE
 from tariffs.units import fits, quantity_text
 from tollbook.text import Problems, did_you_mean
 
@@ -75,15 +76,33 @@ def check_tier_periods(
 def _check_settlement(
     rate: Rate, edition: Edition, decks: DeckFiles, problems: Problems
 ) -> None:
+    """What is settled whole: a month, one component, and nothing else that changes its price."""
+    if rate.over is None or rate.over.settle != WHOLE:
+        return
+    at, named, memory = where(rate.at), f"rate '{rate.name}'", edition.version.memory
     users = dict.fromkeys(
         charge.component for rule in edition.version.rules for charge in rule.charges
         if rate.name in rates_of(charge, edition, decks)
     )  # fmt: skip
-    if rate.over and rate.over.settle == "whole" and len(users) > 1:
-        problems.add(where(rate.at), f"rate '{rate.name}' settles the whole volume and is charged "
-                     f"for {listed(users)}", "`settle: whole` on a rate of one component: the "
-                     "settlement is one line of the bill",
-                     "write a rate for each component, or `settle: marginal`")
+    if rate.over.span.kind != "month":
+        problems.add(at, f"{named} settles the whole volume of something else than a month",
+                     "`period: month`: it is settled with the bill of the month",
+                     "remove `period`, or write `settle: marginal`")
+    if len(users) > 1:
+        problems.add(at, f"{named} settles the whole volume and is charged for {listed(users)}",
+                     "`settle: whole` on a rate of one component: the settlement is one line of "
+                     "the bill", "write a rate for each component, or `settle: marginal`")
+    for name in users:
+        if name not in memory.not_discountable:
+            problems.add(at, f"{named} settles the whole volume of '{name}', which may be "
+                         "discounted", "components of `not_discountable`: no allowance or "
+                         "discount comes between a record's price and its settlement",
+                         f"write `not_discountable: [{name}]`, or `settle: marginal`")
+        for cap in memory.caps:
+            if name in cap.covers:
+                problems.add(where(cap.at), f"cap '{cap.name}' covers '{name}', which {named} "
+                             "settles whole", "caps on other components",
+                             "remove it from `covers`, or write `settle: marginal`")
 
 
 def _check_count(edition: Edition, problems: Problems) -> None:

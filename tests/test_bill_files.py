@@ -48,8 +48,8 @@ def test_json_lines(made: bill.Bills, tmp_path: Path) -> None:
     assert [line["amount"] for line in first["usage"]] == ["12.35", "1.00"]  # 12.345, 0.999999
     # tax: (50 + 12.35 + 1.00) x 3 % = 1.9005; rounding: 13.344999 - 13.35
     assert first["totals"] == {
-        "recurring": "50.00", "usage": "13.35", "correction": "0.00", "tax": "1.90",
-        "total": "65.25",
+        "recurring": "50.00", "usage": "13.35", "settled": "0.00", "correction": "0.00",
+        "tax": "1.90", "total": "65.25",
         "rated": "13.344999", "rounding": "-0.005001",
     }  # fmt: skip
     assert all(one.keys() == found[0].keys() for one in found)

@@ -176,7 +176,8 @@ def test_what_could_not_be_exact_is_refused() -> None:
     tiered = replace(rates[0], over=Over(settle="whole"), tiers=(
         rates[0].tiers[0], replace(rates[0].tiers[0], from_quantity=60)),
         short_call=0, free_quantity=0, minimum_quantity=0, bands=())  # fmt: skip
-    assert "settle: marginal" in refused(Memory(), rates=(tiered, *rates[1:]))
+    assert "settled whole and charged for 'air', which is discountable" in refused(
+        Memory(), rates=(tiered, *rates[1:]))  # fmt: skip
 
 
 def test_an_item_that_changes_its_span_is_refused() -> None:

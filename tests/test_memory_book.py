@@ -91,7 +91,8 @@ def test_an_allowance_says(everything: Version, name: str) -> None:
 
 def test_the_rest_of_what_remembers(everything: Version) -> None:
     memory = everything.memory
-    assert (memory.late, memory.not_discountable) == ("rerate", ("information",))
+    assert (memory.late, memory.not_discountable) == (
+        "rerate", ("information", "premium"))  # fmt: skip
     assert [(one.name, one.measure, one.owner, one.span, one.covers)
             for one in memory.counters] == [
         ("seconds", "second", "subscription", Span(), ()),
@@ -103,7 +104,8 @@ def test_the_rest_of_what_remembers(everything: Version) -> None:
         ("day", 5_000_000, "day", 3, "local"), ("all", 100_000_000, "month", 0, ""),
     ]  # fmt: skip
     assert everything.rate("toll").over == Over()
-    assert everything.rate("data").over == Over("account", Span("days", 30), "whole")
+    assert everything.rate("data").over == Over("account", Span("days", 30))
+    assert everything.rate("extra").over == Over("account", Span(), "whole")
 
 
 PARENT = """\
@@ -164,10 +166,11 @@ def test_items_in_words(everything: Version) -> None:
     assert lines["allowance pool"].startswith("20GiB for each subscription every 30 days; for data")
     assert lines["counter spent"] == "money a day; covers airtime, toll; shared by the account"
     assert lines["cap day"].endswith("priority 3; beyond it rate local")
-    assert dict(found.head)["not discountable"] == "information"
+    assert dict(found.head)["not discountable"] == "information, premium"
     over = [rate.over for rate in everything.rates if rate.over]
     assert [words_memory.over_words(one) for one in over] == [
-        "a month of the subscription", "30 days of the account, settled as a whole"]  # fmt: skip
+        "a month of the subscription", "30 days of the account",
+        "a month of the account, settled as a whole"]  # fmt: skip
 
 
 def test_what_changed_is_told_item_by_item(tmp_path: Path) -> None:

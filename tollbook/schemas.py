@@ -195,6 +195,17 @@ CORRECTION_LINE: Final = pa.schema([
     _field("usage_count", I64, "records of closed months that differ", "records"),
     _field("charge_micro", I64, "exact sum of the differences", "micro"),
 ])  # fmt: skip
+SETTLED_LINE: Final = pa.schema([
+    _ACCOUNT,
+    _PLAN,
+    _SUBSCRIPTION,
+    _field("rate", TEXT, "rate whose whole volume is settled"),
+    _field("component", TEXT, "charge component"),
+    _TAX_CLASS,
+    *_QUANTITIES,
+    _field("charge_micro", I64, "the records at the price of the tier reached, less what they were "
+           "rated at", "micro"),
+])  # fmt: skip
 _BILL_KEY: Final = (
     _field("bill_period", I32, "month that is billed: year * 12 + month - 1", "month"),
     _field("bill_number", TEXT, "period and account, such as 2003-06-A-1007"),
@@ -203,8 +214,8 @@ _BILL_KEY: Final = (
 BILL_LINE: Final = pa.schema([
     *_BILL_KEY,
     _field("line_number", I32, "from 1 within the bill"),
-    _field("kind", TEXT, "recurring, usage, correction or tax"),
-    _field("item", TEXT, "recurring charge, charge component or tax"),
+    _field("kind", TEXT, "recurring, usage, settled, correction or tax"),
+    _field("item", TEXT, "recurring charge, charge component (settled: and its rate) or tax"),
     _PLAN,
     _TAX_CLASS,
     _SUBSCRIPTION,
@@ -212,8 +223,7 @@ BILL_LINE: Final = pa.schema([
     *_QUANTITIES,
     _field("percent_nano", I64, "of a tax; 0: other lines", "nano per cent"),
     _field("base_micro", I64, "what a tax is a percentage of; 0: other lines", "micro"),
-    _field("rated_micro", I64, "exact sum of rated charges, or of differences; 0: other lines",
-           "micro"),
+    _field("rated_micro", I64, "exact sum of charges, or of what differs; 0: other lines", "micro"),
     _field("amount_micro", I64, "what is billed, rounded to the currency", "micro"),
 ])  # fmt: skip
 BILL: Final = pa.schema([
@@ -222,11 +232,12 @@ BILL: Final = pa.schema([
     _field("line_count", I32, "rows of the bill in the bill lines"),
     _field("recurring_micro", I64, "sum of the recurring lines", "micro"),
     _field("usage_micro", I64, "sum of the usage lines as billed", "micro"),
+    _field("settled_micro", I64, "sum of the lines of settled volumes as billed", "micro"),
     _field("correction_micro", I64, "sum of the correction lines as billed", "micro"),
     _field("tax_micro", I64, "sum of the tax lines", "micro"),
-    _field("total_micro", I64, "total due: recurring + usage + correction + tax", "micro"),
-    _field("rated_micro", I64, "exact sum of the rated charges and of differences", "micro"),
-    _field("rounding_micro", I64, "rated - usage - correction: what rounding took away", "micro"),
+    _field("total_micro", I64, "total due: the sum of all lines", "micro"),
+    _field("rated_micro", I64, "exact: rated charges, settled volumes and differences", "micro"),
+    _field("rounding_micro", I64, "rated - usage - settled - correction", "micro"),
 ])  # fmt: skip
 ENTRY: Final = pa.schema([
     _field("entry_id", TEXT, "bill number and ledger account"),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any, Final
 
+from tariffs.memory_model import MEASURES
 from tollbook import clock
 from tollbook.cli.balance_text import balance_text
 from tollbook.cli.common import count, table
@@ -16,6 +17,7 @@ from tollbook.run.records import record_text
 
 ALWAYS: Final = date(1970, 1, 1)  # as the first day of a span: it has none
 FOR_EVER: Final = date(9999, 12, 31)
+_COLUMN_OF: Final = {"second": "duration_s", "byte": "volume_bytes", "event": "event_count"}
 _HEADER: Final = ("balance", "of", "from", "to", "granted", "used", "carried over", "left")
 
 
@@ -29,6 +31,8 @@ def screen(found: Account, records: int = 5, is_masked: bool = False) -> str:
     for one in found.balances:
         if one.uses:
             lines += ["", *_history(found, one, records, is_masked)]
+    if found.settled:
+        lines += ["", *_settled(found)]
     return "\n".join(lines)
 
 
@@ -44,6 +48,22 @@ def _row(found: Account, one: Balance) -> tuple[str, ...]:
         shown(one.used) if one.is_open else "", shown(one.carried_used or None),
         shown(one.left) if one.is_open else "not opened",
     )  # fmt: skip
+
+
+def _settled(found: Account) -> Iterator[str]:
+    """What the bill of the month adds for whole volumes, by the records there are."""
+    yield f"  settled when {clock.period_text(found.period)} is billed, by its records so far"
+    header = ("settled", "of", "records", "quantity", "amount")
+    rows = []
+    for one in found.settled:
+        measure = next(name for name in MEASURES if one[_COLUMN_OF[name]] or name == "event")
+        owner = f"subscription {one['subscription_id']}" if one["subscription_id"] else "shared"
+        rows.append((
+            f"{one['component']}/{one['rate']}", owner, str(one["usage_count"]),
+            balance_text(one[_COLUMN_OF[measure]], measure, found.currency),
+            balance_text(one["charge_micro"], "money", found.currency),
+        ))  # fmt: skip
+    yield from ("  " + text for text in table(header, rows, right="234").split("\n"))
 
 
 def _worth(found: Account, one: Balance, value: int) -> str:
@@ -82,6 +102,7 @@ def document(found: Account, is_masked: bool = False) -> dict[str, Any]:
         "period": clock.period_text(found.period),
         "currency": found.currency,
         "balances": [_balance(found, one, is_masked) for one in found.balances],
+        "settled": [dict(one) for one in found.settled],
     }
 
 

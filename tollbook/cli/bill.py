@@ -60,14 +60,14 @@ def command(
         click.echo(f"{period_text(month)} was billed by run {done.run_number}; nothing changed")
     rows = [
         ("recurring charges", done.recurring_micro),
-        ("usage, as rated", done.rated_micro - done.correction_micro),
+        ("usage, as rated", done.rated_micro - done.settled_micro - done.correction_micro),
+        ("settled volume", done.settled_micro),
         ("corrections of closed months", done.correction_micro),
         ("rounding of usage lines", -done.rounding_micro),
         ("tax", done.tax_micro),
         ("total due", done.total_micro),
     ]
-    if not done.correction_micro:
-        del rows[2]
+    rows = [row for place, row in enumerate(rows) if place not in (2, 3) or row[1]]
     click.echo(f"{count(done.bills, 'bill')} with {count(done.lines, 'line')} for {period}")
     click.echo(table(
         ("", done.currency), [(name, format_micro(amount)) for name, amount in rows], right="1"

@@ -6,7 +6,7 @@ numbers are in. They are read from the state and from the rated records in force
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -22,7 +22,7 @@ from tariffs.memory_model import KINDS, MEASURES, OWNERS
 from tollbook import clock
 from tollbook.customers import Customers
 from tollbook.errors import NotFound
-from tollbook.run import lake, unopened, work
+from tollbook.run import lake, settled, unopened, work
 from tollbook.run.audit_state import OWNER_COLUMNS
 from tollbook.run.balance import Balance, Use
 from tollbook.run.catalogue import LakeFile
@@ -45,6 +45,7 @@ class Account:
     time_zone: str
     currency: str
     balances: tuple[Balance, ...]
+    settled: tuple[Mapping[str, Any], ...] = ()  # rows of schemas.SETTLED_LINE, as of now
 
 
 def of_account(session: Session, account_id: str, period: int = 0) -> Account:
@@ -90,7 +91,8 @@ def of_account(session: Session, account_id: str, period: int = 0) -> Account:
         if (one.owner_kind, one.owner, one.item, one.since) not in known
     ]
     found.sort(key=_order)
-    return replace(shown, balances=tuple(found))
+    due = settled.of_month(session, period, ready.data, (account_id,)).lines
+    return replace(shown, balances=tuple(found), settled=tuple(due.to_pylist()))
 
 
 def _order(one: Balance) -> tuple[int, str, str, int, date]:

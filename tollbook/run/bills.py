@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import Connection
 
 from billing import accumulate, bill, ledger, recurring, render
 from tollbook import clock, schemas
 from tollbook.errors import NotClosed, NotFound, TollbookError
 from tollbook.money import exact_sum
-from tollbook.run import commit, data, differences, lake, snapshots
+from tollbook.run import commit, data, differences, lake, settled, snapshots
 from tollbook.run.catalogue import LakeFile, Run
 from tollbook.run.data import Data
 from tollbook.run.session import OUT, Session, commit_plan, writing
@@ -54,6 +55,7 @@ class Billed:
     rounding_micro: int
     tax_micro: int
     recurring_micro: int
+    settled_micro: int
     correction_micro: int
     currency: str
     folder: Path
@@ -123,9 +125,10 @@ def execute(session: Session, planned: Run) -> Billed:
         planned.period, operator.currency, operator.currency_digits, found.book.taxes
     )
     due = differences.correction_lines(session, planned.period)
-    made = bill.make(usage, rents, found.customers.accounts, terms, due)
+    volumes = settled.of_month(session, planned.period, found)
+    made = bill.make(usage, rents, found.customers.accounts, terms, due, volumes.lines)
     bill.check_closed(made)
-    _check_money(session, planned.period, made)
+    _check_money(session, planned.period, made, volumes.micro)
     entries = ledger.entries_of(made)
     written = _write(session, planned, found, made, entries)
 
@@ -145,10 +148,12 @@ def _rated(session: Session, files: list[LakeFile], found: Data) -> Iterator[pa.
         yield batch
 
 
-def _check_money(session: Session, period: int, made: bill.Bills) -> None:
-    """What is billed as usage and corrections is what was rated for this month, and the differences
-    of closed ones, to the last micro."""
-    rated = differences.delta_micro(session, period)
+def _check_money(
+    session: Session, period: int, made: bill.Bills, settled_micro: int
+) -> None:
+    """What is billed as usage, settled volume and corrections is what was rated for this month,
+    what is settled of it, and the differences of closed ones, to the last micro."""
+    rated = differences.delta_micro(session, period) + settled_micro
     for file in session.catalogue.lake_files("rated", periods=[period]):
         column = lake.read(session.root, file, ["charge_micro"]).column("charge_micro")
         rated += sum(exact_sum(chunk.to_numpy()) for chunk in column.chunks)
@@ -212,19 +217,29 @@ def letterhead(found: Data, planned: Run) -> render.Letterhead:
 def summary(session: Session, run_number: int, again: bool = False) -> Billed:
     """A bill run's figures, read from what it has committed."""
     done = session.catalogue.run(run_number)
-    bills = pa.concat_tables([
+    bills = _whole(pa.concat_tables([
         lake.read(session.root, file)
         for file in session.catalogue.lake_files("bills", run_number=run_number)
-    ])  # fmt: skip
+    ]), schemas.BILL)  # fmt: skip
     return Billed(
         run_number, done.period, bills.num_rows,
         int(bills.column("line_count").to_numpy().sum()),
         _sum(bills, "total_micro"), _sum(bills, "rated_micro"), _sum(bills, "rounding_micro"),
-        _sum(bills, "tax_micro"), _sum(bills, "recurring_micro"),
+        _sum(bills, "tax_micro"), _sum(bills, "recurring_micro"), _settled(session, run_number),
         differences.delta_micro(session, done.period),
         session.workspace.operator.currency,
         session.root / OUT / "bills" / clock.period_text(done.period), again, done.elapsed_ms,
     )  # fmt: skip
+
+
+def _settled(session: Session, run_number: int) -> int:
+    """What a bill run has settled of whole volumes, exact."""
+    found = 0
+    for file in session.catalogue.lake_files("bill_lines", run_number=run_number):
+        lines = lake.read(session.root, file, ["kind", "rated_micro"])
+        is_settled = pc.equal(lines.column("kind").cast(pa.string()), bill.SETTLED)
+        found += _sum(lines.filter(is_settled), "rated_micro")
+    return found
 
 
 def print_pdfs(session: Session, period: int, account_ids: Sequence[str]) -> render.Printed:
