@@ -1,5 +1,5 @@
-"""Checks a native file against itself: totals against sums, counts, codes, records that cannot be
-read. What a finding means for a partner is not decided here."""
+"""Checks a native file against itself: totals against sums, counts, codes, records and values that
+cannot be read. What a finding means for a partner is not decided here."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 
 from cdr import ber, ber_tree, ber_values, layout, native, native_reader
 from cdr.asn_values import Form
@@ -19,12 +20,18 @@ from cdr.check_codes import SHOWN_MAX, Codes, Reference
 from cdr.check_sums import CHARGE, DISCOUNT, TAX, Sums
 from cdr.file_facts import learned
 from cdr.native_pieces import pieces
-from tollbook import reasons
+from tollbook import codes, reasons, schemas
 from tollbook.errors import printable
 from tollbook.stage import ints
 
 _AUDIT: Final = "transferBatch.auditControlInfo."
 _RAP_AUDIT: Final = "returnBatch.rapAuditControlInfo."
+# Reasons of rows that can be read, but for a value.
+_MALFORMED: Final = [
+    one.code for one in reasons.REASONS
+    if one.stage == "decode" and one.disposition == codes.SUSPENDED
+    and one.name not in ("record_unreadable", "encoding_unknown")
+]  # fmt: skip
 # Totals that a batch must state (TD.57: severity Fatal where they are wrong).
 _DEMANDED: Final = ("totalCharge", "totalTaxValue", "totalDiscountValue", "callEventDetailsCount")
 
@@ -60,12 +67,30 @@ class Unreadable:
     fault: str
 
 
+@dataclass(frozen=True)
+class Malformed:
+    """A value that a night could not take: the number of its record from 1, the record's place, the
+    column of ``schemas.CDR``, the reason, and what stands there ("": nothing)."""
+
+    record: int
+    at: int
+    field: str
+    reason: str
+    found: str
+
+    @property
+    def allowed(self) -> str:
+        """What to do, or what a value of the field is."""
+        return reasons.BY_CODE[reasons.CODE[self.reason]].advice
+
+
 @dataclass
 class Report:
     """What a file holds and what is wrong with it.
 
     about: what the file says of itself; kinds: records by kind; reasons: rows by what the night
-    makes of them, for formats that it reads; reference_count: of all references without a
+    makes of them, for formats that it reads; malformed: the first of ``malformed_count`` values
+    that it would not take; reference_count: of all references without a
     definition, of which ``references`` lists the first; twice: codes that are defined twice.
     """
 
@@ -79,6 +104,8 @@ class Report:
     references: tuple[Reference, ...] = ()
     twice: tuple[tuple[str, int], ...] = ()
     reasons: Mapping[str, int] = field(default_factory=dict)
+    malformed_count: int = 0
+    malformed: list[Malformed] = field(default_factory=list)
 
     @property
     def records(self) -> int:
@@ -89,7 +116,8 @@ class Report:
     def is_clean(self) -> bool:
         """Whether nothing was found."""
         wrong = [total for total in self.totals if not total.is_right]
-        return not (wrong or self.unreadable_count or self.reference_count or self.twice)
+        return not (wrong or self.unreadable_count or self.malformed_count
+                    or self.reference_count or self.twice)  # fmt: skip
 
 
 def check(data: bytes, form: native.Format, where: str) -> Report:
@@ -116,7 +144,7 @@ def check(data: bytes, form: native.Format, where: str) -> Report:
     report.totals += _totals(facts, form, sums, report.records)
     report.reference_count, report.references = codes.undefined()
     report.twice = tuple(sorted(codes.twice))
-    report.reasons, earliest, latest = _rows(raw, form, where)
+    earliest, latest = _rows(raw, form, where, report)
     if form.name == "tap":
         report.totals += tuple(
             Total(f"{name}CallTimeStamp", _moment(facts, f"{_AUDIT}{name}CallTimeStamp"), found,
@@ -214,23 +242,46 @@ def _totals(
                  for name, value in found.items())
 
 
-def _rows(data: np.ndarray, form: native.Format, where: str) -> tuple[dict[str, int], int, int]:
-    """How many rows the night would take, and why it would not take the others; the first and the
-    last start among them (0: none has one)."""
+def _rows(
+    data: np.ndarray, form: native.Format, where: str, report: Report
+) -> tuple[int, int]:
+    """How many rows the night would take, and why it would not take the others, go into the report.
+
+    Gives the first and the last start among them (0: none has one).
+    """
     name = native_reader.FAMILY.get(form.name, form.name)
     if name not in layout.SHIPPED:
-        return {}, 0, 0
+        return 0, 0
     shipped = layout.shipped(name)
     assert isinstance(shipped, BerLayout)  # the layouts of these names are
     context = native_reader.prepare(shipped, form, "UTC", "UTC", 0, 1)
     found: Counter[str] = Counter()
     first, last = 2**62, 0
     for block in native_reader.blocks_of(data, form, where):
-        batch = native_reader.decode(block, context).batch
-        reason, starts = ints(batch, "reason"), ints(batch, "start_utc_s")
+        decoded = native_reader.decode(block, context)
+        reason, starts = ints(decoded.batch, "reason"), ints(decoded.batch, "start_utc_s")
         starts = starts[starts > 0]
         if len(starts):
             first, last = min(first, int(starts.min())), max(last, int(starts.max()))
         for code, times in zip(*np.unique(reason, return_counts=True), strict=True):
             found[reasons.name_of(int(code))] += int(times)
-    return dict(sorted(found.items())), first if last else 0, last
+        if decoded.rejected is not None:
+            _note_malformed(report, decoded.batch, decoded.rejected)
+    report.reasons = dict(sorted(found.items()))
+    return (first if last else 0), last
+
+
+def _note_malformed(report: Report, batch: pa.RecordBatch, rejected: pa.RecordBatch) -> None:
+    """Rows whose bytes could be read, but not one of their values."""
+    reason = ints(batch, "reason")
+    rows = np.flatnonzero(np.isin(reason, _MALFORMED))
+    report.malformed_count += len(rows)
+    raw = dict(zip(ints(rejected, "record_id").tolist(), rejected.column("raw_value"), strict=True))
+    for row in rows[: SHOWN_MAX - len(report.malformed)].tolist():
+        record = int(ints(batch, "record_id")[row])
+        at = int(ints(batch, "reason_field")[row])
+        report.malformed.append(Malformed(
+            record & 0xFFFFFFFF, int(ints(batch, "byte_offset")[row]),
+            schemas.CDR.names[at] if at >= 0 else "", reasons.name_of(int(reason[row])),
+            printable(raw[record].as_py().decode("ascii", "backslashreplace")),
+        ))  # fmt: skip

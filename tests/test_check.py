@@ -127,6 +127,20 @@ def test_every_table_of_codes_is_looked_up(tmp_path: Path) -> None:
     assert answer["rows"] == {"time_malformed": 9}  # no clock of the file is known
 
 
+def test_values_that_a_night_could_not_take_are_named(tmp_path: Path) -> None:
+    """A thirteenth month in the last of the nine events; all totals are right."""
+    path = written(tmp_path, "tap", tap_events.batch(tap_events.events()))
+    data = path.read_bytes()
+    at = data.rindex(b"20261122120000")
+    path.write_bytes(data[: at + 4] + b"13" + data[at + 6 :])
+    answer = found(path)
+    assert (answer["rows"], answer["malformed"]) == ({"ok": 8, "time_malformed": 1}, 1)
+    [one] = answer["malformed_values"]
+    assert (one["record"], one["field"], one["found"]) == (9, "start_utc_s", "20261322120000")
+    assert data[: one["at"]].count(b"20261122120000") == 10  # the eleventh is its own
+    assert f"of record 9 at byte {one['at']}: '20261322120000'" in call(path).output
+
+
 def test_the_first_and_the_last_start_are_compared(tmp_path: Path) -> None:
     """All nine events start at noon in Hong Kong; what is no time is not compared."""
     value = tap_events.batch(tap_events.events())

@@ -22,8 +22,8 @@ def command(file: Path, as_json: bool) -> None:
     """Check a native file against itself.
 
     The totals that it states are compared with what its records add up to, codes with the tables
-    that define them, and records that cannot be read are listed. Amounts are in the file's own
-    decimals. Exit code 1: something was found.
+    that define them, and records and values that cannot be read are listed. Amounts are in the
+    file's own decimals. Exit code 1: something was found.
     """
     from cdr import check, native
     from tollbook.errors import BrokenFile, printable
@@ -54,6 +54,8 @@ def _as_json(report: Report, file: str) -> dict[str, Any]:
         ],
         "unreadable": report.unreadable_count,
         "unreadable_records": [one.__dict__ for one in report.unreadable],
+        "malformed": report.malformed_count,
+        "malformed_values": [one.__dict__ | {"do": one.allowed} for one in report.malformed],
         "undefined_references": report.reference_count,
         "references": [one.__dict__ for one in report.references],
         "defined_twice": [{"code": code, "value": value} for code, value in report.twice],
@@ -82,6 +84,11 @@ def _show(report: Report, file: str) -> None:
     _show_found("records that cannot be read", report.unreadable_count, [
         f"record {one.record} at byte {one.at} ({count(one.size, 'byte')}): {one.fault}"
         for one in report.unreadable
+    ])  # fmt: skip
+    _show_found("values that cannot be taken", report.malformed_count, [
+        f"{one.field or 'record'} of record {one.record} at byte {one.at}: "
+        f"{f'{one.found!r}' if one.found else 'nothing'}, {one.reason}: {one.allowed}"
+        for one in report.malformed
     ])  # fmt: skip
     _show_found("references without a definition", report.reference_count, [
         f"{one.code} {one.value} of record {one.record}, at byte {one.at}"
