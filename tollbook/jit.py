@@ -56,7 +56,7 @@ def kernel(function: F) -> F:
     Kernels never raise and never divide by an unchecked value: a status per row tells the glue.
     """
     compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
-    return cast(F, compiled)
+    return cast(F, _once_for_all_integers(compiled))
 
 
 def inner(function: F) -> F:
@@ -67,7 +67,7 @@ def inner(function: F) -> F:
     """
     options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     compiled: Any = numba.njit(nogil=True, error_model="numpy", **options)(function)
-    return cast(F, compiled)
+    return cast(F, _once_for_all_integers(compiled))
 
 
 def inlined(function: F) -> F:
@@ -78,6 +78,28 @@ def inlined(function: F) -> F:
         function
     )
     return cast(F, compiled)
+
+
+def _once_for_all_integers(compiled: Any) -> Any:
+    """Let kernels that call this function share one compiled form of it.
+
+    Numba compiles a function anew for each width of an integer that it is given and for each
+    constant in its place (``f(0)`` and ``f(n)``). Here whoever calls widens to int64.
+    """
+    ask = getattr(compiled, "get_call_template", None)
+    if ask is not None:  # none where the JIT is off
+
+        def get_call_template(args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
+            return ask(tuple(map(_widened, args)), {k: _widened(t) for k, t in kws.items()})
+
+        compiled.get_call_template = get_call_template
+    return compiled
+
+
+def _widened(given: Any) -> Any:
+    types: Any = numba.types
+    plain = types.unliteral(given)
+    return types.int64 if isinstance(plain, types.Integer) and plain.signed else plain
 
 
 def compiled_before() -> bool:

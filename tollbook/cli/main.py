@@ -7,6 +7,7 @@ Exit codes: 0 done; 1 refused input, or data that needs a person; 2 wrong use of
 from __future__ import annotations
 
 import errno
+import gc
 import os
 from importlib import metadata
 from typing import Any, Final
@@ -39,6 +40,9 @@ COMMANDS: Final = {
 }
 REFUSED: Final = 1
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
+# When Python looks for garbage in cycles: imports and the compiler of kernels make millions of
+# small objects that stay, and looking through them all the time was an eighth of a first start.
+SELDOM: Final = (100_000, 20, 20)
 
 
 class Commands(LazyGroup):
@@ -47,6 +51,7 @@ class Commands(LazyGroup):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; what needs a person becomes a message. Click handles wrong use (2) itself,
         and a reader that went away (``tollbook runs | head``)."""
+        gc.set_threshold(*SELDOM)
         try:
             return super().invoke(ctx)
         except TollbookError as error:
