@@ -7,7 +7,7 @@ a usage into increments in ``trace_walk``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from rating.trace_deck import rate_of, row_of
-from rating.trace_memory import Memory, Ways
+from rating.trace_memory import ANY_CAPS, Caps, Memory, Ways
 from rating.trace_steps import Component, Facts, Part, Segment, Staged, Trace, Used
 from rating.trace_time import ENDLESS, Span
 from rating.trace_walk import Reach, counted, cuts, leading, price_spans
@@ -52,18 +52,27 @@ class _Past:
     plan_id: str
     version: Version
     used: Sequence[Used]
+    discounted: Callable[[Trace], Trace] | None
+    caps: Caps
 
 
 def price(
     book: Book, plan_id: str, facts: Facts, maxima: Maxima | None = None,
-    used: Sequence[Used] | None = None,
+    used: Sequence[Used] | None = None, discounted: Callable[[Trace], Trace] | None = None,
+    caps: Caps = ANY_CAPS,
 ) -> Trace:
-    """Rate one usage step by step. used: what it took from balances, as it is stored, in the order
-    in which they were asked; None: price it as if there were none."""
+    """Rate one usage step by step.
+
+    used: what it took from balances, as it is stored, in the order in which they were asked; None:
+    price it as if there were none. discounted: adds the discounts to a trace; with ``used`` they
+    come between what took quantities and what took money. caps: what is known of caps that took
+    nothing.
+    """
     limits = maxima or Maxima()
     plan = next((plan for plan in book.plans if plan.plan_id == plan_id), None)
     version = version_at(plan, facts.start_utc_s) if plan else None
-    past = None if used is None or version is None else _Past(plan_id, version, used)
+    past = None if used is None or version is None else _Past(
+        plan_id, version, used, discounted, caps)  # fmt: skip
     own = _price_by(book, plan_id, facts, limits, past)
     if not _falls_back(own) or own.version is None:
         return own
@@ -113,21 +122,28 @@ def _price_by(
         if made is None:
             return replace(found, reason="charge_too_large")
         components.append(replace(made, component=component))
-    if past is not None:
-        components = _with_past(components, dict(lines), parts, facts, book, past)
-        found = replace(found, used=tuple(past.used))
-    total = sum(component.final_micro for component in components)
     found = replace(found, components=tuple(components))
+    if past is not None:
+        found = _remembered(found, _memory(components, dict(lines), parts, facts, book, past), past)
+    total = sum(found.charges.values())
     if total > version.charge_limit_micro:
         return replace(found, reason="charge_too_large")
     return replace(found, charge_micro=total)
 
 
-def _with_past(
+def _remembered(found: Trace, memory: Memory, past: _Past) -> Trace:
+    """A trace after quantities, discounts and money, in this order."""
+    found = replace(found, components=memory.components(), used=tuple(past.used))
+    if past.discounted is not None:
+        found = past.discounted(found)
+    return replace(found, components=memory.paid(found.components, found.charges))
+
+
+def _memory(
     components: Sequence[Component], lines: Mapping[str, Sequence[_Chosen]],
     parts: Sequence[Part], facts: Facts, book: Book, past: _Past,
-) -> list[Component]:
-    """The components as far as what the record took has left something of them."""
+) -> Memory:
+    """What finds out what the record took of each component."""
     zone = parts[0].version.time_zone
 
     def rest(name: str, reach: Reach) -> Component:
@@ -142,9 +158,9 @@ def _with_past(
             asked = replace(facts, duration_s=quantity)
         return price_rate(rate, asked, past.version.time_zone, book.holidays).charge_micro
 
-    memory = Memory(book, past.plan_id, past.version, facts, components, past.used,
-                    Ways(rest, length, holds))  # fmt: skip
-    return list(memory.components())
+    begun = frozenset(name for name, line in lines.items() if line[0].rate is not None)
+    return Memory(book, past.plan_id, past.version, facts, components, past.used,
+                  Ways(begun, rest, length, holds), past.caps)  # fmt: skip
 
 
 def _component(

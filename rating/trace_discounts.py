@@ -45,7 +45,7 @@ def discounted(
         return found
     held = [one for one in in_order(book.discounts)
             if is_for(one) and _holds(one, version, facts)]  # fmt: skip
-    listed = {one.component: one.final_micro for one in found.components}
+    listed = {one.component: one.listed_micro for one in found.components}
     others = {
         one.name: None if is_cut else _other_charges(book, found, one, facts, limits)
         for one in held if one.action.kind in _LISTED

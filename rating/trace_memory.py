@@ -14,7 +14,7 @@ from typing import Final
 from rating.trace_steps import Component, Facts, Used
 from rating.trace_time import ENDLESS
 from rating.trace_walk import Reach
-from tariffs.memory_model import Allowance, Cap, Counter
+from tariffs.memory_model import OWNERS, Allowance, Cap, Counter
 from tariffs.model import Book, Rate, Version, When
 from tollbook import clock
 
@@ -26,11 +26,32 @@ _KINDS: Final = ("allowance", "tiers", "counter", "cap")
 
 @dataclass(frozen=True)
 class Ways:
-    """How things are priced: the rest of a component, and a length under a rate of the version."""
+    """How things are priced: the rest of a component, and a length under a rate of the version.
 
+    begun: the components that have a rate when the usage begins; later versions may add others.
+    """
+
+    begun: frozenset[str]
     rest: Reprice
     length: PriceLength
     holds: Callable[[When, Facts], bool]
+
+
+@dataclass(frozen=True)
+class Caps:
+    """What is known of the caps that hold for a record, beside what it used.
+
+    owners: kinds of owners that it has. used_up: those of which nothing was left before it, beside
+    those that tell it by what they took off. first: those that are asked before others of the same
+    priority, whatever their spans end.
+    """
+
+    owners: Sequence[str] = OWNERS
+    used_up: Sequence[str] = ()
+    first: Sequence[str] = ()
+
+
+ANY_CAPS: Final = Caps()
 
 
 @dataclass
@@ -45,6 +66,7 @@ class Memory:
     whole: Sequence[Component]
     used: Sequence[Used]
     ways: Ways
+    caps: Caps = ANY_CAPS
     covered: dict[str, int] = field(default_factory=dict)
     stop: dict[str, int] = field(default_factory=dict)
     origin: dict[str, int] = field(default_factory=dict)
@@ -53,9 +75,10 @@ class Memory:
     anew: bool | None = None
 
     def components(self) -> tuple[Component, ...]:
-        """The components with what was covered, added and taken off."""
+        """The components with what allowances of quantities have covered and added."""
         for one in self.whole:
-            if one.rate is not None and one.quantity > one.rate.short_call:
+            rate = one.rate if one.component in self.ways.begun else None
+            if rate is not None and one.quantity > rate.short_call:
                 self.covered[one.component], self.stop[one.component] = 0, one.quantity
         for use in self.used:
             item = self._item(use)
@@ -63,16 +86,21 @@ class Memory:
                 self._count(item, use)
             elif isinstance(item, Allowance) and item.measure != MONEY:
                 self._cover(item, use)
-        found = {one.component: self._priced(one) for one in self.whole}
-        charges = {name: one.charge_micro + self.added.get(name, 0) for name, one in found.items()}
-        before = dict(charges)
-        for cap_or_allowance, taken in self._money():
-            self._pay(cap_or_allowance, taken, charges)
         return tuple(
-            replace(
-                one, added_micro=self.added.get(name, 0), off_micro=before[name] - charges[name]
-            )
-            for name, one in found.items()
+            replace(self._priced(one), added_micro=self.added.get(one.component, 0))
+            for one in self.whole
+        )
+
+    def paid(
+        self, components: Sequence[Component], charges: Mapping[str, int]
+    ) -> tuple[Component, ...]:
+        """The components with what money took off. charges: what discounts have left of them."""
+        left = dict(charges)
+        for cap_or_allowance, taken in self._money():
+            self._pay(cap_or_allowance, taken, left)
+        return tuple(
+            replace(one, off_micro=charges[one.component] - left[one.component])
+            for one in components
         )
 
     # ---- quantities
@@ -119,7 +147,8 @@ class Memory:
 
     def _cover(self, item: Allowance, use: Used) -> None:
         first = next(one for one in self.used if one.item == use.item)
-        several = any(self._draws(one, item) for one in self.version.memory.allowances)
+        several = any(self._draws(one, item) and self._own(one) > 0
+                      for one in self.version.memory.allowances)  # fmt: skip
         taken = use.taken if not several else self._own(item) if use is first else 0
         open_names = [n for n in self._covers(item) if self.covered[n] < self.stop[n]]
         if not open_names or taken <= 0:
@@ -185,10 +214,14 @@ class Memory:
         caps = [
             cap for cap in self.version.memory.caps
             if self.ways.holds(cap.when, self.facts) and self._covers(cap)
+            and cap.owner in self.caps.owners
             and (cap.span.valid_from is None or cap.span.valid_from <= day)
             and (cap.span.valid_to is None or day < cap.span.valid_to)
         ]  # fmt: skip
-        for cap in sorted(caps, key=lambda cap: (cap.priority, _ends(cap, day), cap.name)):
+        first = self.caps.first
+        for cap in sorted(caps, key=lambda cap: (
+            cap.priority, cap.name not in first, _ends(cap, day), cap.name
+        )):  # fmt: skip
             yield cap, taken.get(f"{self.plan_id}/cap/{cap.name}")
 
     def _day(self) -> date:
@@ -202,10 +235,8 @@ class Memory:
         if isinstance(item, Cap):
             off = total - (use.taken if use is not None else 0)
             self._take_off(names, off, charges)
-            if use is None and item.beyond and total:
-                first = names[0]
-                length = max(self.stop[first] - self.covered[first], 0)
-                charges[first] = self.ways.length(item.beyond, length)
+            if use is None and item.beyond and (total or item.name in self.caps.used_up):
+                self._go_beyond(item, charges)
             return
         assert use is not None
         if item.mode == "threshold":
@@ -214,6 +245,14 @@ class Memory:
         else:
             off = total if item.mode == "overrun" else min(use.taken, total)
         self._take_off(names, off, charges)
+
+    def _go_beyond(self, cap: Cap, charges: dict[str, int]) -> None:
+        """The price after a cap, of the first component that counts in its unit."""
+        unit = self.version.rate(cap.beyond).unit
+        rates = {one.component: one.rate for one in self.whole if one.rate is not None}
+        for first in [name for name in self._covers(cap) if rates[name].unit == unit][:1]:
+            length = max(self.stop[first] - self.covered[first], 0)
+            charges[first] = self.ways.length(cap.beyond, length)
 
     @staticmethod
     def _take_off(names: Sequence[str], amount: int, charges: dict[str, int]) -> None:

@@ -121,8 +121,8 @@ class Component:
     bound: "minimum" or "maximum" where one of them decided.
     covered: how much of the quantity allowances have paid for, from the start and at the end.
     tiers_from: what was used before in the span that its tiers are counted over. added_micro: of
-    covered parts that have a price of their own. off_micro: what money allowances, caps and
-    discounts took off; less than 0 where a price beyond a cap came instead.
+    covered parts that have a price of their own. off_micro: what money allowances and caps took
+    off, after discounts; less than 0 where a price beyond a cap came instead.
     """
 
     component: str
@@ -147,9 +147,14 @@ class Component:
     off_micro: int = 0
 
     @property
+    def listed_micro(self) -> int:
+        """What discounts find: the price of what allowances of quantities have left."""
+        return self.charge_micro + self.added_micro
+
+    @property
     def final_micro(self) -> int:
-        """What is charged in the end: what allowances and caps have left."""
-        return self.charge_micro + self.added_micro - self.off_micro
+        """What allowances and caps leave to pay, where no discount comes before those of money."""
+        return self.listed_micro - self.off_micro
 
 
 @dataclass(frozen=True)
@@ -232,7 +237,9 @@ class Trace:
     @property
     def charges(self) -> dict[str, int]:
         """What each component costs in the end, in micro."""
-        found = {one.component: one.final_micro for one in self.components}
+        found = {one.component: one.listed_micro for one in self.components}
         for discounted in self.discounts:
             found |= {one.component: one.after_micro for one in discounted.effects}
+        for one in self.components:
+            found[one.component] -= one.off_micro
         return found

@@ -133,3 +133,30 @@ def test_discounts_behind_an_allowance_and_by_a_counter(tmp_path: Path) -> None:
     explainer = explaining.Explainer(session.open_session(folder))
     for row in found:
         assert explainer.explain(row["record_id"]).differences == ()
+
+
+def test_money_and_a_cap_behind_a_discount(tmp_path: Path) -> None:
+    """Half price; then 0.15 are given; then at most 0.20 a month, of which a rest is left over."""
+    folder = explain_workspace.write(tmp_path / "op")
+    plan = folder / "tariffs" / "standard.yaml"
+    plan.write_text(plan.read_text() + (
+        "allowances: [{name: gift, amount: 0.15, when: {service: voice}}]\n"
+        "caps: [{name: most, amount: 0.20, when: {service: voice}}]\n"
+    ))
+    (folder / "tariffs" / "discounts.yaml").write_text(
+        "discounts: [{name: half, action: {percent: 50}}]\n")
+    lines = [f"voice,out,13900000001,{LOCAL},2003-06-10T{hour}:00:00+08:00,60,0,0,0,,BJ-1,,,,"
+             for hour in (10, 11, 12)]  # fmt: skip
+    inbox = folder / "inbox" / "msc" / explain_workspace.CDR_FILE
+    inbox.write_text("\n".join([HEADER, *lines, ""]))
+    nights.run(folder, AS_OF_UTC_S)
+    found = rows(folder, "rated")
+    # 0.40 x 50 % = 0.20, less 0.15; 0.20, of which the cap leaves 0.20 - 0.05; nothing is left.
+    assert [row["charge_airtime"] for row in found] == [
+        Decimal("0.050000"), Decimal("0.150000"), Decimal("0.000000")]  # fmt: skip
+    explainer = explaining.Explainer(session.open_session(folder))
+    for row in found:
+        assert explainer.explain(row["record_id"]).differences == ()
+    shown = run_explain(folder, "F1-2").output
+    assert "0.40 x 50 % = 0.20" in shown
+    assert "0.20 - 0.15" in shown

@@ -109,10 +109,12 @@ def price_steps(found: Trace, remark: str) -> Iterator[Step]:
                                      found.version.time_zone))  # fmt: skip
         yield (component.component, *steps[0][1:])
         yield from steps[1:]
-        yield from _settled(component)
+        yield from _settled(component, bool(found.discounts))
     if not found.components:
         yield "free", "the rule charges nothing", "", "", "", ""
     yield from discount_steps(found.discounts)
+    if found.discounts:
+        yield from _taken_off(found)
     yield "total", "", "", "", money.format_micro(found.charge_micro), remark
 
 
@@ -147,15 +149,28 @@ def _micro(amount_micro: Fraction | int) -> str:
     return _nano(Fraction(amount_micro) * _NANO_A_MICRO)
 
 
-def _settled(component: Component) -> Iterator[Step]:
-    """What came to the price of what was left, and what was taken off it."""
+def _settled(component: Component, is_discounted: bool) -> Iterator[Step]:
+    """What came to the price of what was left, and what was taken off it.
+
+    is_discounted: discounts come before what allowances of money and caps take off.
+    """
     if component.added_micro:
         yield _sum("covered, at a price of its own",
                    Fraction(component.added_micro * _NANO_A_MICRO))  # fmt: skip
-    if component.off_micro:
+    if component.off_micro and not is_discounted:
         yield _sum("taken off", Fraction(-component.off_micro * _NANO_A_MICRO))
-    if component.added_micro or component.off_micro:
-        yield _sum("to pay", Fraction(component.final_micro * _NANO_A_MICRO))
+    if component.added_micro or (component.off_micro and not is_discounted):
+        left = component.listed_micro if is_discounted else component.final_micro
+        yield _sum("to pay", Fraction(left * _NANO_A_MICRO))
+
+
+def _taken_off(found: Trace) -> Iterator[Step]:
+    """What allowances of money and caps took off after discounts."""
+    charges = found.charges
+    for place, one in enumerate([one for one in found.components if one.off_micro]):
+        yield ("taken off" if place == 0 else "", "by allowances of money and caps", one.component,
+               f"{_micro(charges[one.component] + one.off_micro)} - {_micro(one.off_micro)}",
+               _micro(charges[one.component]), "")  # fmt: skip
 
 
 def component_name(component: Component) -> str:

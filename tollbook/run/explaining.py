@@ -10,17 +10,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from rating import guide_trace, leg_trace, selectors, trace, trace_discounts
+from rating import guide_trace, leg_trace, selectors, trace_stored
 from rating.guide_trace import Ends, Guidance
 from rating.leg_trace import LegTrace
 from rating.trace import Facts, Trace
 from rating.trace_steps import Used
+from rating.trace_stored import Stored
+from tariffs.compile_memory import remembers
 from tariffs.compile_rates import Maxima
-from tariffs.compiler import DISCOUNT_ITEM
-from tariffs.memory_model import Discount
+from tariffs.memory_model import OWNERS
 from tollbook import codes, reasons
 from tollbook.reasons import Reason
 from tollbook.run import data, records, snapshots, suspense_log, used
+from tollbook.run.audit_state import OWNER_COLUMNS
 from tollbook.run.catalogue import InputFile, Run
 from tollbook.run.data import Data
 from tollbook.run.session import Session
@@ -159,15 +161,12 @@ def _rated(
              row["special_number"], row["network"], row["location"], row["direction"],
              row["forward"], row["routing_e164"], row["imsi"]),
     )  # fmt: skip
-    limits = known.workspace.limits
-    maxima = Maxima(limits.duration_s, limits.volume_bytes)
-    priced = trace.price(known.book, row["plan"], facts, maxima, taken)
-    traced = _discounted(row, known, priced, facts, maxima)
     stored_micro = {
         name.removeprefix(_CHARGE).removesuffix(_MICRO): value
         for name, value in row.items()
         if name.startswith(_CHARGE) and name != _CHARGE.rstrip("_") + _MICRO
     }
+    traced = _traced(row, known, facts, taken, stored_micro)
     legs = _legs_of(row, facts, known, stored_legs)
     differences = [
         *_guided_otherwise(row, guidance),
@@ -180,32 +179,22 @@ def _rated(
     )  # fmt: skip
 
 
-def _discounted(
-    row: Mapping[str, Any], known: Data, priced: Trace, facts: Facts, maxima: Maxima
-) -> Trace:
-    """The price less its discounts; of a condition on a counter counts what the run found."""
-    book = known.book
-    if not book.discounts:
-        return priced
+def _traced(
+    row: Mapping[str, Any], known: Data, facts: Facts, taken: Sequence[Used] | None,
+    stored_micro: Mapping[str, int],
+) -> Trace:  # fmt: skip
+    """The steps of a rated row, with the discounts that are for its subscription."""
+    book, limits = known.book, known.workspace.limits
+    versions = [version for plan in book.plans for version in plan.versions]
     chosen = selectors.chosen_names(
         book.discounts, known.customers, known.workspace.operator.time_zone, row["served_e164"],
         facts.start_utc_s,
-    )  # fmt: skip
-    acted = {one["item"] for one in row.get("used") or ()}
-
-    def is_for(one: Discount) -> bool:
-        return one.name in chosen and (not one.used or f"{DISCOUNT_ITEM}{one.name}" in acted)
-
-    is_cut = any(_is_quantity(item, priced) for item in acted)
-    return trace_discounts.discounted(book, priced, facts, maxima, is_for, is_cut)
-
-
-def _is_quantity(item: str, priced: Trace) -> bool:
-    """Whether an item of ``used`` is of tiers, or an allowance of quantities."""
-    _, kind, name = item.rsplit("/", 2)
-    allowances = priced.version.memory.allowances if priced.version else ()
-    of_money = {one.name for one in allowances if one.measure == "money"}
-    return kind == "tiers" or (kind == "allowance" and name not in of_money)
+    ) if book.discounts else frozenset()  # fmt: skip
+    return trace_stored.explained(Stored(
+        book, row["plan"], facts, Maxima(limits.duration_s, limits.volume_bytes),
+        taken if any(map(remembers, versions)) else None, lambda one: one.name in chosen,
+        stored_micro, [kind for kind in OWNERS if kind != "group" or row.get(OWNER_COLUMNS[kind])],
+    ))  # fmt: skip
 
 
 def _settled_only(shown: Explanation, stored_legs: Sequence[Mapping[str, Any]]) -> Explanation:
