@@ -120,9 +120,10 @@ def frames(
     size_bytes = len(data) - PAD_BYTES
     end = size_bytes if header.file_bytes < 0 else min(size_bytes, header.file_bytes)
     at, total, count = header.header_bytes, 0, FRAMES
+    memory = np.array([-1, -1, 0], np.int64)
     while count == FRAMES:
         found = np.empty((FRAMES, 4), np.int64)
-        count, at = map(int, kernels.find_frames(data, at, end, known, found))
+        count, at = map(int, kernels.find_frames(data, at, end, known, found, memory))
         total += count
         if count:
             yield found[:count]
@@ -131,6 +132,9 @@ def frames(
             where, f"it ends here, and its header says {header.file_bytes} bytes; before that are "
             f"{total} whole records", size_bytes,
         )  # fmt: skip
+    if memory[kernels.IS_UNCLEAR]:
+        raise _broken(where, f"filler behind {total} whole records, and then bytes that can be "
+                      "read as records in more than one way", at)  # fmt: skip
     if at < end:
         raise _broken(where, f"{end - at} bytes that are no whole record, behind {total} whole "
                       "records", at)  # fmt: skip

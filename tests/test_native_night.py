@@ -281,7 +281,8 @@ def test_what_is_shown_of_bad_records(tmp_path: Path) -> None:
     assert "found   '20030610140000 with utcTimeOffsetCode 0" in screen
     assert "partners/b, record 1, byte " in screen
     assert told(root, "show", "F1-1")[0]["raw_record"].startswith("\\xa0")
-    says = refused(root, "correct", "F1-2", "--set", "raw_record=x", "--note", "x")
-    assert "not read apart from its file" in says
+    for correction in ("raw_record=x", "duration_s=60"):
+        says = refused(root, "correct", "F1-2", "--set", correction, "--note", "x")
+        assert "nothing of it could be read" in says
     explained = Explainer(open_session(root)).explain(parse_record("F1-1"))
     assert "msc/a, record 1, byte " in screen_of(explained)
