@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import date
 from fractions import Fraction
@@ -40,6 +40,18 @@ def level_of(levels: Sequence[int], threshold: int, amount: Fraction) -> int:
     """
     scaled = [Fraction(least * threshold, levels[0]) for least in levels]
     return bisect_right(scaled, amount)
+
+
+def level_above(
+    levels: Sequence[int], threshold: int, amount: Fraction, mean: Fraction
+) -> int:
+    """The highest level whose multiple of a mean is exceeded; 0: none.
+
+    levels, threshold: in millionths. What is just a multiple does not exceed it, so that nobody
+    who uses nothing is above a mean of nothing.
+    """
+    scaled = [mean * Fraction(least * threshold, levels[0] * 10**6) for least in levels]
+    return bisect_left(scaled, amount)
 
 
 def least_of(rule: Rule) -> int:

@@ -94,9 +94,15 @@ def _keyed(deck: PrefixDeck) -> Mapping[tuple[int, int], Said]:
 
 
 def percent_text(difference: int, of: int) -> str:
-    """``+14.3 %``: a difference as a percentage with one decimal, rounded half up."""
+    """``+14.3 %``: a difference as a percentage with one decimal, rounded half up.
+
+    A change too small for a decimal keeps its sign, ``-0.0 %``; none at all is ``0.0 %``.
+    """
+    if difference == 0:
+        return "0.0 %"
     tenths = money.round_div(difference * 1000, of, money.ROUND_HALF_UP)
-    return f"{'-' if tenths < 0 else '+'}{abs(tenths) // 10}.{abs(tenths) % 10} %"
+    sign = "-" if (difference < 0) != (of < 0) else "+"
+    return f"{sign}{abs(tenths) // 10}.{abs(tenths) % 10} %"
 
 
 def _mean(pairs: list[tuple[Said, Said]]) -> str:

@@ -77,6 +77,10 @@ def test_the_level_of_what_was_used(row: Row) -> None:
         ({"segments": "[{threshold: 7}]"}, "'plan' is missing"),
         ({"segments": "[{imsi: 4x, threshold: 7}]"}, "'imsi' names '4x'"),
         ({"measure": "sdr"}, "'sdr' is missing"),
+        ({"mean_of": "3"}, "'mean_of' with money by day"),
+        ({"mean_of": "13", "per": "month"}, "'mean_of' is '13'"),
+        ({"mean_of": "3", "per": "month", "levels": "[5x]"}, "'levels' has '5x'"),
+        ({"least": "3.00"}, "'least' without 'mean_of'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(change: Row, says: str, tmp_path: Path) -> None:

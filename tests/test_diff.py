@@ -138,8 +138,9 @@ def test_plans_come_and_go_and_a_new_version_is_told_beside_the_one_before(tmp_p
 
 
 def test_shares_round_half_up() -> None:
-    found = [percent_text(one, of) for one, of in ((1, 7), (-1, 8), (1, 2000), (0, 5))]
-    assert found == ["+14.3 %", "-12.5 %", "+0.1 %", "+0.0 %"]
+    found = [percent_text(one, of) for one, of in (
+        (1, 7), (-1, 8), (1, 2000), (0, 5), (1, 9000), (-1, 9000))]  # fmt: skip
+    assert found == ["+14.3 %", "-12.5 %", "+0.1 %", "0.0 %", "+0.0 %", "-0.0 %"]
 
 
 def diff(*arguments: object) -> tuple[int, str]:

@@ -24,11 +24,14 @@ DAY, MONTH = SPANS = ("day", "month")
 LEVELS_MAX: Final = 20
 _AMOUNT_MAX: Final = 10**18
 _UNITS: Final = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
-_KEYS: Final = ("name", "when", "measure", "per", "levels", "segments")
+_KEYS: Final = ("name", "when", "measure", "per", "levels", "segments", "mean_of", "least")
+MEAN_MAX: Final = 12
+_MULTIPLE: Final = "multiple"  # of a mean: what its levels are written in
 _WORDS: Final = {"service": SERVICES[1:], "direction": DIRECTIONS[1:], "roaming": ROAMINGS}
 _WRITTEN: Final = {
     MONEY: "an amount above 0, such as 200 or 0.50",
     SDR: "an amount above 0 in SDR, such as 50",
+    _MULTIPLE: "a multiple of the mean above 0, such as 5 or 2.5",
     SECONDS: "a span above 0 with its unit, such as 300min or 10h",
     BYTES: "a volume above 0 with its unit, such as 50MiB or 2GiB",
 }
@@ -45,7 +48,10 @@ class Segment:
 
 @dataclass(frozen=True)
 class Rule:
-    """levels, threshold: micro of money or SDR, seconds, or bytes. when: field -> its words."""
+    """levels, threshold: micro of money or SDR, seconds, or bytes; millionths where they are
+    multiples of a mean. when: field -> its words. mean_of: so many months before are the measure;
+    0: none. least: what is never reported below, in the unit of ``measure``.
+    """
 
     name: str
     measure: str
@@ -53,6 +59,8 @@ class Rule:
     levels: tuple[int, ...]
     when: tuple[tuple[str, tuple[str, ...]], ...] = ()
     segments: tuple[Segment, ...] = ()
+    mean_of: int = 0
+    least: int = 0
 
 
 @dataclass(frozen=True)
@@ -89,7 +97,10 @@ def _rule(node: Node, problems: Problems) -> Rule:
     name = keys.text("name")
     keys.name = f"rule '{name}'"
     measure = keys.choice("measure", MEASURES)
-    levels = tuple(_amount(keys, "levels", text, measure) for text in keys.texts("levels"))
+    per = keys.choice("per", SPANS)
+    mean_of, least = _mean(keys, measure, per)
+    written = _MULTIPLE if mean_of else measure
+    levels = tuple(_amount(keys, "levels", text, written) for text in keys.texts("levels"))
     if not 1 <= len(levels) <= LEVELS_MAX:
         keys.wrong("levels", f"{len(levels)} levels", f"1 to {LEVELS_MAX}",
                    "write the least amount of each level, such as [50, 100, 200]")
@@ -97,9 +108,29 @@ def _rule(node: Node, problems: Problems) -> Rule:
         keys.wrong("levels", "the levels do not rise", "each more than the one before",
                    "put them in order")
     return Rule(
-        name, measure, keys.choice("per", SPANS), levels or (1,), _conditions(keys),
-        tuple(_segment(one, measure, problems, name) for one in keys.sequence("segments")),
+        name, measure, per, levels or (1,), _conditions(keys),
+        tuple(_segment(one, written, problems, name) for one in keys.sequence("segments")),
+        mean_of, least,
     )  # fmt: skip
+
+
+def _mean(keys: Reader, measure: str, per: str) -> tuple[int, int]:
+    """How many months before a rule compares with (0: none), and what it leaves alone."""
+    if "mean_of" not in keys:
+        if "least" in keys:
+            keys.wrong("least", "'least' without 'mean_of'", "'least' of a rule with 'mean_of'",
+                       "remove it: the first of `levels` is the least")
+        return 0, 0
+    text = keys.text("mean_of")
+    months = int(text) if re.fullmatch(r"\d{1,2}", text) else 0
+    if not 1 <= months <= MEAN_MAX:
+        keys.wrong("mean_of", f"'mean_of' is '{text}'", f"1 to {MEAN_MAX} months before",
+                   "write how many, such as 3")
+    if per != MONTH or measure == SDR:
+        keys.wrong("mean_of", f"'mean_of' with {measure} by {per}",
+                   "money, seconds or bytes by month", "correct 'per' or 'measure'")
+    least = _amount(keys, "least", keys.text("least"), measure) if "least" in keys else 0
+    return max(months, 1), least
 
 
 def _conditions(keys: Reader) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -136,7 +167,7 @@ def _segment(node: Node, measure: str, problems: Problems, rule: str) -> Segment
 def _amount(keys: Reader, key: str, text: str, measure: str) -> int:
     """A text of the measure in its base unit; 1 where it is none."""
     value: int | None
-    if measure in (MONEY, SDR):
+    if measure in (MONEY, SDR, _MULTIPLE):
         value = money.parse_decimal(text, money.MICRO_DIGITS)
     elif measure == SECONDS:
         value = clock.parse_duration_s(text)

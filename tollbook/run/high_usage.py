@@ -22,7 +22,8 @@ from rating import high_usage as arithmetic
 from tollbook import clock
 from tollbook.errors import NotFound, TollbookError
 from tollbook.high_usage import BYTES, DAY, MONEY, SDR, SECONDS, Rule
-from tollbook.run import lake
+from tollbook.run import high_usage_mean, lake
+from tollbook.run.high_usage_mean import Before
 from tollbook.run.session import Session
 from tollbook.run.tables import HIGH_USAGE, META
 
@@ -128,9 +129,7 @@ def _of_month(session: Session, period: int, before: int) -> Iterator[dict[str, 
         for file in files if file.run_number > before
     ]))  # fmt: skip
     parts: list[list[pa.Table]] = [[] for _ in rules.rules]
-    for file in files:
-        table = lake.read(session.root, file, _COLUMNS, read_dictionary=list(_WORDS))
-        day = _local_days(table["start_utc_s"].to_numpy(), zone)
+    for table, day in _tables(session, period):
         is_touched = np.isin(day, touched)
         for rule, sums in zip(rules.rules, parts, strict=True):
             keep = is_touched if rule.per == DAY else np.ones(len(day), np.bool_)
@@ -138,7 +137,32 @@ def _of_month(session: Session, period: int, before: int) -> Iterator[dict[str, 
     for rule, sums in zip(rules.rules, parts, strict=True):
         whole = _summed(pa.concat_tables(sums).combine_chunks())
         span = clock.period_text(period)
-        yield from _reached(rule, whole, span)
+        past = _before(session, period, rule) if rule.mean_of else None
+        yield from _reached(rule, whole, span, past)
+
+
+def _before(session: Session, period: int, rule: Rule) -> Before:
+    """What subscriptions have used by a rule in the months that it compares with."""
+    def sums(month: int) -> pa.Table:
+        parts = [_summed(_chosen(table, day, np.ones(len(day), np.bool_), (), rule), _OWNER)
+                 for table, day in _tables(session, month)]  # fmt: skip
+        empty = pa.table({"subscription_id": pa.array([], pa.string()),
+                          "used": pa.array([], pa.int64())})  # fmt: skip
+        named = [part.select(["subscription_id", _SUM_OF[rule.measure]]).rename_columns(
+            ["subscription_id", "used"]) for part in parts]  # fmt: skip
+        found = pa.concat_tables([empty, *named])
+        found = found.group_by("subscription_id", use_threads=False).aggregate([("used", "sum")])
+        return found.rename_columns(["subscription_id", "used"])
+
+    return high_usage_mean.before(session, period, rule.mean_of, sums)
+
+
+def _tables(session: Session, period: int) -> Iterator[tuple[pa.Table, np.ndarray]]:
+    """The rated files of a bill month, and the local days of their records."""
+    zone = session.workspace.operator.time_zone
+    for file in session.catalogue.lake_files("rated", periods=[period]):
+        table = lake.read(session.root, file, _COLUMNS, read_dictionary=list(_WORDS))
+        yield table, _local_days(table["start_utc_s"].to_numpy(), zone)
 
 
 def _local_days(utc_s: np.ndarray, zone: str) -> np.ndarray:
@@ -183,10 +207,21 @@ def _summed(table: pa.Table, keys: Sequence[str] = (*_OWNER, *_APART)) -> pa.Tab
     return found.rename_columns([names.get(name, name) for name in found.column_names])
 
 
-def _reached(rule: Rule, whole: pa.Table, month: str) -> Iterator[dict[str, Any]]:
-    """The owners that reached a level. Few do, so exact fractions are made for few."""
+def _reached(
+    rule: Rule, whole: pa.Table, month: str, past: Before | None
+) -> Iterator[dict[str, Any]]:
+    """The owners that reached a level. Few do, so exact fractions are made for few.
+
+    past: what they used in the months before, of a rule that compares with their mean.
+    """
     owners = _summed(whole, _OWNER).rename_columns([*_OWNER, *_SUMS])
     least = arithmetic.least_of(rule)
+    if past is not None:
+        owners = owners.filter(pa.array(past.may_exceed(
+            owners["subscription_id"].combine_chunks(), owners[_SUM_OF[rule.measure]].to_numpy(),
+            least,
+        )))  # fmt: skip
+        least = rule.least
     if rule.measure == SDR and whole.num_rows:
         least = least * int(pc.min(whole["price_micro"]).as_py()) // 10**6
     owners = owners.filter(pc.greater_equal(owners[_SUM_OF[rule.measure]], min(least, 2**62)))
@@ -196,12 +231,14 @@ def _reached(rule: Rule, whole: pa.Table, month: str) -> Iterator[dict[str, Any]
         rows.setdefault((row["subscription_id"], row["day"]), []).append(row)
     for owner in sorted(zip(*(owners[name].to_pylist() for name in _OWNER), strict=True)):
         span = month if owner[1] < 0 else (_EPOCH + timedelta(owner[1])).isoformat()
-        one = _judged(rule, rows[owner])
+        one = _judged(rule, rows[owner], past)
         if one["level"]:
             yield one | {"span": span}
 
 
-def _judged(rule: Rule, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _judged(
+    rule: Rule, rows: Sequence[Mapping[str, Any]], past: Before | None
+) -> dict[str, Any]:
     """The level of an owner's rows; whose plan and IMSI count is the one of its last record."""
     last = rows[-1]
     sums = {name: sum(row[name] for row in rows)
@@ -210,9 +247,14 @@ def _judged(rule: Rule, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     if rule.measure == SDR:
         amount = arithmetic.in_sdr((row["charge_micro"], row["price_micro"]) for row in rows)
     threshold = arithmetic.threshold_of(rule, last["plan"], str(last["imsi"] or ""))
+    level = arithmetic.level_of(rule.levels, threshold, amount)
+    if past is not None:
+        mean = past.mean(last["subscription_id"]) or Fraction(0)  # only those that have one come
+        level = arithmetic.level_above(rule.levels, threshold, amount, mean)
+        threshold = int(mean * threshold) // 10**6
     return sums | {
         "rule": rule.name, "measure": rule.measure, "threshold": threshold,
-        "level": arithmetic.level_of(rule.levels, threshold, amount),
+        "level": level,
         "amount": amount.numerator // amount.denominator,
         "first_start_utc_s": min(row["first_start_utc_s"] for row in rows),
         **{name: last[name] for name in ("subscription_id", "account_id", "plan", "imsi",
