@@ -22,6 +22,7 @@ CASES: Final = {
     "rating": "bench.cases_rating",
     "stateful": "bench.cases_stateful",
     "night": "bench.cases_night",
+    "night_stateful": "bench.cases_night_stateful",
     "compile": "bench.cases_compile",
     "book": "bench.cases_book",
     "price": "bench.cases_price",
@@ -30,8 +31,8 @@ CASES: Final = {
     "duplicates": "bench.cases_duplicates",
     "simulate": "bench.cases_simulate",
 }
-USUAL: Final = ("decode", "rating", "stateful", "book", "price", "night", "compile", "native",
-                "duplicates", "simulate")
+USUAL: Final = ("decode", "rating", "stateful", "book", "price", "night", "night_stateful",
+                "compile", "native", "duplicates", "simulate")
 
 
 @click.command()

@@ -21,6 +21,7 @@ from bench import (
     cases_decode,
     cases_duplicates,
     cases_night,
+    cases_night_stateful,
     cases_rating,
     damage,
     data,
@@ -77,6 +78,12 @@ def test_night(benchmark: BenchmarkFixture, night: Data, tmp_path: Path) -> None
     assert done.peak_bytes > 50 * 2**20
     again = cases_night.run(root, 2)
     assert json.loads(again.output)["run"] == 0
+
+
+def test_night_stateful(benchmark: BenchmarkFixture, night: Data, tmp_path: Path) -> None:
+    root = cases_night_stateful.remembering(night, tmp_path / "night")
+    done = benchmark.pedantic(cases_night.run, (root, 2))  # type: ignore[no-untyped-call]
+    cases_night_stateful.check(night, root, done.output)
 
 
 def test_duplicates(benchmark: BenchmarkFixture, night: Data, tmp_path: Path) -> None:
