@@ -47,15 +47,19 @@ class OwnerTables:
 
     def bucket_of(self, owner_kind: np.ndarray, owner_index: np.ndarray) -> np.ndarray:
         """Where the records of an owner lie; int16, -1: nowhere. Kinds: memory_model.OWNERS."""
+        found = np.append(self.bucket_of_account, np.int16(-1))
+        buckets: np.ndarray = found[self.root_of(owner_kind, owner_index)]
+        return buckets
+
+    def root_of(self, owner_kind: np.ndarray, owner_index: np.ndarray) -> np.ndarray:
+        """The account that stands for an owner's pool; int32, -1: none."""
         of_subscription = self.root_of_account[self.account_of_subscription]
         of_group = np.full(0, -1, np.int32) if self.root_of_group is None else self.root_of_group
         root = np.full(len(owner_index), -1, np.int32)
         for kind, table in enumerate((of_subscription, self.root_of_account, of_group)):
             chosen = (owner_kind == kind) & (owner_index >= 0) & (owner_index < len(table))
             root[chosen] = table[owner_index[chosen]]
-        found = np.append(self.bucket_of_account, np.int16(-1))
-        buckets: np.ndarray = found[root]
-        return buckets
+        return root
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from calls import BOB, Call, audited
 from rerating_helpers import rerated, state
 from test_rerate import content, killed
 
-from tollbook.errors import TollbookError
 from tollbook.run import lake, session
 from tollbook.run.late import due
 from tollbook.run.rerating import Scope
@@ -132,12 +131,6 @@ def test_killed_at_a_named_point(root: Path, tmp_path: Path, point: str) -> None
     assert rerated(calm).run_number == 3
     killed(root, TOLLBOOK_KILL_AT=point)
     assert state(root) == state(calm)
-
-
-def test_parts_of_a_month_are_refused(root: Path) -> None:
-    first(root)
-    with pytest.raises(TollbookError, match="open months, whole"):
-        rerated(root, Scope(accounts=("A-1",)))
 
 
 def test_a_made_month_under_wrong_data(tmp_path: Path) -> None:

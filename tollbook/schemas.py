@@ -312,6 +312,19 @@ DIFFERENCE: Final = pa.schema([
     _field("run_number", I32, "run that found it"),
 ])  # fmt: skip
 
+# What records of closed months would have taken of balances (tollbook/run/use_differences.py).
+USE_DIFFERENCE: Final = pa.schema([
+    RECORD_ID,
+    _field("owner_kind", TEXT, "whose balance: subscription, account or group"),
+    _field("owner", TEXT, "its id"),
+    _field("item", TEXT, "what remembers: plan/kind/name"),
+    _field("since", pa.date32(), "first day of the balance's span"),
+    _field("day", pa.date32(), "day of the record"),
+    _field("taken", I64, "what it takes more than was known until then; negative: less"),
+    _field("rated_period", TEXT, "closed month that had billed the record"),
+    _field("run_number", I32, "run that found it"),
+])  # fmt: skip
+
 # What people did about records that waited in suspense: the trace that outlives them.
 SUSPENSE_LOG: Final = pa.schema([
     RECORD_ID,

@@ -23,6 +23,7 @@ from tollbook.run.session import Session
 from tollbook.run.state import DATASET
 
 SHOWN_MAX: Final = 20
+CORRECTED: Final = "use_differences"  # what records of closed months take otherwise
 OWNER_COLUMNS: Final = {  # of the lake's rated: whose it is, by a word of OWNERS
     "subscription": "subscription_id", "account": "account_id", "group": "owner_group",
 }  # fmt: skip
@@ -38,14 +39,22 @@ def findings(session: Session) -> Iterator[str]:
     if not files and not any(remembers(session, one) for one in rated):
         return
     state = _state(session, files)
-    kinds = dict(zip(state["item"].to_pylist(), state["owner_kind"].to_pylist(), strict=True))
-    wrong = _unequal(state, _taken(session, rated, kinds))
+    wrong = _unequal(state, _taken(session, rated, kinds_of(session)))
     for place, ((kind, owner, item, since), used, taken) in enumerate(wrong):
         if place == SHOWN_MAX:
             yield f"balances: and more than {SHOWN_MAX} others"
             return
         yield (f"balance of {kind} {owner}, {item} from {since}: {used} used by the state, "
                f"{taken} by its records")  # fmt: skip
+
+
+def kinds_of(session: Session) -> dict[str, str]:
+    """Whose each item is of which the lake knows a balance: item -> a word of OWNERS."""
+    names, found = ("item", "owner_kind"), dict[str, str]()
+    for file in session.catalogue.lake_files(CORRECTED) + session.catalogue.lake_files(DATASET):
+        rows = lake.read(session.root, file, names).group_by(names).aggregate([])
+        found |= {row["item"]: row["owner_kind"] for row in rows.to_pylist()}
+    return found
 
 
 def remembers(session: Session, file: LakeFile) -> bool:
@@ -64,6 +73,8 @@ def _state(session: Session, files: list[LakeFile]) -> pa.Table:
 def _taken(session: Session, files: list[LakeFile], kinds: dict[str, str]) -> pa.Table:
     """What rated records took, summed up by slot. kinds: whose an item is."""
     sums = [_summed(taken_of(session, one, kinds)) for one in files if remembers(session, one)]
+    sums += [_summed(lake.read(session.root, one, (*_SLOT, "taken")))
+             for one in session.catalogue.lake_files(CORRECTED)]
     return _summed(pa.concat_tables(sums)) if sums else _summed(_state(session, []), "used")
 
 

@@ -52,12 +52,13 @@ class Booked:
         return is_among(record_ids, self.record_ids)
 
 
-def booked(session: Session, rated_period: str) -> Booked:
-    """All that is stored for a bill month (as text), whichever month bills it."""
+def booked(session: Session, rated_periods: Sequence[int]) -> Booked:
+    """All that is stored for bill months, whichever month bills it."""
+    wanted = pa.array([clock.period_text(period) for period in rated_periods], pa.string())
     tables = []
     for file in session.catalogue.lake_files(DATASET):
         table = lake.read(session.root, file).cast(schemas.DIFFERENCE)
-        tables.append(table.filter(pc.equal(table.column("rated_period"), rated_period)))
+        tables.append(table.filter(pc.is_in(table.column("rated_period"), value_set=wanted)))
     whole = pa.concat_tables(tables) if tables else schemas.DIFFERENCE.empty_table()
     order = np.argsort(whole.column("record_id").to_numpy(), kind="stable")
     whole = whole.take(pa.array(order)).combine_chunks()
@@ -229,8 +230,11 @@ def _billed_by(session: Session, period: int) -> Iterator[pa.Table]:
         yield lake.read(session.root, file).cast(schemas.DIFFERENCE)
 
 
-def write(session: Session, run: Run, number: int, pieces: Sequence[pa.Table]) -> LakeFile:
-    """Differences as a lake file of the run (pending): part ``number``."""
+def write(
+    session: Session, run: Run, rated_period: int, number: int, pieces: Sequence[pa.Table]
+) -> LakeFile:  # fmt: skip
+    """Differences of a bill month's records as a lake file of the run (pending): part ``number``.
+    """
     month = run.open_period
     path = lake.relative_path(
         DATASET, clock.period_text(month), run.run_number, f"part-{number:04d}"
@@ -239,17 +243,17 @@ def write(session: Session, run: Run, number: int, pieces: Sequence[pa.Table]) -
         session.root, f"{session.lake_prefix}/{path}", run.run_number, DATASET, month
     )
     for piece in pieces:
-        writer.write(lake.micro_to_amounts(_stored(piece, run)))
+        writer.write(lake.micro_to_amounts(_stored(piece, run, rated_period)))
     return writer.close()
 
 
-def _stored(found: pa.Table, run: Run) -> pa.Table:
+def _stored(found: pa.Table, run: Run, rated_period: int) -> pa.Table:
     """Rows of ``schemas.DIFFERENCE``."""
     rows = found.num_rows
     delta = found.column("new_micro").to_numpy() - found.column("old_micro").to_numpy()
     more = {
         "delta_micro": pa.array(delta),
-        "rated_period": pa.repeat(pa.scalar(clock.period_text(run.period)), rows),
+        "rated_period": pa.repeat(pa.scalar(clock.period_text(rated_period)), rows),
         "bill_period": pa.repeat(pa.scalar(clock.period_text(run.open_period)), rows),
         "run_number": pa.repeat(pa.scalar(run.run_number, pa.int32()), rows),
     }

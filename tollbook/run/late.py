@@ -116,3 +116,10 @@ def strike_off(link: Connection, done: Iterable[Due], run_number: int) -> None:
         key = (LATE.c.run_number == one.run_number) & (LATE.c.account_id == one.account_id)
         key &= LATE.c.period == one.period
         link.execute(update(LATE).where(key).values(rerated_by=run_number))
+
+
+def settle(link: Connection, done: Iterable[Due]) -> None:
+    """Note that accounts were rated again, and nothing of theirs is another than before: they are
+    struck off by the run that noted them."""
+    for one in done:
+        strike_off(link, [one], one.run_number)

@@ -36,17 +36,18 @@ from tollbook.run.catalogue import LakeFile, Run, Total
 from tollbook.run.flow import Flow
 from tollbook.run.pool import in_order
 from tollbook.run.rerate_figures import NOBODY, Figures, Movement, PlanLine
+from tollbook.run.rerate_found import Found
+from tollbook.run.rerate_scope import Scope
 from tollbook.run.rerate_sides import Sides
-from tollbook.run.rerating import Found, Rerating, Scope
+from tollbook.run.rerating import Rerating
 from tollbook.run.session import Session, commit_plan, open_period, writing
 
 KIND: Final = "rerate"
 _REFUSED: Final = (
-    "records have used balances, or are to use them: what one takes changes what is left for others"
-    "\n    allowed: open months, whole, while the tariff book has the allowances, period tiers, "
-    "counters and caps; closed months and parts of one only where nothing is remembered\n"
-    "    do: nothing was changed; name an open month and nothing else, or charge what is due "
-    "otherwise by hand"
+    "records have used balances, and the tariff book has nothing that remembers them\n"
+    "    allowed: months under a book with an allowance, period tier, counter or cap; or in which "
+    "no record has used a balance\n"
+    "    do: nothing was changed; leave an item that nothing uses in the book"
 )
 
 
@@ -100,7 +101,7 @@ def run(
         before = snapshots.stored(session.lake)
 
         def check(taken: snapshots.Snapshot) -> None:
-            refuse_memory(session, work.compiled(session, taken.digest), period, scope)
+            refuse_memory(session, work.compiled(session, taken.digest))
 
         snapshot = snapshots.take_checked(session.root, session.lake, check)
         if dry_run:
@@ -129,6 +130,8 @@ def execute(session: Session, planned: Run) -> Rerated:
     if not files:
         with session.catalogue.transaction() as link:
             session.catalogue.give_up(link, planned)
+            if memory is not None:  # their order has changed nothing
+                late.settle(link, memory.due)
         return _found(session, planned, again, found)
     changed = again.flow.tally.totals()
     gone = again.before.totals()
@@ -153,29 +156,33 @@ def execute(session: Session, planned: Run) -> Rerated:
 def _rerate(session: Session, run: Run, writes: bool) -> tuple[Rerating, list[Found]]:
     """All files of the month, each by one thread; the results in the order of the files."""
     files = session.catalogue.lake_files("rated", periods=[run.period])
-    if _remembers(session, run):
-        rated = session.catalogue.lake_files("rated")
-        files = [file for file in rated if file.period >= run.period]
+    if work.compiled(session, run.snapshot).book.memory is not None:
+        files = rerate_memory.files_of(session, run)
     with work.prepared(session, run) as (_, going):
-        again = _prepared(session, run, going, writes)
+        again = _prepared(session, run, going, writes, files)
         session.progress.start("rerate", sum(file.rows for file in files))
         found = list(in_order(going.threads, again.task, enumerate(files, start=1)))
         crash.point("chunks_scattered")
     return again, found
 
 
-def _prepared(session: Session, run: Run, going: Flow, writes: bool) -> Rerating:
-    closed = run.period < run.open_period
-    settle = open_period(session.catalogue, "settle")
+def _prepared(
+    session: Session, run: Run, going: Flow, writes: bool, files: Sequence[LakeFile]
+) -> Rerating:
+    months = {file.period for file in files}
+    closed = [month for month in sorted(months) if month < run.open_period]
+    is_any_open = len(closed) < len(months)
     scope = Scope.of(run.arguments)
+    released = _released(session, scope.reason)
     ready = work.compiled(session, run.snapshot)
-    book = ready.data.book
-    refuse_memory(session, ready, run.period, scope)
+    refuse_memory(session, ready)
+    memory = None
+    if ready.book.memory is not None:
+        memory = rerate_memory.rate(session, run, going, scope, released, writes)
     return Rerating(
-        session, run, going, scope, _released(session, scope.reason),
-        differences.TaxClasses(book), None if closed else Sides(session, settle),
-        differences.booked(session, clock.period_text(run.period)) if closed else None, writes,
-        rerate_memory.rate(session, run, going, writes) if ready.book.memory is not None else None,
+        session, run, going, scope, released, differences.TaxClasses(ready.data.book),
+        Sides(session, open_period(session.catalogue, "settle")) if is_any_open else None,
+        differences.booked(session, closed) if closed else None, writes, memory,
     )  # fmt: skip
 
 
@@ -226,19 +233,12 @@ def _check_month(session: Session, period: int) -> None:
                        "    do: name a month with rated records")  # fmt: skip
 
 
-def _remembers(session: Session, run: Run) -> bool:
-    return work.compiled(session, run.snapshot).book.memory is not None
-
-
-def refuse_memory(session: Session, ready: work.Compiled, period: int, scope: Scope) -> None:
-    """Raises TollbookError where a price depends on records that are not rated again with it."""
-    was = any(audit_state.remembers(session, one) for one in session.catalogue.lake_files("rated"))
-    closed = period < open_period(session.catalogue, "bill")
-    if ready.book.memory is not None and (closed or scope != Scope()):
-        raise TollbookError(_REFUSED)
-    if ready.book.memory is None and was and session.catalogue.lake_files("state"):
-        raise TollbookError(_REFUSED)
-    if ready.book.memory is None and any(one.used for one in ready.data.book.discounts):
-        raise TollbookError(_REFUSED)
+def refuse_memory(session: Session, ready: work.Compiled) -> None:
+    """Raises TollbookError where records have used what the book does not remember any more."""
     if ready.book.memory is not None:
-        rerate_memory.check(session, period)
+        return
+    was = any(audit_state.remembers(session, one) for one in session.catalogue.lake_files("rated"))
+    if was and session.catalogue.lake_files("state"):
+        raise TollbookError(_REFUSED)
+    if any(one.used for one in ready.data.book.discounts):
+        raise TollbookError(_REFUSED)

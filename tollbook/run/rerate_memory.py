@@ -1,56 +1,60 @@
-"""Re-rating under a book that remembers: open months, whole, each owner's records in order.
+"""Re-rating under a book that remembers: each owner's records in order, span by span of buckets.
 
-All records from the month on give back what they had used; then they are rated as they came, night
-by night, so that what came late meets what was left then. Pools with late records of plans that
-say `late: rerate` are rated as if these had come in time.
+The records concerned, from the month on, give back what they had used; then they are rated as they
+came, night by night, so that what came late meets what was left then. Pools with late records of
+plans that say `late: rerate` are rated as if these had come in time. What comes out waits on disk
+by the file of the lake whose rows it is compared with.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from rating import legs, ratings
-from tollbook import codes, schemas
-from tollbook.errors import TollbookError
-from tollbook.run import lake, late, remembering, rewriting, state, suspended, suspense_log
+from tariffs.memory_model import OWNERS
+from tollbook import schemas
+from tollbook.run import late, state
 from tollbook.run.catalogue import LakeFile, Run
 from tollbook.run.flow import BUCKETS, ROWS_A_TASK, Flow
 from tollbook.run.pipeline import BY_NAME
 from tollbook.run.pool import in_order
+from tollbook.run.rerate_pools import Gathered, gather
+from tollbook.run.rerate_scope import Scope
+from tollbook.run.rerate_slots import Balances
 from tollbook.run.rewriting import is_among
 from tollbook.run.session import Session
-from tollbook.run.undo_state import GivenBack, used_by
-from tollbook.stage import int_array, ints, with_columns
+from tollbook.run.use_differences import Booked
+from tollbook.stage import ints
 
-_ORDER: Final = ("owner_kind", "owner", "item", "since")
 Made = tuple[pa.RecordBatch, dict[str, pa.RecordBatch]]
+_RATED = "rated"
+_SCHEMAS = {_RATED: schemas.RATED, "legs": schemas.LEG, "ratings": schemas.RATING}
 
 
-@dataclass
-class Remembered:
-    """All records from a month on, rated again; and the state that comes out of it."""
+@dataclass(frozen=True)
+class OfFile:
+    """The records of one file of the lake, rated again (schemas.RATED), and what lies beside."""
 
     batch: pa.RecordBatch
-    extra: dict[str, pa.RecordBatch]
-    files: list[LakeFile] = field(default_factory=list)
-    superseded: list[str] = field(default_factory=list)
-    months: int = 0  # of the state that differ
-    due: tuple[late.Due, ...] = ()
+    extra: Mapping[str, pa.RecordBatch]
     _order: np.ndarray = field(init=False)
-    _ids: np.ndarray = field(init=False)
+    ids: np.ndarray = field(init=False)  # int64, ascending
 
     def __post_init__(self) -> None:
         ids = ints(self.batch, "record_id")
-        self._order = np.argsort(ids, kind="stable")
-        self._ids = ids[self._order]
+        order = np.argsort(ids, kind="stable")
+        object.__setattr__(self, "_order", order)
+        object.__setattr__(self, "ids", ids[order])
 
     def of(self, record_ids: np.ndarray) -> Made:
-        """What these records are now (schemas.RATED), in their order, and what lies beside them."""
-        rows = self._order[np.searchsorted(self._ids, record_ids)]
+        """What some of them are now, in their order."""
+        rows = self._order[np.searchsorted(self.ids, record_ids)]
         wanted = np.sort(record_ids)
         beside = {
             name: one.filter(pa.array(is_among(ints(one, "record_id"), wanted)))
@@ -59,165 +63,173 @@ class Remembered:
         return self.batch.take(pa.array(rows)), beside
 
 
-def rate(session: Session, run: Run, flow: Flow, writes: bool) -> Remembered:
-    """Rate all records of a month and later ones again; the state's months that differ are written.
+class _Pieces:
+    """Batches of one schema on disk, by file of the lake; a span writes all of its own at once."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder, self._name, self._schema = folder, name, _SCHEMAS[name]
+        self._found: dict[int, list[tuple[int, int]]] = defaultdict(list)
+
+    def add(self, span: int, batch: pa.RecordBatch, place: np.ndarray) -> None:
+        """Rows of a span. place: of each, its file (numbers from 1 on)."""
+        how = pa.ipc.IpcWriteOptions(compression="lz4")
+        with pa.ipc.new_file(str(self._path(span)), self._schema, options=how) as sink:
+            for number, file in enumerate(np.unique(place).tolist()):
+                sink.write_batch(batch.filter(pa.array(place == file)))
+                self._found[file].append((span, number))
+
+    def of_file(self, file: int) -> pa.RecordBatch:
+        found = [pa.RecordBatch.from_pylist([], self._schema)]
+        for span, number in sorted(self._found.get(file, ())):
+            with pa.OSFile(str(self._path(span))) as source:
+                found.append(pa.ipc.open_file(source).get_batch(number))
+        return pa.concat_batches(found)
+
+    def _path(self, span: int) -> Path:
+        return self._folder / f"{self._name}-{span}.arrow"
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """The records concerned, rated again; and the state that comes out of it.
+
+    kinds: item -> whose balance it was, and is today. booked: use differences of earlier runs.
+    months: how many of the state differ. due: late accounts that are rated in order now.
     """
-    files = [one for one in session.catalogue.lake_files("rated") if one.period >= run.period]
+
+    was: dict[str, str]
+    now: dict[str, str]
+    booked: Booked
+    pieces: Mapping[str, _Pieces]
+    files: list[LakeFile]
+    superseded: list[str]
+    months: int
+    due: tuple[late.Due, ...]
+
+    def of_file(self, number: int) -> OfFile:
+        """Of a file: its place among those of the run, from 1 on."""
+        extra = {name: one.of_file(number) for name, one in self.pieces.items() if name != _RATED}
+        return OfFile(self.pieces[_RATED].of_file(number), extra)
+
+
+def rate(
+    session: Session, run: Run, flow: Flow, scope: Scope, released: np.ndarray, writes: bool
+) -> Remembered:
+    """Rate the records that a scope concerns again; the state's months that differ are written."""
     assert flow.slots is not None
-    flow.given_back = GivenBack.of(
-        session, (used_by(lake.read(session.root, one)) for one in files)
-    )
-    came = _scatter(session, flow, files)
-    remembering.read(session, flow)
-    spans = flow.usage.tasks(ROWS_A_TASK)
-    spans[-1] = (spans[-1][0], BUCKETS)
-    due = tuple(one for one in late.due(session.catalogue) if one.period >= run.period)
-    in_turn = _Nights(flow, *came, _noted(session, flow, run.period))
-    pieces = list(in_order(flow.threads, in_turn.rate, spans))
-    found = Remembered(
-        pa.concat_batches([batch for made, _ in pieces for batch, _ in made]),
-        {name: pa.concat_batches([more[name] for made, _ in pieces for _, more in made])
-         for name in pieces[0][0][0][1]}, due=due,
+    files = files_of(session, run)
+    gathered = gather(session, flow, files, run.period, scope, released)
+    try:
+        balances = Balances.read(session, flow.slots, gathered)
+        spans = gathered.rows.tasks(ROWS_A_TASK)
+        spans[-1] = (spans[-1][0], BUCKETS)
+        pieces = {name: _Pieces(flow.spill_folder, name) for name in _names(flow)}
+        noted = _pools_of(gathered, late.noted(session.catalogue, run.period))
+        in_turn = _Nights(flow, gathered, balances, noted, pieces)
+        session.progress.start("rate", len(spans))
+        for _ in in_order(flow.threads, in_turn.rate, enumerate(spans)):
+            session.progress.advance(1)
+    finally:
+        gathered.close()
+    written, superseded = balances.write(session, run) if writes else ([], [])
+    return Remembered(
+        gathered.kinds, gathered.kinds | _kinds_of(flow), gathered.booked, pieces, written,
+        superseded, len(balances.months), _due(session, run, gathered),
     )  # fmt: skip
-    _compare(session, run, flow, [after for _, after in pieces], found, writes)
+
+
+def files_of(session: Session, run: Run) -> list[LakeFile]:
+    """The rated records of the run's month and of later ones."""
+    rated = session.catalogue.lake_files("rated")
+    return [file for file in rated if file.period >= run.period]
+
+
+def _names(flow: Flow) -> list[str]:
+    return [name for name in _SCHEMAS if name != "ratings" or flow.tariffs.assignment is not None]
+
+
+def _kinds_of(flow: Flow) -> dict[str, str]:
+    """Whose the items of today's book are."""
+    memory = flow.tariffs.book.memory
+    entries = memory.tables.entries
+    pairs = zip(entries["item"].tolist(), entries["owner"].tolist(), strict=True)
+    return {memory.item_names[item]: OWNERS[owner] for item, owner in pairs}
+
+
+def _pools_of(gathered: Gathered, accounts: set[str]) -> np.ndarray:
+    """The pools (bool) of accounts."""
+    found = np.zeros(gathered.pools.count, np.bool_)
+    if accounts:
+        ids = pa.array(sorted(accounts), pa.string())
+        found[gathered.pools.of_owners(OWNERS.index("account"), ids)] = True
+        found[-1] = False
     return found
 
 
-def _scatter(
-    session: Session, flow: Flow, files: list[LakeFile]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Brings the guided records to their buckets; their ids, ascending, and the runs they came by.
-    """
-    kinds = {run.run_number: run.kind for run in session.catalogue.runs()}
-    of_file = {file.file_number: file.run_number for file in session.catalogue.files()}
-    ids, runs = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for number, file in enumerate(files):
-        origin = rewriting.origin_of(file)
-        for group, rows in enumerate(rewriting.groups(session.root, file)):
-            record = rows.column("record_id").to_numpy()
-            came = np.full(len(record), origin, np.int64)
-            if kinds[origin] == "rerate":
-                came = np.array([of_file[one] for one in (record >> 32).tolist()], np.int64)
-            ids.append(record)
-            runs.append(came)
-            batch = suspended.cdr_batch(rows, flow.reference.names.sources)
-            for name in ("normalise", "guide"):
-                batch = BY_NAME[name](batch, flow.reference, None).batch
-            kept = {
-                "dedupe_hash": rows.column("dedupe_hash").to_numpy(),
-                "bill_period": np.full(rows.num_rows, file.period, np.int32),
-            }
-            batch = with_columns(batch, schemas.USAGE, {
-                name: int_array(np.ascontiguousarray(values)) for name, values in kept.items()
-            })  # fmt: skip
-            bucket = np.clip(ints(batch, "bucket"), 0, BUCKETS - 1).astype(np.int16)
-            flow.usage.add((number, group), batch, bucket)
-    whole = np.concatenate(ids)
-    order = np.argsort(whole, kind="stable")
-    return whole[order], np.concatenate(runs)[order]
+def _due(session: Session, run: Run, gathered: Gathered) -> tuple[late.Due, ...]:
+    """Accounts that are to be rated again, and are so by this run."""
+    return tuple(
+        one for one in late.due(session.catalogue) if one.period >= run.period
+        and bool((_pools_of(gathered, {one.account_id}) & gathered.concerned).any())
+    )  # fmt: skip
 
 
-_UNTOLD: Final = (
-    "records of an earlier re-rating were in suspense or put together of parts: in which night\n"
-    "they came, and so what was left for them, is not known any more\n"
-    "    allowed: such months once, where the tariff book has balances\n"
-    "    do: nothing was changed; charge what is due otherwise by hand"
-)  # fmt: skip
-
-
-def check(session: Session, period: int) -> None:
-    """Raises TollbookError where it cannot be told any more in which night a record came."""
-    reratings = {run.run_number for run in session.catalogue.runs(kind="rerate")}
-    touched = None
-    for file in session.catalogue.lake_files("rated"):
-        if file.period >= period and rewriting.origin_of(file) in reratings:
-            touched = _touched(session) if touched is None else touched
-            rows = lake.read(session.root, file, ["record_id", "flags"])
-            is_merged = rows.column("flags").to_numpy() & codes.FLAG_MERGED != 0
-            if (is_among(rows.column("record_id").to_numpy(), touched) | is_merged).any():
-                raise TollbookError(_UNTOLD)
-
-
-def _touched(session: Session) -> np.ndarray:
-    parts = [np.zeros(0, np.int64)]
-    for file in session.catalogue.lake_files(suspense_log.DATASET):
-        parts.append(lake.read(session.root, file, ["record_id"]).column("record_id").to_numpy())
-    return np.unique(np.concatenate(parts))
-
-
-def _noted(session: Session, flow: Flow, period: int) -> np.ndarray:
-    """Accounts (bool by pool) of which late records are rated in order."""
-    assert flow.slots is not None
-    tables = flow.slots.names.owners
-    found = np.zeros(len(tables.accounts) + 1, np.bool_)
-    ids = late.noted(session.catalogue, period)
-    for place, account in enumerate(tables.accounts.to_pylist()):
-        if account in ids:
-            found[tables.root_of_account[place]] = True
-    return found
-
-
-@dataclass
+@dataclass(frozen=True)
 class _Nights:
-    """ids, runs: of all records, ascending. noted: bool by pool; the last is for no pool."""
+    """noted: bool by pool, whether its records are rated in order, whenever they came."""
 
     flow: Flow
-    ids: np.ndarray
-    runs: np.ndarray
+    gathered: Gathered
+    balances: Balances
     noted: np.ndarray
+    pieces: Mapping[str, _Pieces]
 
-    def rate(self, span: tuple[int, int]) -> tuple[list[Made], pa.RecordBatch]:
-        """A range of buckets, night by night; and its slots as they are then (schemas.STATE)."""
-        flow = self.flow
-        slots = flow.slots
+    def rate(self, item: tuple[int, tuple[int, int]]) -> None:
+        """A range of buckets, night by night, and its slots."""
+        number, span = item
+        before, held, others = self.balances.before(span)
+        batch = self.gathered.rows.collect(*span)
+        made: dict[str, list[pa.RecordBatch]] = {name: [] for name in self.pieces}
+        night = self._nights(batch, held)
+        for one in np.unique(night).tolist():
+            held, found = self._night(batch.filter(pa.array(night == one)), held)
+            for name, rows in found.items():
+                made[name].append(rows)
+        self.balances.keep(before, held, others)
+        if not batch.num_rows:
+            return
+        ids = ints(batch, "record_id")
+        order = np.argsort(ids, kind="stable")
+        place = ints(batch, "place")[order]
+        for name, pieces in made.items():
+            rows = pa.concat_batches(pieces)
+            at = np.searchsorted(ids[order], ints(rows, "record_id"))
+            self.pieces[name].add(number, rows, place[at])
+
+    def _nights(self, batch: pa.RecordBatch, held: pa.RecordBatch) -> np.ndarray:
+        assert self.flow.slots is not None
+        night = ints(batch, "night").copy()
+        if self.noted.any():
+            pool = self.flow.slots.past(held, batch.select(schemas.USAGE.names)).owners.pool
+            night[self.noted[pool]] = 0
+        return night
+
+    def _night(
+        self, batch: pa.RecordBatch, held: pa.RecordBatch
+    ) -> tuple[pa.RecordBatch, dict[str, pa.RecordBatch]]:
+        """The records of a night: the slots as they are then, and what was made."""
+        flow, slots = self.flow, self.flow.slots
         assert slots is not None
-        batch, held = flow.usage.collect(*span), slots.of_span(span)
-        came = self.runs[np.searchsorted(self.ids, ints(batch, "record_id"))]
-        came[self.noted[slots.past(held, batch).owners.pool]] = 0
-        made = []
-        for night in np.unique(came).tolist() or [0]:
-            rows = batch.filter(pa.array(came == night))
-            first = legs.settle_first(rows, flow.tariffs.agreements)
-            past = slots.past(held, first.batch)
-            rated = BY_NAME["rate"](first.batch, flow.tariffs.book, past)
-            after = rated.state.batch()
-            slots.check(held, after, rated.batch)
-            settled, held = legs.without(first, rated.batch), state.sort(after)
-            extra = dict(settled.extra)
-            if flow.tariffs.assignment is not None:
-                extra |= ratings.rate_more(
-                    settled.batch, flow.tariffs.book, flow.tariffs.assignment
-                ).extra
-            schemas.check(settled.batch, schemas.RATED, "settle")
-            made.append((settled.batch, extra))
-        return made, held
-
-
-def _compare(
-    session: Session, run: Run, flow: Flow, after: list[pa.RecordBatch], found: Remembered,
-    writes: bool,
-) -> None:  # fmt: skip
-    """Months of the state that are others than those in the lake."""
-    slots = flow.slots
-    assert slots is not None
-    whole, read = pa.concat_batches(after), {one.period for one in slots.files}
-    month = slots.reach.month_of(ints(whole, "item_index"), ints(whole, "since_day"))
-    for period in sorted(read | set(np.unique(month).tolist())):
-        new = _sorted(state.table_of(whole.filter(pa.array(month == period)), slots.names))
-        if period in slots.unknown:
-            new = _sorted(pa.concat_tables([new, _sorted(slots.unknown[period])]))
-        files = [one for one in slots.files if one.period == period]
-        old = _sorted(lake.read_all(session.root, files)) if files else new.slice(0, 0)
-        if new.equals(old):
-            continue
-        found.months += 1
-        found.superseded += [one.path for one in files]
-        if writes and new.num_rows:
-            found.files.append(state.write_rows(
-                session.root, session.lake_prefix, run.run_number, period, new
-            ))  # fmt: skip
-
-
-def _sorted(table: pa.Table) -> pa.Table:
-    whole = table.select(state.STORED.names).cast(state.STORED)
-    return whole.sort_by([(name, "ascending") for name in _ORDER]).combine_chunks()
+        first = legs.settle_first(batch.select(schemas.USAGE.names), flow.tariffs.agreements)
+        past = slots.past(held, first.batch)
+        rated = BY_NAME["rate"](first.batch, flow.tariffs.book, past)
+        after = rated.state.batch()
+        slots.check(held, after, rated.batch)
+        settled = legs.without(first, rated.batch)
+        found = {_RATED: settled.batch, **settled.extra}
+        if flow.tariffs.assignment is not None:
+            found |= ratings.rate_more(
+                settled.batch, flow.tariffs.book, flow.tariffs.assignment
+            ).extra
+        schemas.check(settled.batch, schemas.RATED, "settle")
+        return state.sort(after), found

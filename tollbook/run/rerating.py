@@ -7,20 +7,20 @@ group, so memory does not grow with the month.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from rating import ratings
-from tollbook import clock, codes, reasons, schemas
+from tollbook import clock, codes, schemas
 from tollbook.run import (
     differences,
     lake,
     lake_columns,
+    rerate_closed,
     rerate_sides,
     rewriting,
     row_changes,
@@ -29,76 +29,18 @@ from tollbook.run import (
 from tollbook.run.catalogue import LakeFile, Run
 from tollbook.run.differences import Booked, TaxClasses
 from tollbook.run.flow import Flow
-from tollbook.run.lake_columns import CDR_IN_LAKE
 from tollbook.run.parts import Part, write_part
 from tollbook.run.pipeline import BY_NAME
-from tollbook.run.rerate_figures import Figures
-from tollbook.run.rerate_memory import Remembered
+from tollbook.run.rerate_found import FIXED, Found, count
+from tollbook.run.rerate_memory import OfFile, Remembered
+from tollbook.run.rerate_scope import Scope as Scope
 from tollbook.run.rerate_sides import Sides, only
 from tollbook.run.rewriting import is_among
 from tollbook.run.session import Session
 from tollbook.run.totals import Tally
 from tollbook.stage import int_array, ints, with_columns
 
-# Columns that re-rating cannot change: what came from the network, and where the record is billed.
-_FIXED: Final = frozenset({
-    *CDR_IN_LAKE, "upstream_charge_micro", "dedupe_hash", "bill_period", "rating_kind",
-}) - {"flags"}  # fmt: skip
 _EXTRAS: Final = ("legs", "ratings")
-
-
-@dataclass(frozen=True)
-class Scope:
-    """Which rated records of a month: those that fit everything that is named.
-
-    reason: records that waited in suspense for it before they were rated.
-    """
-
-    accounts: tuple[str, ...] = ()
-    plans: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
-    reason: str = ""
-
-    @classmethod
-    def of(cls, arguments: Mapping[str, Any]) -> Scope:
-        """The scope that a plan remembers."""
-        accounts, plans, sources = (
-            tuple(arguments[name]) for name in ("accounts", "plans", "sources")
-        )
-        return cls(accounts, plans, sources, arguments["reason"])
-
-    def arguments(self) -> dict[str, Any]:
-        """The scope as a plan remembers it."""
-        return {"accounts": list(self.accounts), "plans": list(self.plans),
-                "sources": list(self.sources), "reason": self.reason}  # fmt: skip
-
-    def mask(self, table: pa.Table, released: np.ndarray) -> np.ndarray:
-        """Which rows of ``rated`` are in scope (bool). released: records that waited, ascending."""
-        found = np.ones(table.num_rows, np.bool_)
-        for column, words in (("account_id", self.accounts), ("plan", self.plans),
-                              ("source", self.sources)):  # fmt: skip
-            if words:
-                texts = table.column(column).cast(pa.string())
-                found &= pc.is_in(texts, value_set=pa.array(words)).to_numpy()
-        if self.reason:
-            found &= is_among(table.column("record_id").to_numpy(), released)
-        return found
-
-
-@dataclass
-class Found:
-    """What a file's task gives: figures, and what it has written.
-
-    gone, come: rows of ``rated`` that left the file, and records that were written anew.
-    """
-
-    figures: Figures = field(default_factory=Figures)
-    files: list[LakeFile] = field(default_factory=list)
-    superseded: list[str] = field(default_factory=list)
-    component_micro: int = 0
-    ratings_micro: int = 0
-    gone: int = 0
-    come: int = 0
 
 
 @dataclass
@@ -106,8 +48,8 @@ class Rerating:
     """What all tasks of a run share.
 
     released: ascending ids for ``Scope.mask``. before: the fates that changed records leave.
-    sides: None for a closed month. booked: None for an open one. writes: False to only look.
-    remembered: all records, rated in order; None: the book remembers nothing.
+    sides: None if all files are of closed months. booked: None if none is. writes: False to only
+    look. remembered: the records concerned, rated in order; None: the book remembers nothing.
     """
 
     session: Session
@@ -125,18 +67,24 @@ class Rerating:
     def task(self, item: tuple[int, LakeFile]) -> Found:
         """One file, and its number among those of the run."""
         number, file = item
-        if self.booked is None:
-            return _Open(self, number, file).done()
-        return _closed(self, number, file)
+        if file.period < self.run.open_period:
+            return rerate_closed.compare(self, number, file)
+        return _Open(self, number, file).done()
 
-    def rated_again(self, rows: pa.Table) -> tuple[pa.RecordBatch, dict[str, pa.RecordBatch]]:
+    def made_of(self, number: int) -> OfFile | None:
+        """What the records of a file are now; None: they are to be rated as they are read."""
+        return None if self.remembered is None else self.remembered.of_file(number)
+
+    def rated_again(
+        self, rows: pa.Table, made: OfFile | None, with_legs: bool = True
+    ) -> tuple[pa.RecordBatch, dict[str, pa.RecordBatch]]:
         """Rows of ``rated`` through the stages (schemas.RATED), and what they make beside them.
 
         They stay rated records: validation, mediation and the search for duplicates are not asked
         again, and the legs of a forwarded call stay the pair that they were found to be.
         """
-        if self.remembered is not None:
-            return self.remembered.of(rows.column("record_id").to_numpy())
+        if made is not None:
+            return made.of(rows.column("record_id").to_numpy())
         batch = suspended.cdr_batch(rows, self.flow.reference.names.sources)
         for name in ("normalise", "guide"):
             batch = BY_NAME[name](batch, self.flow.reference, None).batch
@@ -148,7 +96,7 @@ class Rerating:
             name: int_array(np.ascontiguousarray(values)) for name, values in kept.items()
         })  # fmt: skip
         batch = BY_NAME["rate"](batch, self.flow.tariffs.book, None).batch
-        if self.sides is None:
+        if not with_legs:
             return batch, {}
         settled = BY_NAME["settle"](batch, self.flow.tariffs.agreements, None)
         extra = dict(settled.extra)
@@ -159,10 +107,15 @@ class Rerating:
         schemas.check(settled.batch, schemas.RATED, "settle")
         return settled.batch, extra
 
-    def groups(self, file: LakeFile) -> Any:
+    def groups(self, file: LakeFile, made: OfFile | None) -> Iterator[pa.Table]:
         """The rows in scope of each row group of a file that has any."""
+        if made is not None and not len(made.ids):
+            return
         for table in rewriting.groups(self.session.root, file):
-            chosen = self.scope.mask(table, self.released)
+            if made is not None:
+                chosen = is_among(table.column("record_id").to_numpy(), made.ids)
+            else:
+                chosen = self.scope.mask(table, self.released)
             if chosen.any():
                 yield (table if chosen.all() else table.filter(pa.array(chosen))).combine_chunks()
 
@@ -181,13 +134,18 @@ class _Open:
         origin = rewriting.origin(file)
         self._origin = origin
         self._stored = {name: self._sides.stored(name, origin) for name in _EXTRAS}
-        self._part = Part(work.flow.target, number, work.flow.tally)
+        stem = rewriting.night_stem(file)
+        self._part = Part(work.flow.target, number, work.flow.tally, stem)
+        self._number, self._made = number, work.made_of(number)
+        self._uses = rerate_closed.Uses(work.remembered)
         self._gone = [np.zeros(0, np.int64)]
         self._found = Found()
 
     def done(self) -> Found:
-        for rows in self._work.groups(self._file):
+        for rows in self._work.groups(self._file, self._made):
             self._group(rows)
+        if self._work.writes:
+            self._found.files += self._uses.write(self._work, self._number, self._file)
         found, gone = self._found, np.sort(np.concatenate(self._gone))
         found.gone = len(gone)
         if not self._work.writes or not len(gone):
@@ -211,17 +169,20 @@ class _Open:
 
     def _group(self, rows: pa.Table) -> None:
         work, figures = self._work, self._found.figures
-        batch, extra = work.rated_again(rows)
+        batch, extra = work.rated_again(rows, self._made)
         old, new = lake.amounts_to_micro(rows), work.as_stored(batch)
         ids, reason = ints(batch, "record_id"), ints(batch, "reason")
         unrated = reason != 0
         extra = {name: self._free(name, made) for name, made in extra.items()}
-        other = row_changes.changed(old, new, _FIXED) | unrated | self._beside(extra, ids)
+        other = row_changes.changed(old, new, FIXED) | unrated | self._beside(extra, ids)
         held = unrated & self._sides.is_settled(ids)
         other &= ~held
-        _count(figures, reason, held)
+        count(figures, reason, held)
         figures.records += len(ids)
         figures.changed += int(np.count_nonzero(other))
+        staying = pa.array(~other)
+        self._uses.stay(old.filter(staying), new.filter(staying))
+        self._uses.go(ids[other])
         work.flow.progress.advance(len(ids))
         if not other.any():
             return
@@ -261,38 +222,6 @@ class _Open:
         if dataset == "legs":
             return lake_columns.legs_table(made, target.names, target.own_carrier)
         return lake_columns.ratings_table(made, target.names)
-
-
-def _closed(work: Rerating, number: int, file: LakeFile) -> Found:
-    """A file of a closed month: it stays, and what is due otherwise is written as differences."""
-    found, pieces = Found(), []
-    assert work.booked is not None
-    for rows in work.groups(file):
-        batch, _ = work.rated_again(rows)
-        old, new = lake.amounts_to_micro(rows), work.as_stored(batch)
-        ids, reason = ints(batch, "record_id"), ints(batch, "reason")
-        unrated = reason != 0
-        _count(found.figures, reason, unrated)
-        found.figures.records += len(ids)
-        work.flow.progress.advance(len(ids))
-        other = row_changes.changed(old, new, _FIXED) | work.booked.is_in(ids)
-        rows_of = pa.array(other & ~unrated)
-        made = differences.find(
-            old.filter(rows_of), new.filter(rows_of), work.classes,
-            work.booked.of(ids[other & ~unrated]),
-        )  # fmt: skip
-        found.figures.changed += len(np.unique(made.column("record_id").to_numpy()))
-        found.figures.add(made)
-        pieces += [made] if made.num_rows else []
-    if pieces and work.writes:
-        found.files.append(differences.write(work.session, work.run, number, pieces))
-    return found
-
-
-def _count(figures: Figures, reason: np.ndarray, held: np.ndarray) -> None:
-    for code, rows in zip(*np.unique(reason[reason != 0], return_counts=True), strict=True):
-        figures.unrated[reasons.name_of(int(code))] += int(rows)
-    figures.held += int(np.count_nonzero(held))
 
 
 def _fates(rows: pa.Table) -> pa.RecordBatch:

@@ -3,12 +3,13 @@
 A file that is written anew is named after the run that made its rows, and the name that this run
 gave them, ``kept-<run>-<name>.parquet``: what that run knew, its snapshot, goes on explaining them.
 A part's rated rows, legs and further ratings lie in files of one origin, so that the legs of a
-record can be found without reading all legs.
+record can be found without reading all legs. What a re-rating writes anew of a file is named
+``night-<run>-<k>.parquet`` after the run with which the records came: late ones stay late.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -20,6 +21,7 @@ from tollbook.run import lake
 from tollbook.run.catalogue import LakeFile
 
 KEPT: Final = "kept-"
+NIGHT: Final = "night-"
 
 
 class Origin(NamedTuple):
@@ -43,13 +45,38 @@ def origin_of(file: LakeFile) -> int:
     return origin(file).run_number
 
 
+def night_of(file: LakeFile) -> int:
+    """The run with which a file's records came, however often they were rated again since."""
+    made = origin(file)
+    if not made.name.startswith(NIGHT):
+        return made.run_number
+    return int(made.name.removeprefix(NIGHT).partition("-")[0])
+
+
+def night_stem(file: LakeFile) -> str:
+    """How the file is named that takes rows of this one, rated again; its number follows."""
+    return f"{NIGHT}{night_of(file):05d}"
+
+
 def groups(root: Path, file: LakeFile) -> Iterator[pa.Table]:
     """The rows of a file, row group by row group, as they are stored: words as dictionaries."""
+    return chosen_groups(root, file, (), None)
+
+
+def chosen_groups(
+    root: Path, file: LakeFile, keys: Sequence[str],
+    is_wanted: Callable[[pa.Table], bool] | None,
+) -> Iterator[pa.Table]:  # fmt: skip
+    """The same of row groups that are wanted by their columns ``keys``, which are read first."""
     path = str(root / file.path)
     words = _words(pq.read_metadata(path))
     with pq.ParquetFile(path, memory_map=True, read_dictionary=words) as source:
+        first = [name for name in keys if name in source.schema_arrow.names]
         for group in range(source.num_row_groups):
-            yield source.read_row_group(group, use_threads=False)
+            if is_wanted is None or is_wanted(
+                source.read_row_group(group, columns=first, use_threads=False)
+            ):
+                yield source.read_row_group(group, use_threads=False)
 
 
 def without(

@@ -169,8 +169,8 @@ class Slots:
         before, after = past.state.batch(), rated.state.batch()
         self.check(before, after, rated.batch)
         self.late.look(before, past.owners, rated.batch)
-        old = dict(self._by_month(before))
-        for month, rows in self._by_month(after):
+        old = dict(self.by_month(before))
+        for month, rows in self.by_month(after):
             part.write_state(month, table_of(rows, self.names))
             if month not in old or not old[month].equals(rows):
                 with self._lock:
@@ -187,7 +187,7 @@ class Slots:
                 f"balances: {by_slots} were used by the state, {by_rows} by the records",
             ])
 
-    def _by_month(self, state: pa.RecordBatch) -> list[tuple[int, pa.RecordBatch]]:
+    def by_month(self, state: pa.RecordBatch) -> list[tuple[int, pa.RecordBatch]]:
         if state.num_rows == 0:
             return []
         month = self.reach.month_of(ints(state, "item_index"), ints(state, "since_day"))

@@ -6,7 +6,7 @@ others paid because a withdrawn record had used a balance up stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,14 +53,18 @@ class GivenBack:
         if not tables:
             return None
         stored = [
-            _plain(lake.read(session.root, file, (*_SLOT, "until", "carried_used")))
+            plain(lake.read(session.root, file, (*_SLOT, "until", "carried_used")))
             .append_column("month", pa.array(np.full(file.rows, file.period, np.int64)))
             for file in session.catalogue.lake_files(state.DATASET)
         ]
         names = ("item", "owner_kind")
         items = (one.select(names).group_by(names).aggregate([]).to_pylist() for one in stored)
         kinds = {row["item"]: row["owner_kind"] for rows in items for row in rows}
-        taken = pa.concat_tables([_taken(table, kinds) for table in tables])
+        return cls.of_taken(stored, pa.concat_tables([_taken(table, kinds) for table in tables]))
+
+    @classmethod
+    def of_taken(cls, stored: Sequence[pa.Table], taken: pa.Table) -> GivenBack | None:
+        """What was taken (``summed_by_day``) of slots of the state (with ``month``)."""
         if not taken.num_rows:
             return None  # what they have of discounts is nobody's balance
         if not stored:
@@ -82,7 +86,7 @@ class GivenBack:
         """Rows of ``state`` without what is given back; those that are used no more are left out.
         """
         names = table.column_names
-        both = _plain(table).join(self.slots, list(_SLOT), join_type="left outer",
+        both = plain(table).join(self.slots, list(_SLOT), join_type="left outer",
                                   use_threads=False)  # fmt: skip
         taken, carried = (pc.fill_null(both[name], 0) for name in ("taken", "carried"))
         used = pc.subtract(both["used"], taken)
@@ -98,6 +102,23 @@ class GivenBack:
 
 def _taken(table: pa.Table, kinds: dict[str, str]) -> pa.Table:
     """What rows had taken, summed up by slot and day."""
+    return summed_by_day([uses_of(table, kinds)])
+
+
+def summed_by_day(uses: Sequence[pa.Table]) -> pa.Table:
+    """Uses (``uses_of``), summed up by slot and day."""
+    names = [*_SLOT, "day", "taken"]
+    summed = pa.concat_tables([one.select(names) for one in uses]).group_by(
+        [*_SLOT, "day"], use_threads=False
+    ).aggregate([("taken", "sum")])  # fmt: skip
+    return summed.rename_columns(names)
+
+
+def uses_of(table: pa.Table, kinds: dict[str, str]) -> pa.Table:
+    """A row for each use of a slot by rows of ``rated``: slot, ``taken``, ``row``, and ``day``.
+
+    kinds: item -> a word of OWNERS. day: int32, of the record, as its bill month counts it.
+    """
     texts = table["bill_period"].cast(pa.string()).combine_chunks().dictionary_encode()
     months = [parse_period(text) or 0 for text in texts.dictionary.to_pylist()]
     first = (np.array(months, np.int64) - month_index(1970, 1)).astype("datetime64[M]")
@@ -107,13 +128,10 @@ def _taken(table: pa.Table, kinds: dict[str, str]) -> pa.Table:
     day = np.where(is_late.to_numpy(False), first, local // _DAY_S)
     found = taken_by(table, kinds)
     rows = found.column("row").to_numpy()
-    summed = found.append_column("day", pa.array(day[rows].astype(np.int32))).group_by(
-        [*_SLOT, "day"], use_threads=False
-    ).aggregate([("taken", "sum")])  # fmt: skip
-    return summed.rename_columns([*_SLOT, "day", "taken"])
+    return found.append_column("day", pa.array(day[rows].astype(np.int32)))
 
 
-def _plain(table: pa.Table) -> pa.Table:
+def plain(table: pa.Table) -> pa.Table:
     """Words as texts, which can be joined."""
     for name in ("owner_kind", "owner", "item"):
         place = table.schema.get_field_index(name)
