@@ -20,6 +20,7 @@ STORED_AS_THEY_ARE = {
     "duplicates": schemas.DUPLICATE_KEY, "bills": schemas.BILL, "bill_lines": schemas.BILL_LINE,
     "ledger": schemas.ENTRY, "statements": schemas.STATEMENT_LINE,
     "suspense_log": schemas.SUSPENSE_LOG, "differences": schemas.DIFFERENCE,
+    "use_differences": schemas.USE_DIFFERENCE,
 }  # fmt: skip
 NO_TEXTS = pa.array([], pa.string())
 NAMES = lake_columns.Names(

@@ -14,7 +14,6 @@ from test_rerate import content, killed
 
 from tollbook.run import lake, session
 from tollbook.run.late import due
-from tollbook.run.rerating import Scope
 
 WRONG = [("amount: 3min", "amount: 4min"), ("amount: 2.00", "amount: 1.00"),
          ("{per: 60s, price: 0.60}", "{per: 60s, price: 0.55}")]  # fmt: skip

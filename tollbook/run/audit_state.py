@@ -75,7 +75,8 @@ def _taken(session: Session, files: list[LakeFile], kinds: dict[str, str]) -> pa
     sums = [_summed(taken_of(session, one, kinds)) for one in files if remembers(session, one)]
     sums += [_summed(lake.read(session.root, one, (*_SLOT, "taken")))
              for one in session.catalogue.lake_files(CORRECTED)]
-    return _summed(pa.concat_tables(sums)) if sums else _summed(_state(session, []), "used")
+    whole = pa.concat_tables(sums, promote_options="permissive") if sums else None
+    return _summed(whole) if whole else _summed(_state(session, []), "used")
 
 
 def taken_of(session: Session, file: LakeFile, kinds: dict[str, str]) -> pa.Table:

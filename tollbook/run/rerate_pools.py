@@ -105,7 +105,8 @@ class Gathered:
 
     def unknown_by_day(self) -> pa.Table:
         """Uses of what today's data do not know, summed up by slot and day."""
-        return summed_by_day([use_differences.NOTHING, *self.unknown])
+        whole = summed_by_day([use_differences.NOTHING, *self.unknown])
+        return whole.filter(pc.not_equal(whole.column("taken"), 0))
 
     def add_uses(self, key: tuple[int, int], uses: pa.Table) -> None:
         """Take in uses (``use_differences.USES``)."""

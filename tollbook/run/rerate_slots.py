@@ -117,9 +117,7 @@ def _less(held: pa.RecordBatch, uses: pa.RecordBatch) -> pa.RecordBatch:
     if not uses.num_rows:
         return held
     slot = _slots_of(held, uses)
-    if (slot < 0).any():
-        raise not_closed([f"{int(np.count_nonzero(slot < 0))} uses of balances are of slots that "
-                          "the state does not hold"])  # fmt: skip
+    uses, slot = uses.filter(pa.array(slot >= 0)), slot[slot >= 0]
     amount, count = ints(uses, "taken"), held.num_rows
     taken, carried = np.zeros(count, np.int64), np.zeros(count, np.int64)
     np.add.at(taken, slot, amount)
@@ -134,7 +132,8 @@ def _less(held: pa.RecordBatch, uses: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _slots_of(held: pa.RecordBatch, uses: pa.RecordBatch) -> np.ndarray:
-    """The row of ``held`` that each use is of; int64, -1: none."""
+    """The row of ``held`` that each use is of; int64, -1: of none, and was taken back since. Raises
+    NotClosed if it was not."""
     code, size = np.zeros(held.num_rows + uses.num_rows, np.int64), 1
     for name in _KEY:
         both = np.concatenate([ints(held, name).astype(np.int64), ints(uses, name)])
@@ -144,5 +143,11 @@ def _slots_of(held: pa.RecordBatch, uses: pa.RecordBatch) -> np.ndarray:
         code, size = code.reshape(-1), len(distinct)
     row = np.full(size, -1, np.int64)
     row[code[: held.num_rows]] = np.arange(held.num_rows)
-    found: np.ndarray = row[code[held.num_rows :]]
+    of_use = code[held.num_rows :]
+    in_all = np.zeros(size, np.int64)
+    np.add.at(in_all, of_use, ints(uses, "taken"))
+    missing = int(np.count_nonzero((row < 0) & (in_all != 0)))
+    if missing:
+        raise not_closed([f"{missing} balances that records had used are not in the state"])
+    found: np.ndarray = row[of_use]
     return found

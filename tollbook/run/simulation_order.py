@@ -25,7 +25,7 @@ from rating.trial_stated import batch_of
 from tollbook import schemas
 from tollbook.clock import ZoneTable
 from tollbook.customers import Customers
-from tollbook.run import lake, stored_usage
+from tollbook.run import lake, rewriting, stored_usage
 from tollbook.run.pool import in_order
 from tollbook.run.session import Session
 from tollbook.run.simulation_question import Question
@@ -170,7 +170,7 @@ def _read(
     session: Session, groups: Sequence[Group], candidate: Candidate, question: Question,
     holder: Holder, parts: range,
 ) -> dict[int, list[tuple[int, Columns]]]:  # fmt: skip
-    """The records of some parts: part -> (run that rated them, columns)."""
+    """The records of some parts: part -> (run they came with, columns)."""
     plans = [plan.plan_id for plan in candidate.context.plans]
     words = candidate.context.words
 
@@ -190,7 +190,7 @@ def _read(
     laid: dict[int, list[tuple[int, Columns]]] = {}
     for group, pieces in in_order(session.threads, work, groups):
         for part, columns in pieces:
-            laid.setdefault(part, []).append((group.file.run_number, columns))
+            laid.setdefault(part, []).append((rewriting.night_of(group.file), columns))
         session.progress.advance(group.rows)
     return laid
 
