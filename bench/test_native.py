@@ -16,7 +16,7 @@ RECORDS = 1_500
 @pytest.mark.parametrize("name", ["tap", "ts32298"])
 def test_columns_add_up_to_what_was_made(name: str) -> None:
     made = cases_native.made(name, RECORDS)
-    found = native.identify(made.data[: native.LOOKED_AT], len(made.data))
+    found = native.head_in(made.data).format
     assert found is FORMATS[name]
     kinds = Counter[str]()
     for block in ber.blocks(made.data, found.schema, "file"):

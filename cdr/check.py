@@ -187,7 +187,10 @@ def _walked(
         header = native.header_of(data, where)
         report.about |= {"sequence": str(header.sequence), "closure": header.closure,
                          "lost_records": str(header.lost_records)}
-        told = ((header.file_bytes, "file_bytes", len(data) - PAD_BYTES),
+        # What is behind the end that it states was found to be filler.
+        size_bytes = len(data) - PAD_BYTES
+        size_bytes = min(size_bytes, header.file_bytes) if header.file_bytes >= 0 else size_bytes
+        told = ((header.file_bytes, "file_bytes", size_bytes),
                 (header.record_count, "record_count", frames))
         report.totals = tuple(Total(name, stated, found)
                               for stated, name, found in told if stated >= 0)

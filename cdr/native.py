@@ -66,18 +66,68 @@ FRAMED: Final = FORMATS["ts32297"]
 _BATCH, _BATCH_CONTROL = 1 << 2 | 1, 4 << 2 | 1
 # Bytes that no text has; what is BER has some of them soon.
 _CONTROLS: Final = frozenset(range(0x20)) - {9, 10, 12, 13, 27}
-LOOKED_AT: Final = 4096
+TEXT_BYTES: Final = 4096  # so much of a file tells whether it is text
+HEAD_BYTES: Final = 2**18  # so much tells what it is; a header of TS 32.297 has half of it at most
+FILLER: Final = bytes(framing.FILLER)
 PART_BYTES: Final = 2**22
 
 
+@dataclass(frozen=True)
+class Head:
+    """The beginning of a file, expanded: HEAD_BYTES at most, from where it is more than filler.
+
+    size_bytes: of the file, None: not known, as it is compressed. compression: as in ``files``.
+    """
+
+    data: bytes
+    size_bytes: int | None
+    compression: str
+
+    @property
+    def format(self) -> Format | None:
+        """``identify`` of it."""
+        return identify(self.data, self.size_bytes)
+
+    @property
+    def kind(self) -> str:
+        """What it is where it has no format."""
+        if not self.data:
+            return "empty"
+        if not self.data.strip(FILLER):
+            return "nothing but filler"
+        return "text" if is_text(self.data) else "not known"
+
+
+def head_of(path: Path) -> Head:
+    """The beginning of a file. Raises BrokenFile where it cannot be expanded so far."""
+    room, data = np.empty(HEAD_BYTES, np.uint8), b""
+    with files.open_stored(path) as stream:
+        size = stream.read_into(room)
+        while size:
+            data = room[:size].tobytes()
+            if data.strip(FILLER):
+                break
+            size = stream.read_into(room)
+        compression = stream.compression
+    return Head(data, path.stat().st_size if compression == "plain" else None, compression)
+
+
+def head_in(data: bytes) -> Head:
+    """The beginning of a file that is in memory."""
+    head = data[:HEAD_BYTES]
+    if len(data) > HEAD_BYTES and not head.strip(FILLER):
+        head = data.lstrip(FILLER)[:HEAD_BYTES]
+    return Head(head, len(data), "plain")
+
+
 def identify(head: bytes, size_bytes: int | None) -> Format | None:
-    """The format of a file that begins so (LOOKED_AT are enough); size_bytes: None, not known.
+    """The format of a file that begins so; size_bytes: None, not known.
 
     None for text and for what is not known.
     """
     if framing.is_framed(head, size_bytes):
         return FRAMED
-    head = head.lstrip(b"\0\xff")
+    head = head.lstrip(FILLER)
     if is_text(head):
         return None
     if outer_list.is_outer(head):
@@ -95,18 +145,9 @@ def identify(head: bytes, size_bytes: int | None) -> Format | None:
     return None
 
 
-def format_of(path: Path) -> Format | None:
-    """The format of a file; None for text and for what is not known."""
-    room = np.empty(LOOKED_AT, np.uint8)
-    with files.open_stored(path) as stream:
-        head = room[: stream.read_into(room)].tobytes()
-        is_plain = stream.compression == "plain"
-    return identify(head, path.stat().st_size if is_plain else None)
-
-
 def is_text(head: bytes) -> bool:
     """Whether no byte occurs that text does not have."""
-    return not _CONTROLS.intersection(head[:LOOKED_AT])
+    return not _CONTROLS.intersection(head[:TEXT_BYTES])
 
 
 def read(path: Path) -> bytes:

@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from cdr import ber, files, native
+from cdr import ber, native
 from cdr.ber_cells import BlockCells, FileFacts
 from cdr.ber_layout import BerLayout
 from cdr.ber_rows import Rows
@@ -54,23 +54,21 @@ class Block:
 
 def identify(path: Path, layout: BerLayout) -> native.Format:
     """What a file is; raises BrokenFile if the layout is not one for it."""
-    room = np.empty(native.LOOKED_AT, np.uint8)
-    with files.open_stored(path) as stream:
-        head = room[: stream.read_into(room)].tobytes()
-        is_plain = stream.compression == "plain"
     # How far a compressed file expands is only known when it was read: ``blocks`` looks again.
-    return _format_of(head, path.stat().st_size if is_plain else None, path, layout)
+    return _format_of(native.head_of(path), path, layout)
 
 
-def _format_of(
-    head: bytes, size_bytes: int | None, path: Path, layout: BerLayout
-) -> native.Format:
-    found = native.identify(head, size_bytes)
+def _format_of(head: native.Head, path: Path, layout: BerLayout) -> native.Format:
+    """The format by the bytes; where they do not say it, records one after the other by the
+    layout: the first of them may be one that is not known, and there may be none."""
+    found, asked = head.format, native.FORMATS[layout.format]
+    if found is None and asked.is_repeated and head.kind != "text":
+        return asked
     if found is None or FAMILY.get(found.name, found.name) != layout.format:
-        shown = "text" if head and native.is_text(head) else "in no format that is known"
+        shown = {"not known": "in no format that is known"}.get(head.kind, head.kind)
         raise BrokenFile(
             str(path), f"it is {found.title if found else shown}",
-            f"a file of {native.FORMATS[layout.format].source}, as layout '{layout.name}' says",
+            f"a file of {asked.source}, as layout '{layout.name}' says",
             "name another layout for the source in operator.yaml, or put the file where it belongs",
         )  # fmt: skip
     return found
@@ -88,7 +86,7 @@ def blocks(path: Path, layout: BerLayout, rows: int = ber.ROWS) -> Iterator[Bloc
     """The records of a file; raises BrokenFile where it cannot be read to its end, and HeldFile
     behind the last of them where its header says that it has more or fewer."""
     data = native.read(path)
-    form = _format_of(data[: native.LOOKED_AT], len(data), path, layout)
+    form = _format_of(native.head_in(data), path, layout)
     raw = ber.padded(data, str(path))
     del data  # only one of them is kept
     found = 0
@@ -114,8 +112,9 @@ def blocks_of(
     facts, walker = FileFacts(), ber.Walker(data, form.schema, where, rows, fresh=True)
     for piece in pieces(data, form, where):
         if len(piece.others):
-            size = int((piece.others[:, 1] - piece.others[:, 0]).sum())
-            yield Block(size, None, piece.others[:0, 2], data, piece.others)
+            end = int(piece.others[-1, 1])
+            yield Block(max(0, end - at), None, piece.others[:0, 2], data, piece.others)
+            at = max(at, end)
         done = 0
         for block in walker.blocks(piece.parts):
             facts = learned(facts, BlockCells(block, facts))

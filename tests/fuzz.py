@@ -184,7 +184,7 @@ class Fuzzer:
     def tables(self, form: native.Format, data: bytes) -> str:
         """Identifies, dumps and converts a native file, whatever format its bytes tell."""
         expanded = native.read(self.path)
-        native.identify(expanded[: native.LOOKED_AT], len(expanded))
+        native.identify(native.head_in(expanded).data, len(expanded))
         try:
             tables = convert.tables(expanded, form, str(self.path))
         finally:

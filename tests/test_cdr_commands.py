@@ -42,6 +42,12 @@ def test_files_are_known_by_their_bytes(tmp_path: Path) -> None:
     assert [one["format"] for one in found[:4]] == ["tap", "", "", ""]
     assert found[0]["compression"] == "gzip"
     assert [one["title"] for one in found[1:4]] == ["empty", "not known", "text"]
+    cut = tmp_path / "cut.gz"
+    cut.write_bytes(renamed.read_bytes()[:40])
+    done = call("identify", cut, TAP)  # a broken one hides no other
+    assert done.exit_code == 1
+    assert "cut.gz: broken" in done.output
+    assert f"{TAP}: TAP 3" in done.output
     kinds = {"tap": "tap", "rap": "rap", "ts32297": "ts32297"}
     assert [one["format"] for one in found[4:]] == [
         kinds[path.name.partition("_")[0]] for path in NATIVE

@@ -3,6 +3,7 @@ and records whose bytes make no sense. Whatever is found there costs itself and 
 
 from __future__ import annotations
 
+import gzip
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,55 @@ def test_empty_frames_are_records_and_not_filler(tmp_path: Path) -> None:
     assert sorted(row[2] for row in rows if row[2] != bad) == [11, 12]
     assert [row[1] for row in rows if row[2] == bad] == [0, 0, 7]
     assert rejected == {1: (b"", b""), 2: (b"", b""), 4: (b"", bytes(7))}
+
+
+# ---- where a file begins
+
+
+def with_extension(size: int) -> bytes:
+    """Two records behind a header whose private extension has ``size`` bytes."""
+    plain = file_of(frame(GOOD[0]) + frame(GOOD[1]), 2)
+    header = (54 + size).to_bytes(4) + plain[8:52] + size.to_bytes(2) + b"x" * size
+    return (4 + len(header) + len(plain) - 54).to_bytes(4) + header + plain[54:]
+
+
+BEGINNINGS = {
+    "an unknown group first": (STRANGER + GOOD[0] + GOOD[1], [11, 12]),
+    "much filler first": (bytes(300_000) + b"\xff" * 300_000 + GOOD[0], [11]),
+    "nothing but filler": (b"\xff" * 33, []),
+    "nothing at all": (b"", []),
+    "a long header": (with_extension(60_000), [11, 12]),
+}
+
+
+@pytest.mark.parametrize("name", BEGINNINGS)
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_the_layout_decides_where_the_first_bytes_do_not(
+    tmp_path: Path, name: str, is_packed: bool
+) -> None:
+    data, seconds = BEGINNINGS[name]
+    rows, _ = read(tmp_path, gzip.compress(data) if is_packed else data)
+    assert [row[2] for row in rows if isinstance(row[2], int)] == seconds
+    assert len(rows) - len(seconds) == (name == "an unknown group first")
+
+
+def test_an_empty_file_of_a_partner_is_told_to_be_empty(tmp_path: Path) -> None:
+    """A batch has a header, however few events it has."""
+    path = tmp_path / "file"
+    for data, words in ((b"", "it is empty"), (b"\xff\xff", "it is nothing but filler")):
+        path.write_bytes(data)
+        with pytest.raises(BrokenFile, match=words):
+            rows_of(path, "tap")
+
+
+def test_filler_behind_a_framed_file_is_nothing_to_any_command(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(file_of(frame(GOOD[0]) + frame(b""), 2) + bytes(9))
+    said = {name: CliRunner().invoke(cli, ["cdr", name, str(path)])
+            for name in ("identify", "check", "dump")}  # fmt: skip
+    assert "more follows" not in said["identify"].output
+    assert "DIFFERS" not in said["check"].output
+    assert "record that cannot be read (it is empty)" in said["dump"].output
 
 
 # ---- records that cannot be read
@@ -210,7 +260,7 @@ def test_a_file_of_another_length_than_its_header_says(
     """It is known for what it is, and refused with what was found; a dump shows what is there."""
     with pytest.raises(BrokenFile, match=words):
         read(tmp_path, data)
-    assert native.format_of(tmp_path / "file") is FRAMED
+    assert native.head_of(tmp_path / "file").format is FRAMED
     done = CliRunner().invoke(cli, ["cdr", "dump", str(tmp_path / "file")])
     assert done.exit_code == 1
     assert done.output.count("moCallRecord") >= 2

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tollbook.cli.cdr_text import FORMATS
 from tollbook.cli.common import count, json_option, print_json
 
 if TYPE_CHECKING:
@@ -17,8 +18,10 @@ SHOWN = 20  # findings of a kind on a screen; --json has more
 
 @click.command(name="check")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--format", "name", type=click.Choice(FORMATS),
+              help="Check it as this format, whatever its first bytes say.")
 @json_option
-def command(file: Path, as_json: bool) -> None:
+def command(file: Path, name: str | None, as_json: bool) -> None:
     """Check a native file against itself.
 
     The totals that it states are compared with what its records add up to, codes with the tables
@@ -29,11 +32,13 @@ def command(file: Path, as_json: bool) -> None:
     from tollbook.errors import BrokenFile, printable
 
     data = native.read(file)
-    form = native.identify(data[: native.LOOKED_AT], len(data))
+    head = native.head_in(data)
+    form = native.FORMATS[name] if name else head.format
     if form is None:
+        shown = "" if head.kind == "not known" else f"{head.kind}, "
         raise BrokenFile(
-            str(file), "not one of the native formats", f"a file of {', '.join(native.FORMATS)}",
-            "look at it with tollbook cdr identify",
+            str(file), f"{shown}not one of the native formats", f"a file of {', '.join(FORMATS)}",
+            "look at it with tollbook cdr identify, or name its format with --format",
         )  # fmt: skip
     report = check.check(data, form, str(file))
     if as_json:

@@ -32,7 +32,7 @@ def command(
 
     if folder.exists() and any(folder.iterdir()):
         raise click.BadParameter(f"{folder} is not empty", param_hint="--out")
-    form = None if layout_name else native.format_of(file)
+    form = None if layout_name else native.head_of(file).format
     if form is None:
         found = cdr_text.chosen(file, layout_name, zone)
         if found is not None:

@@ -15,12 +15,10 @@ if TYPE_CHECKING:
     from cdr.ber_tree import Element
     from cdr.native import Format
 
-_NAMES = ("tap", "rap", "nrtrde", "ts32297", "ts32298")
-
 
 @click.command(name="dump")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--format", "name", type=click.Choice(_NAMES),
+@click.option("--format", "name", type=click.Choice(cdr_text.FORMATS),
               help="Read it as this format, whatever its first bytes say.")
 @cdr_text.layout_options
 @click.option("--limit", type=click.IntRange(1), default=2_000, show_default=True,
@@ -43,14 +41,15 @@ def command(
     from cdr.ber_tree import FAULTS, BrokenBer
     from tollbook.errors import BrokenFile
 
-    form = native.FORMATS[name] if name else None if layout_name else native.format_of(file)
+    form = native.FORMATS[name] if name else None if layout_name else native.head_of(file).format
     if form is None:
         found = cdr_text.chosen(file, layout_name, zone)
         if found is not None:
             cdr_text.dump(file, found, zone, limit, as_json)
             return
         raise BrokenFile(
-            str(file), cdr_text.MISSING, f"a file of {', '.join(_NAMES)}, or text and its layout",
+            str(file), cdr_text.MISSING,
+            f"a file of {', '.join(cdr_text.FORMATS)}, or text and its layout",
             "name the layout with --layout, or the format with --format",
         )  # fmt: skip
     data = native.read(file)
@@ -80,6 +79,10 @@ def _elements(data: bytes, form: Format, where: str, is_told: bool) -> Iterator[
     for begin, end, code in native.regions(data, form, where):
         if code & framing.FORMAT_BITS != framing.BER:  # nothing here reads other encodings
             kind = f"record ({framing.format_name(code)})"
+            yield ber_tree.Element(0, kind, "", -1, begin, end - begin, False, data[begin:end])
+            continue
+        if form is native.FRAMED and not data[begin:end].strip(native.FILLER):
+            kind = "record that cannot be read (it is empty)"
             yield ber_tree.Element(0, kind, "", -1, begin, end - begin, False, data[begin:end])
             continue
         region = begin, end

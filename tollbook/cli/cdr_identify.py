@@ -19,14 +19,20 @@ def command(files: tuple[Path, ...], as_json: bool) -> None:
     """Say what files are, by their bytes.
 
     Names are never looked at. Of text, those layouts are named that ship and read most records of
-    its beginning.
+    its beginning. Exit code 1: a file is broken.
     """  # fmt: skip
     found = [_about(path) for path in files]
     if as_json:
         print_json(found)
-        return
+    else:
+        _show(found)
+    if any(one["broken"] for one in found):
+        raise SystemExit(1)
+
+
+def _show(found: list[dict[str, Any]]) -> None:
     for one in found:
-        packed = "" if one["compression"] == "plain" else f", {one['compression']}"
+        packed = "" if one["compression"] in ("", "plain") else f", {one['compression']}"
         size = count(one["size_bytes"], "byte")
         source = f" ({one['source']})" if one["format"] else ""
         click.echo(f"{one['file']}: {one['title']}{source}{packed}, {size}")
@@ -38,38 +44,40 @@ def command(files: tuple[Path, ...], as_json: bool) -> None:
 
 
 def _about(path: Path) -> dict[str, Any]:
-    import numpy as np
-
+    """What a file is; of one that cannot be expanded, why."""
     from cdr import by_layout, native
-    from cdr.files import open_stored
-    from tollbook.errors import printable
+    from tollbook.errors import BrokenFile, printable
 
-    room = np.empty(native.LOOKED_AT, np.uint8)
-    with open_stored(path) as stream:
-        head = room[: stream.read_into(room)].tobytes()
-        compression = stream.compression
-    size = path.stat().st_size
-    is_plain = compression == "plain"
-    found = native.identify(head, size if is_plain else None)
-    other = "text" if native.is_text(head) else "not known"
-    if not head:
-        other = "empty"
-    is_text = bool(head) and found is None and other == "text"
-    return {
-        "file": printable(str(path)), "format": found.name if found else "",
-        "title": found.title if found else other, "source": found.source if found else "",
-        "compression": compression, "size_bytes": size,
-        "problem": _problem(head, size) if is_plain and found is native.FRAMED else "",
-        "layouts": [asdict(fit) for fit in by_layout.fits(path)] if is_text else [],
-    }  # fmt: skip
+    about = {"file": printable(str(path)), "format": "", "title": "", "source": "",
+             "compression": "", "size_bytes": path.stat().st_size, "problem": "", "layouts": [],
+             "broken": False}  # fmt: skip
+    try:
+        head = native.head_of(path)
+        found = head.format
+        about |= {"compression": head.compression, "title": head.kind}
+        if found is not None:
+            about |= {"format": found.name, "title": found.title, "source": found.source}
+        elif head.kind == "text":
+            about["layouts"] = [asdict(fit) for fit in by_layout.fits(path)]
+        if found is native.FRAMED and head.size_bytes is not None:
+            about["problem"] = _problem(path, head.data, head.size_bytes)
+    except BrokenFile as error:
+        about |= {"title": "broken", "problem": str(error), "broken": True}
+    return about
 
 
-def _problem(head: bytes, size_bytes: int) -> str:
-    """What is wrong with the length of a framed file."""
-    from cdr import framing
+def _problem(path: Path, head: bytes, size_bytes: int) -> str:
+    """What is wrong with the length of a framed file; filler may follow."""
+    from cdr import framing, native
 
     stated = framing.stated_bytes(head)
     if stated in (-1, size_bytes):
         return ""
-    what = "cut off" if size_bytes < stated else "more follows than belongs to it"
-    return f"{what}: its header says {count(stated, 'byte')}"
+    if size_bytes < stated:
+        return f"cut off: its header says {count(stated, 'byte')}"
+    with path.open("rb") as stream:
+        stream.seek(stated)
+        while part := stream.read(native.PART_BYTES):
+            if part.strip(native.FILLER):
+                return f"more follows than belongs to it: its header says {count(stated, 'byte')}"
+    return ""

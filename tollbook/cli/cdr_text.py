@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cdr.layout import AnyLayout
 
 F = TypeVar("F", bound=Callable[..., Any])
+FORMATS = ("tap", "rap", "nrtrde", "ts32297", "ts32298")
 MISSING = "not one of the native formats, and no layout that ships reads it alone"
 
 
