@@ -103,4 +103,6 @@ def apart(arguments: Sequence[str], **environment: str) -> Apart:
 
 def _environment(more: dict[str, str]) -> dict[str, str]:
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    return os.environ | {"PYTHONPATH": path} | more
+    # An installed package has its byte code beside it; to compile it anew is no part of a run.
+    own = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return own | {"PYTHONPATH": path} | more
