@@ -22,13 +22,18 @@ _LISTED = ("free", "price")  # kinds of action that need the charge at another p
 IsFor = Callable[[Discount], bool]
 
 
+def is_of_plan(one: Discount, plan_id: str) -> bool:
+    """Whether a discount is for all of a plan."""
+    out = one.excluded.plans if one.excluded else ()
+    named = is_for_plans(one.chosen) and plan_id in (one.chosen.plans or (plan_id,))
+    return named and plan_id not in out
+
+
 def of_plan(book: Book, plan_id: str, found: Trace, facts: Facts, limits: Maxima | None) -> Trace:
     """A trace with the discounts that are for all of a plan, where there are no customers."""
 
     def is_for(one: Discount) -> bool:
-        out = one.excluded.plans if one.excluded else ()
-        named = is_for_plans(one.chosen) and plan_id in (one.chosen.plans or (plan_id,))
-        return named and plan_id not in out and not one.used
+        return is_of_plan(one, plan_id) and not one.used
 
     return discounted(book, found, facts, limits, is_for)
 

@@ -22,6 +22,7 @@ from rating.trial_guided import DIALLED, Guiding, guided
 from rating.trial_stated import batch_of, stated
 from tariffs.compile_rates import Maxima
 from tariffs.compiler import CompiledBook, compile_book
+from tariffs.lint_memory import items_of
 from tariffs.model import Book, Plan
 from tollbook import codes
 from tollbook.columns import Table, load_table, parse_table
@@ -40,7 +41,7 @@ KINDS: Final = ("sell", "buy", "reseller")  # plans of further ratings: rating/t
 CARRIED: Final = ("expect", "margin", "arithmetic")
 COLUMNS: Final = (
     "name", "plan", "service", "direction", "start", *USED, *FACTS, *DIALLED, *KINDS,
-    *trial_memory.OWNED, *CARRIED,
+    *trial_memory.OWNED, "discounts", *CARRIED,
 )  # fmt: skip
 # The same columns under the names that ``rating.trace.Facts`` has for them.
 ALIASES: Final = {
@@ -119,11 +120,12 @@ def read(source: Path | bytes, shown: str, problems: Problems) -> Table:
 
 def words_of(book: Book) -> Vocabulary:
     """The words that the book itself uses."""
-    whens = [rule.when for plan in book.plans for one in plan.versions for rule in one.rules]
-    charges = [charge for plan in book.plans for one in plan.versions for rule in one.rules
-               for charge in rule.charges]  # fmt: skip
-    decks = [zone for plan in book.plans for one in plan.versions for deck in one.decks
-             for zone, _ in deck.rates]  # fmt: skip
+    versions = [version for plan in book.plans for version in plan.versions]
+    whens = [rule.when for version in versions for rule in version.rules]
+    whens += [item.when for version in versions for item in items_of(version)]
+    whens += [discount.when for discount in book.discounts]
+    charges = [charge for version in versions for rule in version.rules for charge in rule.charges]
+    decks = [zone for version in versions for deck in version.decks for zone, _ in deck.rates]
     named = [word for charge in charges
              for word, _ in (*charge.by_relation, *charge.by_home_relation)]  # fmt: skip
 

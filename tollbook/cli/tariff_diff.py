@@ -109,11 +109,16 @@ def compare_calls(
     """The comparison, and for each record that it shows how its roundings differ, if asked."""
     from rating import trial
     from rating.compare import compare
+    from rating.trial_cells import is_blank
     from tollbook.cli.tariff_books import read_calls
     from tollbook.text import Problems
 
     problems = Problems()
     read = read_calls(calls, problems)
+    if not problems.errors and not is_blank(read["discounts"]):
+        problems.add((read.shown, 1), "calls name discounts, which the other book may not have",
+                     "calls without them: both books give the discounts for everybody",
+                     "price by one book after the other: `tariff price --calls`")
     words = trial.joined(books[0].words, books[1].words)
     if any(one.workspace is None for one in books):
         words = trial.extended(words, read, problems)

@@ -44,6 +44,7 @@ class Choices(NamedTuple):
     start: str | None
     used: str | None
     facts: tuple[str, ...]
+    discounts: tuple[str, ...]
 
     @property
     def is_single(self) -> bool:
@@ -67,6 +68,8 @@ class Choices(NamedTuple):
 @click.option("--used", help="Of a single call: 61s, '3 events', 1MiB, 100+200 (up and down).")
 @click.option("--set", "facts", multiple=True, metavar="NAME=VALUE",
               help="Another fact of a single call, such as relation=toll.")
+@click.option("--discount", "discounts", multiple=True, metavar="NAME",
+              help="A discount of calls that name none; may be repeated. `none`: no discount.")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, /, book: Path, as_json: bool, **options: Any) -> None:
@@ -75,7 +78,7 @@ def command(ctx: click.Context, /, book: Path, as_json: bool, **options: Any) ->
     BOOK is a workspace or a folder of plan files. Without --calls the options describe one call,
     and its steps are shown.
     """
-    from rating import trial, trial_kinds, trial_result
+    from rating import trial, trial_discounts, trial_kinds, trial_result
     from tollbook.cli.tariff_books import open_book
     from tollbook.text import Problems
 
@@ -95,7 +98,8 @@ def command(ctx: click.Context, /, book: Path, as_json: bool, **options: Any) ->
     context = _context(opened, calls, choices, problems)
     batches = [] if problems.errors else trial.usages(calls, context, problems)
     problems.refuse_if_any("nothing was priced")
-    rated = list(trial.priced(batches, context, calls, problems))
+    given = trial_discounts.chosen(calls, batches, context, choices.discounts, problems)
+    rated = list(trial.priced(given.batches, given.context, calls, problems))
     kinds = trial_kinds.price(calls, batches, rated, context, problems)
     problems.refuse_if_any("nothing was priced")
     differences = None
@@ -108,7 +112,7 @@ def command(ctx: click.Context, /, book: Path, as_json: bool, **options: Any) ->
         problems.refuse_if_any("nothing was compared")
     for problem in sorted(problems.found):
         click.echo(str(problem), err=True)
-    done = Pricing(calls, rated, context, choices, kinds)
+    done = Pricing(calls, rated, given.context, choices, kinds)
     if choices.output:
         _write(choices.output, done)
     _show(done, differences)
@@ -162,8 +166,9 @@ def _check_usage(choices: Choices) -> None:
     if choices.is_single and (choices.check or choices.compare):
         option = "--check" if choices.check else "--compare"
         raise click.UsageError(f"{option} is about the calls of a file: name it with --calls")
-    if choices.compare and (choices.check or choices.output):
-        raise click.UsageError("--compare shows differences; --check and -o price by one book")
+    if choices.compare and (choices.check or choices.output or choices.discounts):
+        raise click.UsageError("--compare shows differences; --check, -o and --discount price by "
+                               "one book")
 
 
 def _refuse_unchecked(calls: Table, problems: Problems) -> None:
@@ -296,7 +301,7 @@ def _screen(done: Pricing, limit: int) -> str:
 
 def _explained(context: Context, batch: pa.RecordBatch, row: int, name: str) -> str:
     """One call, step by step; the total is what the compiled book charged."""
-    from rating import trace, trace_discounts
+    from rating import trial_discounts
     from rating.trial import facts_of
     from tollbook import reasons
     from tollbook.cli import steps_screen as steps
@@ -305,9 +310,8 @@ def _explained(context: Context, batch: pa.RecordBatch, row: int, name: str) -> 
 
     line = int(ints(batch, "record_id")[row])
     reason = int(ints(batch, "reason")[row])
-    plan_id, facts = facts_of(batch, row, context)
-    priced = trace.price(context.book, plan_id, facts, context.maxima)
-    found = trace_discounts.of_plan(context.book, plan_id, priced, facts, context.maxima)
+    _, facts = facts_of(batch, row, context)
+    found = trial_discounts.explained(context, batch, row)
     title = " ".join(filter(None, (f"line {line}" if line else "", name)))
     result = reasons.name_of(reason) if reason else "priced"
     lines = [f"{title or 'the call'}  {result}"]
@@ -386,11 +390,8 @@ def _document(
 
 
 def _steps(context: Context, batch: pa.RecordBatch, row: int) -> list[dict[str, Any]]:
-    from rating import trace, trace_discounts
-    from rating.trial import facts_of
+    from rating import trial_discounts
     from tollbook.cli.steps_json import component_dict, discount_dict
 
-    plan_id, facts = facts_of(batch, row, context)
-    priced = trace.price(context.book, plan_id, facts, context.maxima)
-    found = trace_discounts.of_plan(context.book, plan_id, priced, facts, context.maxima)
+    found = trial_discounts.explained(context, batch, row)
     return [*map(component_dict, found.components), *map(discount_dict, found.discounts)]

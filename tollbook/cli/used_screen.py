@@ -18,15 +18,15 @@ MONEY = "money"
 def price_lines(
     found: Trace, batch: pa.RecordBatch, row: int, compiled: CompiledBook
 ) -> list[str]:
-    """Steps of a row of ``schemas.RATED``, of its price as if nothing had been used before it; then
-    what it used, and what was charged."""  # fmt: skip
+    """Steps of a row of ``schemas.RATED``, then what it used; and what was charged, where the steps
+    are those of its price as if nothing had been used before it."""  # fmt: skip
     charged = int(ints(batch, "charge_micro")[row])
     currency = found.plan.currency if found.plan else ""
     used = _used(batch, row, compiled)
     is_same = bool(used) or charged == found.charge_micro
     said = currency if is_same else f"{currency}, NOT AS THE STEPS SAY"
     lines = [*steps_screen.aligned([*steps_screen.price_steps(found, said)]), *used]
-    if used:
+    if used and charged != found.charge_micro:
         lines.append(steps_screen.line("charged", f"{format_micro(charged)} {currency}"))
     return lines
 
