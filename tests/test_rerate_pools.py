@@ -18,6 +18,7 @@ from rerating_helpers import JULY, JUNE, billed, rerated, state
 from test_rerate import killed
 from test_rerate_memory import correct, put_right
 
+from tollbook.run import balances as balances_of
 from tollbook.run import lake, rerate_memory, retry, session, suspended
 from tollbook.run.rerating import Scope
 
@@ -154,6 +155,12 @@ def test_a_closed_month_and_what_it_carries_into_the_open_one(root: Path, tmp_pa
     now = sum(row["charge_micro"] for row in rows(right, "rated"))
     assert done.new_micro - done.old_micro == now - total
     audited(root)
+    work = session.open_session(root)
+    june_of_ann = balances_of.of_account(work, "A-1", JUNE).balances
+    work.catalogue.engine.dispose()
+    corrected = {one.item: one.corrected for one in june_of_ann if one.since.month == 6}
+    assert corrected["easy/allowance/minutes"] == 60  # 4 minutes of 4, where 3 of 3 were used
+    assert all(one.before == 0 for one in june_of_ann if one.is_open)
     before = state(root)
     assert rerated(root, as_of="2003-07-06T00:00:00").run_number == 0
     assert state(root) == before

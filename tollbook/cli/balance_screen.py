@@ -29,7 +29,7 @@ def screen(found: Account, records: int = 5, is_masked: bool = False) -> str:
     rows = [_row(found, one) for one in found.balances]
     lines += ["  " + text for text in table(_HEADER, rows, right="4567").split("\n")]
     for one in found.balances:
-        if one.uses:
+        if one.uses or one.corrected:
             lines += ["", *_history(found, one, records, is_masked)]
     if found.settled:
         lines += ["", *_settled(found)]
@@ -82,6 +82,9 @@ def _history(found: Account, one: Balance, records: int, is_masked: bool) -> Ite
         by = count(day.records, "record")
         yield (f"    {day.day}   {_worth(found, one, day.taken)} by {by}; "
                f"used {_worth(found, one, used)}{left}")  # fmt: skip
+    if one.corrected:
+        yield (f"    rated again  {_worth(found, one, one.corrected)} by closed months; "
+               f"used {_worth(found, one, one.used)}")  # fmt: skip
     for use in one.uses[max(len(one.uses) - records, 0) :]:
         yield f"    {_record(found, one, use, is_masked)}"
 
@@ -112,7 +115,7 @@ def _balance(found: Account, one: Balance, is_masked: bool) -> dict[str, Any]:
         "owner": {"kind": one.owner_kind, "id": one.owner},
         "since": str(one.since), "until": str(one.until), "is_open": one.is_open,
         "granted": one.granted, "used": one.used, "carried_used": one.carried_used,
-        "left": one.left, "used_before": one.before,
+        "left": one.left, "used_before": one.before, "corrected": one.corrected,
         "days": [{"day": str(day.day), "records": day.records, "taken": day.taken}
                  for day in one.days(found.time_zone)],
         "records": [

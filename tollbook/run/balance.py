@@ -35,7 +35,8 @@ class Balance:
     item: plan/kind/name. until: the first day after it. granted: base units or micro; None: without
     end, or the item only counts. carried_used: of ``used``, what later spans took. is_open: some
     record has asked for it; else ``granted`` is what the first one will find. before: what was used
-    by records of months before those that ``uses`` are of. limit: of a span that is over, how much
+    by records of months before those that ``uses`` are of. corrected: what those of closed months
+    take otherwise by re-ratings since; it is in ``used``. limit: of a span that is over, how much
     of it all later ones together may use; None: it is not over.
     """
 
@@ -51,6 +52,7 @@ class Balance:
     is_open: bool
     uses: tuple[Use, ...] = ()
     before: int = 0
+    corrected: int = 0
     limit: int | None = None
 
     @property

@@ -6,6 +6,7 @@ numbers are in. They are read from the state and from the rated records in force
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -23,7 +24,7 @@ from tollbook import clock
 from tollbook.customers import Customers
 from tollbook.errors import NotFound
 from tollbook.run import lake, settled, unopened, work
-from tollbook.run.audit_state import OWNER_COLUMNS
+from tollbook.run.audit_state import CORRECTED, OWNER_COLUMNS
 from tollbook.run.balance import Balance, Use
 from tollbook.run.catalogue import LakeFile
 from tollbook.run.session import Session
@@ -32,6 +33,7 @@ from tollbook.run.state_reach import Reach
 from tollbook.run.used import LIMITED, WITHOUT_END
 
 EPOCH: Final = date(1970, 1, 1)
+_Key = tuple[str, str, str, date]
 _RECORD: Final = ("record_id", "start_utc_s", "subscription_id", "served_e164")
 
 
@@ -144,7 +146,7 @@ def _with_uses(
     """The balances with the records of some months that used them."""
     wanted = {(one.owner_kind, one.owner, one.item, one.since): one for one in found}
     kinds = {one.item: one.owner_kind for one in found}
-    uses: dict[tuple[str, str, str, date], list[Use]] = {key: [] for key in wanted}
+    uses: dict[_Key, list[Use]] = {key: [] for key in wanted}
     ids = {account_id} | {one.owner for one in found if one.owner_kind == "group"}
     for file in session.catalogue.lake_files("rated", periods=list(months)):
         for row in _records(session, file, ids):
@@ -155,12 +157,26 @@ def _with_uses(
                 key = kind, owner, one["item"], one["since"]
                 if key in uses:
                     uses[key].append(Use(**record, before=one["before"], taken=one["taken"]))
+    later = _corrected(session, {one.owner for one in found}, months)
     return [
-        replace(one, before=one.used - sum(use.taken for use in uses[key]), uses=tuple(
-            sorted(uses[key], key=lambda use: (use.start_utc_s, use.before, use.record_id))
-        ))
+        replace(
+            one, corrected=later[key],
+            before=one.used - later[key] - sum(use.taken for use in uses[key]),
+            uses=tuple(sorted(
+                uses[key], key=lambda use: (use.start_utc_s, use.before, use.record_id)
+            )),
+        )
         for key, one in wanted.items()
     ]  # fmt: skip
+
+
+def _corrected(session: Session, ids: set[str], months: range) -> Counter[_Key]:
+    """What records of closed months take otherwise than they say, by owner, item and span."""
+    found: Counter[_Key] = Counter()
+    for file in session.catalogue.lake_files(CORRECTED, periods=list(months)):
+        for row in lake.read(session.root, file, filters=[("owner", "in", ids)]).to_pylist():
+            found[row["owner_kind"], row["owner"], row["item"], row["since"]] += row["taken"]
+    return found
 
 
 def _records(session: Session, file: LakeFile, ids: set[str]) -> Iterator[dict[str, Any]]:
