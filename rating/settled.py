@@ -7,12 +7,13 @@ of one tier (``tariffs.settled``).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pyarrow as pa
 
 from rating.find_kernels import Usage
-from rating.memory import unlimited
+from rating.memory import Owners, unlimited
 from rating.rate import charges
 from tariffs import settled
 from tariffs.compile_rates import Maxima
@@ -20,7 +21,11 @@ from tariffs.compile_targets import Names
 from tariffs.compiler import CompiledBook, compile_book
 from tariffs.model import Book
 from tariffs.settled import Whole
+from tollbook import schemas
+from tollbook.columns import index_in
 from tollbook.errors import TollbookError
+from tollbook.money import exact_sum
+from tollbook.stage import ints
 
 Key = tuple[str, str, str]  # plan, label of the version, item
 
@@ -83,3 +88,68 @@ class Settler:
             )
         found: np.ndarray = out.charge_micro[slots[place], np.arange(len(place))]
         return found
+
+
+@dataclass
+class Volumes:
+    """Records as they are rated, of all owners that share anything, until their month ends.
+
+    compiled: the book that rates them.
+    """
+
+    settler: Settler
+    compiled: CompiledBook
+    _kept: list[dict[str, np.ndarray]] = field(default_factory=list)
+
+    def add(
+        self, columns: Mapping[str, np.ndarray], rated: pa.RecordBatch, owners: Owners
+    ) -> None:
+        """Keep what counts of a batch. columns: those of ``Usage``; rated: ``schemas.RATED``."""
+        used = rated.column("used")
+        flat = used.flatten()
+        items = [self.compiled.items[item] for item in range(len(self.compiled.items))]
+        place = index_in(pa.array(items, pa.string()), self.settler.items)
+        item = place[flat.field("item").to_numpy()] if items else np.zeros(0, np.int32)
+        chosen = np.flatnonzero(item >= 0)
+        row = np.repeat(np.arange(len(used)), np.diff(used.offsets.to_numpy()))[chosen]
+        by_kind = {"subscription": owners.subscription, "account": owners.account,
+                   "group": owners.group}  # fmt: skip
+        owner = np.array([by_kind[kind] for kind in self.settler.owners])[item[chosen], row]
+        charges = np.array([ints(rated, name)[row] for name in schemas.CHARGE_COLUMNS])
+        slots = np.arange(len(self.compiled.components))
+        self._kept.append({
+            **{name: columns[name][row] for name in Usage._fields},
+            "item": item[chosen], "owner": owner, "version": ints(rated, "version_index")[row],
+            "taken": flat.field("taken").to_numpy()[chosen], "charges": charges[slots].T,
+        })  # fmt: skip
+
+    def settled_micro(self) -> int:
+        """What all records come to at the tiers that their owners reached, less what they cost."""
+        if not sum(len(one["item"]) for one in self._kept):
+            return 0
+        kept = {name: np.concatenate([one[name] for one in self._kept]) for name in self._kept[0]}
+        pair = np.stack([kept["item"], kept["owner"]])
+        owners, of_row = np.unique(pair, axis=1, return_inverse=True)
+        volume = np.zeros(owners.shape[1], np.int64)
+        np.add.at(volume, of_row.reshape(-1), kept["taken"])
+        cells, cell = np.unique(np.stack([of_row.reshape(-1), kept["version"]]), axis=1,
+                                return_inverse=True)  # fmt: skip
+        which: list[tuple[Whole, int]] = []
+        place = np.full(cells.shape[1], -1, np.int64)
+        for at, (owner, version) in enumerate(cells.T.tolist()):
+            plan = self.compiled.plan_ids[self.compiled.version_plans[version]]
+            item = self.settler.items[owners[0, owner]]
+            one = self.settler.wholes[plan, self.compiled.version_names[version], item]
+            reached = one.reached(int(volume[owner]))
+            if reached:
+                if (one, reached) not in which:
+                    which.append((one, reached))
+                place[at] = which.index((one, reached))
+        of_which = place[cell.reshape(-1)]
+        rows = np.flatnonzero(of_which >= 0)
+        if not len(rows):
+            return 0
+        columns = {name: kept[name][rows] for name in Usage._fields}
+        due = self.settler.due_micro(columns, which, of_which[rows])
+        slots = np.array([self.compiled.components.index(one.component) for one, _ in which])
+        return exact_sum(due - kept["charges"][rows, slots[of_which[rows]]])

@@ -17,6 +17,7 @@ from rating import simulate_kernels, trace
 from rating.find_kernels import Rated, Usage
 from rating.memory import Past, State
 from rating.rate import charges, rate
+from rating.settled import Settler, Volumes
 from rating.trace_time import ENDLESS, Clock, Span, Timeline
 from rating.trial import Context
 from rating.trial_stated import batch_of
@@ -38,11 +39,13 @@ _KINDS: Final = {field.name: field.type.to_pandas_dtype() for field in schemas.U
 
 @dataclass(frozen=True)
 class Candidate:
-    """A book to try. moves: by plan index the plan that prices it instead, int32."""
+    """A book to try. moves: by plan index the plan that prices it instead, int32. settler: of
+    rates whose whole volume is settled when the month ends; None: it has none."""
 
     name: str
     context: Context
     moves: np.ndarray
+    settler: Settler | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ class Sums:
     charges in micro. bands: by candidate, its band -> int64 [len(COUNTED) + 1], and samples.
     unpriced: by candidate, reason -> [records, old_micro]. accounts: account id, records, old and
     each candidate's charges; one entry a piece. bundles: by candidate, int64 [item, len(BUNDLE)].
+    settled: by candidate what whole volumes come to when the month ends, in micro.
     """
 
     cubes: dict[str, np.ndarray]
@@ -82,6 +86,7 @@ class Sums:
     unpriced: list[dict[str, np.ndarray]]
     accounts: list[pa.Table] = field(default_factory=list)
     bundles: list[np.ndarray] = field(default_factory=list)
+    settled: list[int] = field(default_factory=list)
 
     def add(self, other: Sums) -> None:
         for name, cube in other.cubes.items():
@@ -98,6 +103,7 @@ class Sums:
         self.accounts += other.accounts
         for used, taken in zip(self.bundles, other.bundles, strict=True):
             used += taken
+        self.settled = [a + b for a, b in zip(self.settled, other.settled, strict=True)]
 
 
 def nothing(candidates: Sequence[Candidate]) -> Sums:
@@ -114,16 +120,18 @@ def nothing(candidates: Sequence[Candidate]) -> Sums:
         [{} for _ in candidates], [{} for _ in candidates], [{} for _ in candidates],
         bundles=[np.zeros((len(candidate.context.compiled.items), len(BUNDLE)), np.int64)
                  for candidate in candidates],
+        settled=[0 for _ in candidates],
     )  # fmt: skip
 
 
 def simulate(
-    piece: Piece, candidates: Sequence[Candidate], zone: ZoneTable, past: Sequence[Past | None] = ()
+    piece: Piece, candidates: Sequence[Candidate], zone: ZoneTable,
+    past: Sequence[Past | None] = (), volumes: Sequence[Volumes | None] = (),
 ) -> tuple[Sums, list[State | None]]:
     """Price one piece by every candidate. zone: whose local hours are meant.
 
     past: by candidate, what its owners have used before, where the book remembers something; what
-    they have used then comes back beside the sums.
+    they have used then comes back beside the sums. volumes: by candidate, where it settles any.
     """
     found, columns = nothing(candidates), piece.columns
     count = len(piece.charge_micro)
@@ -138,7 +146,8 @@ def simulate(
     for place, candidate in enumerate(candidates):
         usage = _usage(columns, candidate)
         before = past[place] if past else None
-        out, state = _priced(piece, candidate, usage, before, found.bundles[place])
+        kept = volumes[place] if volumes else None
+        out, state = _priced(piece, candidate, usage, before, (found.bundles[place], kept))
         after.append(state)
         values[:, len(COUNTED) + place] = out.total_micro
         _count_bands(found, place, candidate, usage, out, values)
@@ -150,9 +159,11 @@ def simulate(
 
 
 def _priced(
-    piece: Piece, candidate: Candidate, usage: Usage, past: Past | None, bundles: np.ndarray
+    piece: Piece, candidate: Candidate, usage: Usage, past: Past | None,
+    counted: tuple[np.ndarray, Volumes | None],
 ) -> tuple[Rated, State | None]:
-    """What a candidate makes of the rows, and what owners have used then, added to ``bundles``."""
+    """What a candidate makes of the rows, and what owners have used then, added to ``counted``."""
+    bundles, volumes = counted
     compiled = candidate.context.compiled
     count = len(piece.charge_micro)
     if not compiled.items:
@@ -164,6 +175,8 @@ def _priced(
     sums = np.zeros((len(bundles), values.shape[1]), np.int64)
     simulate_kernels.add_up(item, values, sums)
     bundles[:, : sums.shape[1]] += sums
+    if volumes is not None and past is not None:
+        volumes.add(usage._asdict(), done.batch, past.owners)
     names = ("reason", "version_index", "rule_index")
     micro = np.stack([ints(done.batch, name) for name in schemas.CHARGE_COLUMNS])
     reason, version, rule = (ints(done.batch, name) for name in names)

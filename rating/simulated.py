@@ -105,7 +105,10 @@ class Bundle:
 
 @dataclass(frozen=True)
 class Tried:
-    """What one candidate makes of the usage. bands: its own, by what they are called."""
+    """What one candidate makes of the usage. bands: its own, by what they are called.
+
+    settled_micro: what whole volumes come to when the month is billed; no record's charge has it.
+    """
 
     name: str
     new_micro: int
@@ -114,6 +117,7 @@ class Tried:
     movement: Movement
     responses: tuple[Response, ...]
     bundles: tuple[Bundle, ...] = ()
+    settled_micro: int = 0
 
     @property
     def responded_micro(self) -> int:
@@ -152,6 +156,7 @@ def conclude(
             movement(accounts, place),
             _responses(found.cubes["relation"], place, candidate, elasticity),
             _bundles(found.bundles[place], candidate),
+            found.settled[place],
         )
         for place, candidate in enumerate(candidates)
     )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import defaultdict
+from decimal import Decimal
 from pathlib import Path
 
 import calls
@@ -146,7 +147,18 @@ def test_settled_equals_the_twin_however_nights_are_cut(root: Path) -> None:
         tiers = [(2400, 30), (1200, 50), (0, 70)] if line else [(1800, 10), (0, 20)]
         cents = next(price for border, price in tiers if seconds > border)
         due += minutes[account, line] * cents * 10_000 + (0 if line else 50_000 * calls_of)
+    work = session.open_session(root)
+    committed = sum(one.charge_micro for _, one in work.catalogue.totals())
+    work.catalogue.engine.dispose()
     done = billed(root, JUNE, CLOSED)
     assert done.rated_micro == due
+    # The book in force comes to what was committed, and to the same settlement beside it.
+    tried = CliRunner().invoke(cli, [
+        "tariff", "simulate", "-C", str(root), "--book", str(root / "tariffs"), "--period",
+        "2003-06", "--json"])  # fmt: skip
+    told = json.loads(tried.output)["books"][0]
+    assert (Decimal(told["would_be"]), Decimal(told["settled"])) == (
+        Decimal(committed).scaleb(-6), Decimal(done.settled_micro).scaleb(-6))  # fmt: skip
+    assert done.rated_micro == committed + done.settled_micro
     assert done.settled_micro < 0
     calls.audited(root)

@@ -182,6 +182,9 @@ def screen(found: Simulation, currency: str) -> str:
     for one in found.tried:
         lines += [f"{one.name}: {reason}: {count(rows, 'record')} that cost {_money(old)} now"
                   for reason, (rows, old) in one.unpriced.items()]  # fmt: skip
+        if one.settled_micro:
+            lines.append(f"{one.name}: {_signed(one.settled_micro)} {currency} of settled volume "
+                         "when the month is billed, beside these charges")  # fmt: skip
         if one.responses:
             lines.append(f"{one.name}: {_money(one.responded_micro)} {currency} if usage responds "
                          "as assumed")  # fmt: skip
@@ -286,7 +289,7 @@ def _tried(one: Tried, bands: list[dict[str, Any]]) -> dict[str, Any]:
                  "would_be": _money(one.new_micro)} for one in accounts]  # fmt: skip
 
     return {
-        "book": one.name, "would_be": _money(one.new_micro),
+        "book": one.name, "would_be": _money(one.new_micro), "settled": _money(one.settled_micro),
         "unpriced": {reason: {"records": rows, "charged": _money(old)}
                      for reason, (rows, old) in one.unpriced.items()},
         "bands": bands,

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from rating import simulate, simulated
+from rating.settled import Settler
 from rating.simulate import Candidate, Piece
 from rating.simulated import Simulation
 from rating.trial import Context
@@ -25,7 +26,9 @@ def run(
     """Prices the month's rated records by every book. Raises NotFound where there are none."""
     files = stored_usage.files_of(session, question.period)
     candidates = [
-        Candidate(name, context, _moves(context, question.moves)) for name, context in books
+        Candidate(name, context, _moves(context, question.moves),
+                  Settler.of(context.book, context.compiled.names, context.maxima))
+        for name, context in books
     ]
     zone = clock.zone_table(session.workspace.operator.time_zone)
     groups = stored_usage.groups_of(session, files)

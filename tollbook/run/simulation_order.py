@@ -19,6 +19,7 @@ from rating.guide_kernels import BUCKET_COUNT
 from rating.hash_kernels import TextTable, find_texts
 from rating.memory import Past, State
 from rating.owners import OwnerTables
+from rating.settled import Volumes
 from rating.simulate import Candidate, Piece, Sums
 from rating.tables import text_table, texts_of
 from rating.trial_stated import batch_of
@@ -225,6 +226,10 @@ def _simulate(
     """One part's records, night by night."""
     found = simulate.nothing(candidates)
     states = [None if one is None else one.state_of(part) for one in remembered]
+    volumes = [
+        None if one.settler is None else Volumes(one.settler, one.context.compiled)
+        for one in candidates
+    ]
     for number in sorted({number for number, _ in pieces}):
         of_run = [columns for run, columns in pieces if run == number]
         columns = {name: np.concatenate([one[name] for one in of_run]) for name in of_run[0]}
@@ -235,12 +240,13 @@ def _simulate(
             else Past(owners.of_rows(batch, one.tables), state)
             for one, state in zip(remembered, states, strict=True)
         ]  # fmt: skip
-        sums, after = simulate.simulate(piece, candidates, zone, past)
+        sums, after = simulate.simulate(piece, candidates, zone, past, volumes)
         states = [new or old for new, old in zip(after, states, strict=True)]
         found.add(sums)
     for place, state in enumerate(states):
         if state is not None:
             simulate.count_slots(found.bundles[place], state)
+    found.settled = [one.settled_micro() if one else 0 for one in volumes]
     return found
 
 

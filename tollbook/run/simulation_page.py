@@ -119,6 +119,10 @@ def _totals(found: Simulation, title: Title) -> str:
                for one in found.tried for reason, (rows, _) in one.unpriced.items()]  # fmt: skip
     about = "Records without a price count as nothing under a book"
     about += f" ({'; '.join(reasons)})." if reasons else "; there are none."
+    about += "".join(
+        f" {escape(one.name)}: {_signed(title, one.settled_micro)} of settled volume when the "
+        "month is billed, beside these charges." for one in found.tried if one.settled_micro
+    )
     return parts.section("In all", about, _wide(parts.table(header, lines, (), 1)))
 
 
