@@ -105,12 +105,13 @@ def of_accounts(root: Path, *accounts: str) -> list[str]:
     ]))  # fmt: skip
 
 
-def settle_on(root: Path, price: str) -> None:
-    """Another mistake is found: the local price."""
+def settle_on(root: Path, price: str, owner: str = "group") -> None:
+    """More mistakes are found: a price, an allowance, and whose the shared one is."""
     path = root / "tariffs" / "easy.yaml"
     text = path.read_text()
     assert "price: 0.55}" in text
-    path.write_text(text.replace("price: 0.55}", f"price: {price}}}").replace("4min", "5min"))
+    path.write_text(text.replace("price: 0.55}", f"price: {price}}}").replace(
+        "4min", "5min").replace("owner: group", f"owner: {owner}"))  # fmt: skip
 
 
 def test_a_scope_closes_over_pools_and_leaves_all_others(root: Path, tmp_path: Path) -> None:
@@ -165,7 +166,7 @@ def test_a_closed_month_and_what_it_carries_into_the_open_one(root: Path, tmp_pa
     assert rerated(root, as_of="2003-07-06T00:00:00").run_number == 0
     assert state(root) == before
     for one in (root, right):  # and once more: what was booked counts
-        settle_on(one, "0.50")
+        settle_on(one, "0.50", "account")
     assert rerated(root, Scope(accounts=("A-1",)), "2003-07-06T00:00:00").run_number == 6
     assert rerated(root, Scope(accounts=("A-3",)), "2003-07-06T00:00:00").run_number == 7
     rerated(right, as_of="2003-07-06T00:00:00")

@@ -6,7 +6,7 @@ is the one that the item belongs to: its subscription, its account, or the group
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Final
 
@@ -19,11 +19,11 @@ from tariffs.memory_model import OWNERS
 from tollbook.columns import index_in
 from tollbook.run import lake
 from tollbook.run.catalogue import LakeFile
+from tollbook.run.item_owners import CORRECTED, ItemOwners
 from tollbook.run.session import Session
 from tollbook.run.state import DATASET
 
 SHOWN_MAX: Final = 20
-CORRECTED: Final = "use_differences"  # what records of closed months take otherwise
 OWNER_COLUMNS: Final = {  # of the lake's rated: whose it is, by a word of OWNERS
     "subscription": "subscription_id", "account": "account_id", "group": "owner_group",
 }  # fmt: skip
@@ -39,22 +39,13 @@ def findings(session: Session) -> Iterator[str]:
     if not files and not any(remembers(session, one) for one in rated):
         return
     state = _state(session, files)
-    wrong = _unequal(state, _taken(session, rated, kinds_of(session)))
+    wrong = _unequal(state, _taken(session, rated))
     for place, ((kind, owner, item, since), used, taken) in enumerate(wrong):
         if place == SHOWN_MAX:
             yield f"balances: and more than {SHOWN_MAX} others"
             return
         yield (f"balance of {kind} {owner}, {item} from {since}: {used} used by the state, "
                f"{taken} by its records")  # fmt: skip
-
-
-def kinds_of(session: Session) -> dict[str, str]:
-    """Whose each item is of which the lake knows a balance: item -> a word of OWNERS."""
-    names, found = ("item", "owner_kind"), dict[str, str]()
-    for file in session.catalogue.lake_files(CORRECTED) + session.catalogue.lake_files(DATASET):
-        rows = lake.read(session.root, file, names).group_by(names).aggregate([])
-        found |= {row["item"]: row["owner_kind"] for row in rows.to_pylist()}
-    return found
 
 
 def remembers(session: Session, file: LakeFile) -> bool:
@@ -70,16 +61,19 @@ def _state(session: Session, files: list[LakeFile]) -> pa.Table:
     return pa.concat_tables([empty, *tables], promote_options="permissive")
 
 
-def _taken(session: Session, files: list[LakeFile], kinds: dict[str, str]) -> pa.Table:
-    """What rated records took, summed up by slot. kinds: whose an item is."""
-    sums = [_summed(taken_of(session, one, kinds)) for one in files if remembers(session, one)]
+def _taken(session: Session, files: list[LakeFile]) -> pa.Table:
+    """What rated records took, summed up by slot."""
+    kinds = ItemOwners(session)
+    sums = [
+        _summed(taken_of(session, one, kinds.of(one))) for one in files if remembers(session, one)
+    ]
     sums += [_summed(lake.read(session.root, one, (*_SLOT, "taken")))
              for one in session.catalogue.lake_files(CORRECTED)]
     whole = pa.concat_tables(sums, promote_options="permissive") if sums else None
     return _summed(whole) if whole else _summed(_state(session, []), "used")
 
 
-def taken_of(session: Session, file: LakeFile, kinds: dict[str, str]) -> pa.Table:
+def taken_of(session: Session, file: LakeFile, kinds: Mapping[str, str]) -> pa.Table:
     """One row for each thing that a record of a file took: its slot and ``taken``.
 
     kinds: item -> a word of OWNERS; what is of an item that is not among them has no owner.
@@ -89,7 +83,7 @@ def taken_of(session: Session, file: LakeFile, kinds: dict[str, str]) -> pa.Tabl
     return taken_by(lake.read(session.root, file, (*owners, "used")), kinds).drop_columns("row")
 
 
-def taken_by(table: pa.Table, kinds: dict[str, str]) -> pa.Table:
+def taken_by(table: pa.Table, kinds: Mapping[str, str]) -> pa.Table:
     """The same of rows of ``rated``, with ``row``: which of them it was that took it."""
     owners = {kind: name for kind, name in OWNER_COLUMNS.items() if name in table.column_names}
     table = table.combine_chunks()

@@ -24,9 +24,10 @@ from tollbook import clock
 from tollbook.customers import Customers
 from tollbook.errors import NotFound
 from tollbook.run import lake, settled, unopened, work
-from tollbook.run.audit_state import CORRECTED, OWNER_COLUMNS
+from tollbook.run.audit_state import OWNER_COLUMNS
 from tollbook.run.balance import Balance, Use
 from tollbook.run.catalogue import LakeFile
+from tollbook.run.item_owners import CORRECTED
 from tollbook.run.session import Session
 from tollbook.run.state import DATASET
 from tollbook.run.state_reach import Reach

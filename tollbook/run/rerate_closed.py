@@ -27,38 +27,39 @@ class Uses:
     """What records of one file take otherwise than the lake knows (``use_differences``)."""
 
     remembered: Remembered | None
+    file: LakeFile
     pieces: list[pa.Table] = field(default_factory=list)
 
-    def stay(self, old: pa.Table, new: pa.Table) -> None:
-        """Rows of ``rated`` that stay, and the same rated again."""
+    def find(self, old: pa.Table, new: pa.Table) -> pa.Table:
+        """What rows of ``rated`` take otherwise once they are rated again."""
         if self.remembered is None:
-            return
+            return use_differences.NOTHING
         known = self.remembered.booked.of(old.column("record_id").to_numpy())
-        before = [use_differences.of_rated(old, self.remembered.was), known]
-        self._add(use_differences.find(
-            before, use_differences.of_rated(new, self.remembered.now)
-        ))  # fmt: skip
+        before = [use_differences.of_rated(old, self.remembered.was.of(self.file)), known]
+        return use_differences.find(before, use_differences.of_rated(new, self.remembered.now))
+
+    def stay(self, found: pa.Table) -> None:
+        """Differences (``find``) of rows that stay."""
+        if found.num_rows:
+            self.pieces.append(found)
 
     def go(self, record_ids: np.ndarray) -> None:
         """Records whose rows are replaced: these say themselves what they take."""
         if self.remembered is not None:
             known = self.remembered.booked.of(record_ids)
-            self._add(use_differences.find([known], use_differences.NOTHING))
+            self.stay(use_differences.find([known], use_differences.NOTHING))
 
-    def _add(self, found: pa.Table) -> None:
-        if found.num_rows:
-            self.pieces.append(found)
-
-    def write(self, work: Rerating, number: int, file: LakeFile) -> list[LakeFile]:
+    def write(self, work: Rerating, number: int) -> list[LakeFile]:
         """As a lake file of the run (pending); none if nothing differs."""
         if not self.pieces:
             return []
-        return [use_differences.write(work.session, work.run, file.period, number, self.pieces)]
+        month = self.file.period
+        return [use_differences.write(work.session, work.run, month, number, self.pieces)]
 
 
 def compare(work: Rerating, number: int, file: LakeFile) -> Found:
     """Rates the rows in scope again, and writes what differs."""
-    found, pieces, uses = Found(), [], Uses(work.remembered)
+    found, pieces, uses = Found(), [], Uses(work.remembered, file)
     assert work.booked is not None
     made = work.made_of(number)
     for rows in work.groups(file, made):
@@ -78,11 +79,11 @@ def compare(work: Rerating, number: int, file: LakeFile) -> Found:
         found.figures.changed += len(np.unique(due.column("record_id").to_numpy()))
         found.figures.add(due)
         pieces += [due] if due.num_rows else []
-        uses.stay(old, new)
+        uses.stay(uses.find(old, new))
     if work.writes:
         if pieces:
             found.files.append(
                 differences.write(work.session, work.run, file.period, number, pieces)
             )
-        found.files += uses.write(work, number, file)
+        found.files += uses.write(work, number)
     return found

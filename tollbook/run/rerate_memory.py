@@ -22,6 +22,7 @@ from tollbook import schemas
 from tollbook.run import late, state
 from tollbook.run.catalogue import LakeFile, Run
 from tollbook.run.flow import BUCKETS, ROWS_A_TASK, Flow
+from tollbook.run.item_owners import ItemOwners
 from tollbook.run.pipeline import BY_NAME
 from tollbook.run.pool import in_order
 from tollbook.run.rerate_pools import Gathered, gather
@@ -93,12 +94,12 @@ class _Pieces:
 class Remembered:
     """The records concerned, rated again; and the state that comes out of it.
 
-    kinds: item -> whose balance it was, and is today. booked: use differences of earlier runs.
+    was, now: whose balances items were, and are today. booked: use differences of earlier runs.
     months: how many of the state differ. due: late accounts that are rated in order now.
     """
 
-    was: dict[str, str]
-    now: dict[str, str]
+    was: ItemOwners
+    now: Mapping[str, str]
     booked: Booked
     pieces: Mapping[str, _Pieces]
     files: list[LakeFile]
@@ -133,7 +134,7 @@ def rate(
         gathered.close()
     written, superseded = balances.write(session, run) if writes else ([], [])
     return Remembered(
-        gathered.kinds, gathered.kinds | _kinds_of(flow), gathered.booked, pieces, written,
+        gathered.kinds, gathered.kinds.stored | _kinds_of(flow), gathered.booked, pieces, written,
         superseded, len(balances.months), _due(session, run, gathered),
     )  # fmt: skip
 
@@ -151,9 +152,8 @@ def _names(flow: Flow) -> list[str]:
 def _kinds_of(flow: Flow) -> dict[str, str]:
     """Whose the items of today's book are."""
     memory = flow.tariffs.book.memory
-    entries = memory.tables.entries
-    pairs = zip(entries["item"].tolist(), entries["owner"].tolist(), strict=True)
-    return {memory.item_names[item]: OWNERS[owner] for item, owner in pairs}
+    pairs = zip(memory.item_names, memory.item_owners, strict=True)
+    return {item: OWNERS[owner] for item, owner in pairs}
 
 
 def _pools_of(gathered: Gathered, accounts: set[str]) -> np.ndarray:

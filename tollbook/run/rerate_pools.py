@@ -21,11 +21,12 @@ import pyarrow.compute as pc
 from tariffs.memory_model import OWNERS
 from tollbook import schemas
 from tollbook.columns import index_in
-from tollbook.run import audit_state, rewriting, suspended, use_differences
+from tollbook.run import rewriting, suspended, use_differences
 from tollbook.run.audit_state import OWNER_COLUMNS
 from tollbook.run.catalogue import LakeFile
 from tollbook.run.exchange import Exchange
 from tollbook.run.flow import BUCKETS, IMPLIED, Flow
+from tollbook.run.item_owners import ItemOwners
 from tollbook.run.pipeline import BY_NAME
 from tollbook.run.pool import in_order
 from tollbook.run.rerate_scope import Scope
@@ -88,10 +89,10 @@ class Pools:
 @dataclass
 class Gathered:
     """concerned: bool by pool. rows: of ``ROWS``, uses: of ``USES``, by bucket of today. unknown:
-    uses of what today's data do not know. kinds: item -> whose it is."""
+    uses of what today's data do not know. kinds: whose their items were."""
 
     pools: Pools
-    kinds: dict[str, str]
+    kinds: ItemOwners
     booked: Booked
     rows: Exchange
     uses: Exchange
@@ -149,7 +150,7 @@ def gather(
     assert flow.slots is not None
     pools, folder = Pools(flow.slots.names), Path(flow.spill_folder)
     found = Gathered(
-        pools, audit_state.kinds_of(session), Booked.since(session, period),
+        pools, ItemOwners(session), Booked.since(session, period),
         Exchange(ROWS, BUCKETS, flow.memory_bytes // 2, folder, IMPLIED),
         Exchange(USES, BUCKETS, flow.memory_bytes // 8, folder),
         np.zeros(pools.count, np.bool_),
@@ -245,7 +246,7 @@ class _Round:
         if corrected.num_rows:
             reached[self._pools_of(corrected)] = True
         found.add_uses(key, pa.concat_tables([
-            use_differences.of_rated(rows, found.kinds), corrected,
+            use_differences.of_rated(rows, found.kinds.of(file)), corrected,
         ]))  # fmt: skip
         batch = suspended.cdr_batch(rows, self.flow.reference.names.sources)
         for name in ("normalise", "guide"):

@@ -137,7 +137,7 @@ class _Open:
         stem = rewriting.night_stem(file)
         self._part = Part(work.flow.target, number, work.flow.tally, stem)
         self._number, self._made = number, work.made_of(number)
-        self._uses = rerate_closed.Uses(work.remembered)
+        self._uses = rerate_closed.Uses(work.remembered, file)
         self._gone = [np.zeros(0, np.int64)]
         self._found = Found()
 
@@ -145,7 +145,7 @@ class _Open:
         for rows in self._work.groups(self._file, self._made):
             self._group(rows)
         if self._work.writes:
-            self._found.files += self._uses.write(self._work, self._number, self._file)
+            self._found.files += self._uses.write(self._work, self._number)
         found, gone = self._found, np.sort(np.concatenate(self._gone))
         found.gone = len(gone)
         if not self._work.writes or not len(gone):
@@ -175,13 +175,14 @@ class _Open:
         unrated = reason != 0
         extra = {name: self._free(name, made) for name, made in extra.items()}
         other = row_changes.changed(old, new, FIXED) | unrated | self._beside(extra, ids)
+        uses = self._uses.find(old, new)
+        other |= is_among(ids, np.unique(uses.column("record_id").to_numpy()))
         held = unrated & self._sides.is_settled(ids)
         other &= ~held
         count(figures, reason, held)
         figures.records += len(ids)
         figures.changed += int(np.count_nonzero(other))
-        staying = pa.array(~other)
-        self._uses.stay(old.filter(staying), new.filter(staying))
+        self._uses.stay(_of(uses, ids[~other]))
         self._uses.go(ids[other])
         work.flow.progress.advance(len(ids))
         if not other.any():
@@ -222,6 +223,12 @@ class _Open:
         if dataset == "legs":
             return lake_columns.legs_table(made, target.names, target.own_carrier)
         return lake_columns.ratings_table(made, target.names)
+
+
+def _of(uses: pa.Table, record_ids: np.ndarray) -> pa.Table:
+    """The uses of some records."""
+    among = is_among(uses.column("record_id").to_numpy(), np.sort(record_ids))
+    return uses.filter(pa.array(among))
 
 
 def _fates(rows: pa.Table) -> pa.RecordBatch:

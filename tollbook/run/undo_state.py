@@ -6,7 +6,7 @@ others paid because a withdrawn record had used a balance up stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -100,7 +100,7 @@ class GivenBack:
         return whole.filter(pc.invert(gone))
 
 
-def _taken(table: pa.Table, kinds: dict[str, str]) -> pa.Table:
+def _taken(table: pa.Table, kinds: Mapping[str, str]) -> pa.Table:
     """What rows had taken, summed up by slot and day."""
     return summed_by_day([uses_of(table, kinds)])
 
@@ -114,7 +114,7 @@ def summed_by_day(uses: Sequence[pa.Table]) -> pa.Table:
     return summed.rename_columns(names)
 
 
-def uses_of(table: pa.Table, kinds: dict[str, str]) -> pa.Table:
+def uses_of(table: pa.Table, kinds: Mapping[str, str]) -> pa.Table:
     """A row for each use of a slot by rows of ``rated``: slot, ``taken``, ``row``, and ``day``.
 
     kinds: item -> a word of OWNERS. day: int32, of the record, as its bill month counts it.

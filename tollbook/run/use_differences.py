@@ -7,7 +7,7 @@ the rated records in force took and of these differences.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 
 from tollbook import clock, schemas
 from tollbook.run import lake
-from tollbook.run.audit_state import CORRECTED
 from tollbook.run.catalogue import LakeFile, Run
+from tollbook.run.item_owners import CORRECTED
 from tollbook.run.rewriting import is_among
 from tollbook.run.session import Session
 from tollbook.run.undo_state import uses_of
@@ -62,7 +62,7 @@ class Booked:
         return self.rows.filter(pa.array(is_among(self.record_ids, np.sort(record_ids))))
 
 
-def of_rated(table: pa.Table, kinds: dict[str, str]) -> pa.Table:
+def of_rated(table: pa.Table, kinds: Mapping[str, str]) -> pa.Table:
     """What rows of ``rated`` took (``USES``). kinds: item -> a word of OWNERS."""
     if "used" not in table.column_names or not table.num_rows:
         return NOTHING
