@@ -213,8 +213,8 @@ def _usage_part(usage: pa.Table, bill_index: np.ndarray, digits: int) -> pa.Tabl
 
 
 def _settled_part(settled: pa.Table, bill_index: np.ndarray, digits: int) -> pa.Table:
-    same = ("plan", "tax_class", "subscription_id", "usage_count", "duration_s", "volume_bytes",
-            "event_count")  # fmt: skip
+    same = ("plan", "tax_class", "subscription_id", "service_period", "usage_count", "duration_s",
+            "volume_bytes", "event_count")  # fmt: skip
     delta = _int64(settled, "charge_micro")
     item = pc.binary_join_element_wise(settled.column("component"), settled.column("rate"), "/")
     return _part(

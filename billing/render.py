@@ -187,7 +187,9 @@ def _object(
         "recurring": [_recurring(line, letterhead) for line in lines if line["kind"] == RECURRING],
         "usage": [_usage(line, letterhead) for line in lines if line["kind"] == USAGE],
         "settled": [
-            _usage(line, letterhead) | {"subscription_id": line["subscription_id"]}
+            _usage(line, letterhead)
+            | {"subscription_id": line["subscription_id"],
+               "period": clock.period_text(line["service_period"])}
             for line in lines if line["kind"] == SETTLED
         ],
         "corrections": [

@@ -162,3 +162,24 @@ def test_settled_equals_the_twin_however_nights_are_cut(root: Path) -> None:
     assert done.rated_micro == committed + done.settled_micro
     assert done.settled_micro < 0
     calls.audited(root)
+
+
+def test_a_closed_month_that_is_rated_again_is_settled_again(root: Path) -> None:
+    calls.deliver(root, 1, toll(8, 600), toll(9, 601), toll(8, 600, BOB))
+    calls.run(root)
+    # Ann as above: 14.50, settled at 10.50. Bob has no line.
+    assert billed(root, JUNE, CLOSED).settled_micro == -4_000_000
+    book = root / "tariffs" / "easy.yaml"
+    book.write_text(book.read_text().replace("price: 0.50", "price: 0.45"))
+    # Ann's last minute should have cost 0.45: she gets 0.05 back as a correction. Her month comes
+    # to 21 x 0.45 = 9.45 now, of 14.45: -5.00, of which -4.00 are billed.
+    rerated(root, as_of="2003-07-02T09:00:00")
+    done = billed(root, JULY, "2003-08-02T00:00:00")
+    assert (done.correction_micro, done.settled_micro) == (-50_000, -1_000_000)
+    assert settled(root, JULY) == [("A-1", "S-1", "toll/bulk", 0, 0, "-1.00")]
+    calls.audited(root)
+    # August has nothing to say of it any more.
+    calls.deliver(root, 2, Call(start="2003-08-10T10:00:00+08:00"))
+    calls.run(root, "2003-08-11T02:00:00")
+    august = billed(root, JULY + 1, "2003-09-02T00:00:00")
+    assert (august.correction_micro, august.settled_micro) == (0, 0)

@@ -199,6 +199,7 @@ SETTLED_LINE: Final = pa.schema([
     _ACCOUNT,
     _PLAN,
     _SUBSCRIPTION,
+    _field("service_period", I32, "month that is settled: year * 12 + month - 1", "month"),
     _field("rate", TEXT, "rate whose whole volume is settled"),
     _field("component", TEXT, "charge component"),
     _TAX_CLASS,

@@ -125,10 +125,10 @@ def execute(session: Session, planned: Run) -> Billed:
         planned.period, operator.currency, operator.currency_digits, found.book.taxes
     )
     due = differences.correction_lines(session, planned.period)
-    volumes = settled.of_month(session, planned.period, found)
-    made = bill.make(usage, rents, found.customers.accounts, terms, due, volumes.lines)
+    volumes = settled.due(session, planned.period, found)
+    made = bill.make(usage, rents, found.customers.accounts, terms, due, volumes)
     bill.check_closed(made)
-    _check_money(session, planned.period, made, volumes.micro)
+    _check_money(session, planned.period, made, _sum(volumes, "charge_micro"))
     entries = ledger.entries_of(made)
     written = _write(session, planned, found, made, entries)
 

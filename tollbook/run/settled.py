@@ -1,7 +1,9 @@
 """Whole volumes of a month: what rates with ``settle: whole`` come to, beyond what was rated.
 
 Read from the rated records in force, twice: first the volumes of all owners, then the records of
-those that have reached a tier beyond the first. Nothing is written.
+those that have reached a tier beyond the first. Of a closed month that was rated again counts what
+its records take and cost since: ``due`` compares that with what bills have settled of it. Nothing
+is written.
 """
 
 from __future__ import annotations
@@ -15,15 +17,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from billing import bill
 from billing.amounts import sum_by
 from rating.settled import Settler
 from rating.trial import Vocabulary
 from tariffs.compile_rates import Maxima
 from tariffs.compile_targets import Names
 from tariffs.settled import Whole
-from tollbook import codes, schemas
+from tollbook import clock, codes, schemas
 from tollbook.columns import index_in
-from tollbook.run import stored_usage
+from tollbook.run import differences, lake, stored_usage, use_differences
 from tollbook.run.data import Data
 from tollbook.run.session import Session
 from tollbook.run.stored_usage import Group
@@ -33,7 +36,8 @@ _OWNERS: Final = {"subscription": ("account_id", "subscription_id"), "account": 
                   "group": ("owner_group",), "version": ("plan", "version")}  # fmt: skip
 _BETWEEN: Final = "\0"  # ids of one owner
 _IDS: Final = ("account_id", "subscription_id", "owner_group")
-_LINE: Final = ("account_id", "plan", "subscription_id", "rate", "component", "tax_class")
+_LINE: Final = ("account_id", "service_period", "plan", "subscription_id", "rate", "component",
+                "tax_class")  # fmt: skip
 _SUMS: Final = ("usage_count", "duration_s", "volume_bytes", "event_count", "charge_micro")
 _MEASURE: Final = np.array(
     [codes.QUANTITY_UNIT.get(code, -1) for code in range(len(codes.SERVICES))], np.int64
@@ -78,12 +82,66 @@ def of_month(
     files = session.catalogue.lake_files(DATASET, periods=[period])
     groups = stored_usage.groups_of(session, files)
     wanted = pa.array(sorted(accounts), pa.string()) if accounts else None
-    month = _Read(session, settler, None if "group" in settler.owners else wanted)
+    month = _Read(session, settler, None if "group" in settler.owners else wanted,
+                  use_differences.Booked.since(session, period).rows,
+                  differences.booked(session, [period]).rows)  # fmt: skip
     volumes = _volumes(month, groups)
-    lines = _lines([piece for group in groups for piece in _of_group(month, group, found, volumes)])
+    pieces = [piece for group in groups for piece in _of_group(month, group, found, volumes)]
+    lines = _lines(pieces, period)
     if wanted is not None:
         lines = lines.filter(pc.is_in(lines.column("account_id"), value_set=wanted))
     return Month(tuple(Volume(*key, quantity) for key, quantity in volumes.items()), lines)
+
+
+def due(session: Session, period: int, found: Data) -> pa.Table:
+    """What the bill of a month settles: its own volume, and what closed months that were rated
+    again come to now, less what earlier bills have settled of them (``schemas.SETTLED_LINE``)."""
+    lines = [of_month(session, period, found).lines]
+    closed = session.catalogue.closed_periods("bill")
+    again = {month for name in (differences.DATASET, use_differences.DATASET)
+             for month in _concerned(session, name)} & set(closed)  # fmt: skip
+    for month in sorted(again if _settler(found) is not None else ()):
+        now = of_month(session, month, found).lines
+        lines.append(_less(now, _billed(session, month)))
+    whole = pa.concat_tables(lines)
+    return whole.sort_by([(name, "ascending") for name in _LINE])
+
+
+def _concerned(session: Session, dataset: str) -> set[int]:
+    """Closed months of which a dataset has differences."""
+    found: set[int] = set()
+    for file in session.catalogue.lake_files(dataset):
+        months = lake.read(session.root, file, ["rated_period"]).column(0).cast(pa.string())
+        periods = (clock.parse_period(text) for text in pc.unique(months).to_pylist())
+        found |= {period for period in periods if period is not None}
+    return found
+
+
+def _billed(session: Session, month: int) -> pa.Table:
+    """What bills have settled of a month (``schemas.SETTLED_LINE``)."""
+    tables = [schemas.SETTLED_LINE.empty_table()]
+    for file in session.catalogue.lake_files("bill_lines"):
+        table = lake.read(session.root, file).cast(schemas.BILL_LINE)
+        is_it = pc.and_(pc.equal(table.column("kind"), bill.SETTLED),
+                        pc.equal(table.column("service_period"), month))  # fmt: skip
+        rows = table.filter(is_it)
+        item = pc.split_pattern(rows.column("item"), "/", max_splits=1)
+        more = {"component": pc.list_element(item, 0), "rate": pc.list_element(item, 1),
+                "charge_micro": rows.column("rated_micro")}  # fmt: skip
+        tables.append(pa.table([
+            more[name] if name in more else rows.column(name)
+            for name in schemas.SETTLED_LINE.names
+        ], schema=schemas.SETTLED_LINE))  # fmt: skip
+    return pa.concat_tables(tables)
+
+
+def _less(now: pa.Table, before: pa.Table) -> pa.Table:
+    """Lines less others, figure by figure; none where the amount is the same."""
+    taken = before
+    for name in _SUMS:
+        place = taken.column_names.index(name)
+        taken = taken.set_column(place, now.schema.field(name), pc.negate(taken.column(name)))
+    return _summed(pa.concat_tables([now, taken]))
 
 
 def _settler(found: Data) -> Settler | None:
@@ -100,11 +158,14 @@ _Key = tuple[str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class _Read:
-    """What is read of a month. accounts: of which; None: all."""
+    """What is read of a month. accounts: of which; None: all. uses, differences: what its records
+    take and cost otherwise since it was billed."""
 
     session: Session
     settler: Settler
     accounts: pa.Array | None
+    uses_since: pa.Table
+    differences: pa.Table
 
     def table(self, group: Group, names: Sequence[str]) -> pa.Table | None:
         """Columns of a row group; None where its file is of a time before anything was used."""
@@ -123,12 +184,45 @@ class _Read:
         flat = used.flatten()
         row = np.repeat(np.arange(len(used)), np.diff(used.offsets.to_numpy()))
         item = index_in(flat.field("item").cast(pa.string()), self.settler.items)
+        taken = flat.field("taken").to_numpy()
+        if self.uses_since.num_rows:
+            more = self.uses_since
+            place = index_in(more.column("item").combine_chunks().cast(pa.string()),
+                             self.settler.items)  # fmt: skip
+            at = _rows_of(table, more)
+            row, item, taken = (np.concatenate(pair) for pair in (
+                (row, at), (item, np.where(at >= 0, place, -1)),
+                (taken, more.column("taken").to_numpy()),
+            ))  # fmt: skip
         is_chosen = item >= 0
         if self.accounts is not None:
             own = pc.is_in(table.column("account_id").cast(pa.string()), value_set=self.accounts)
             is_chosen &= own.to_numpy()[row]
         chosen = np.flatnonzero(is_chosen)
-        return row[chosen], item[chosen], flat.field("taken").to_numpy()[chosen]
+        if not self.uses_since.num_rows:
+            return row[chosen], item[chosen], taken[chosen]
+        cells, cell = np.unique(np.stack([row[chosen], item[chosen]]), axis=1, return_inverse=True)
+        sums = sum_by(cell.reshape(-1), taken[chosen], cells.shape[1], "what a record takes")
+        takes = sums != 0  # what a record takes no more is settled no more
+        return cells[0, takes], cells[1, takes], sums[takes]
+
+    def since(self, table: pa.Table, component: str) -> np.ndarray:
+        """What rows cost more for a component than they were billed at; int64."""
+        found = np.zeros(table.num_rows, np.int64)
+        if self.differences.num_rows:
+            is_it = pc.equal(self.differences.column("component"), component)
+            rows = self.differences.filter(is_it)
+            at = _rows_of(table, rows)
+            np.add.at(found, at[at >= 0], rows.column("delta_micro").to_numpy()[at >= 0])
+        return found
+
+
+def _rows_of(table: pa.Table, rows: pa.Table) -> np.ndarray:
+    """Where the records of ``rows`` stand in a table; -1: elsewhere."""
+    at = pc.index_in(rows.column("record_id").combine_chunks(),
+                     value_set=table.column("record_id").combine_chunks())  # fmt: skip
+    found: np.ndarray = at.fill_null(-1).to_numpy()
+    return found
 
 
 def _volumes(month: _Read, groups: Sequence[Group]) -> dict[_Key, int]:
@@ -136,7 +230,7 @@ def _volumes(month: _Read, groups: Sequence[Group]) -> dict[_Key, int]:
     found: dict[_Key, int] = {}
     settler = month.settler
     for group in groups:
-        table = month.table(group, (*_IDS, "used"))
+        table = month.table(group, ("record_id", *_IDS, "used"))
         if table is None:
             continue
         row, item, taken = month.uses(table)
@@ -167,7 +261,7 @@ def _of_group(
 ) -> Iterator[pa.Table]:
     """The records of a row group whose owners reached a later tier, with what they are settled
     at: the columns of ``_LINE`` and ``_SUMS``."""
-    names = ("plan", "version", *_IDS, "used")
+    names = ("record_id", "plan", "version", *_IDS, "used")
     settler = month.settler
     table = month.table(group, names)
     if table is None:
@@ -221,7 +315,10 @@ def _priced(month: _Read, group: Group, found: Data, kept: _Kept) -> pa.Table:
     columns = stored_usage.columns_of(table, words, ())
     due = settler.due_micro(columns, kept.which, kept.place)
     slot = np.array([components.index(one.component) for one in ones])[kept.place]
-    rated = np.stack([table.column(f"charge_{name}_micro").to_numpy() for name in components])
+    rated = np.stack([
+        table.column(f"charge_{name}_micro").to_numpy() + month.since(table, name)
+        for name in components
+    ])
     measure = _MEASURE[columns["service"]]
     volume = columns["up_bytes"] + columns["down_bytes"]
     is_own = np.array([settler.owner_of(one) == "subscription" for one in ones])[kept.place]
@@ -241,18 +338,27 @@ def _priced(month: _Read, group: Group, found: Data, kept: _Kept) -> pa.Table:
     })  # fmt: skip
 
 
-def _lines(pieces: Sequence[pa.Table]) -> pa.Table:
+def _lines(pieces: Sequence[pa.Table], period: int) -> pa.Table:
     """``schemas.SETTLED_LINE``: sums by account, plan, line, rate and class; none of nothing."""
     if not pieces:
         return schemas.SETTLED_LINE.empty_table()
     whole = pa.concat_tables(pieces).combine_chunks()
+    months = pa.array(np.full(whole.num_rows, period, np.int32))
+    return _summed(whole.append_column("service_period", months))
+
+
+def _summed(whole: pa.Table) -> pa.Table:
     keys = whole.select(list(_LINE)).group_by(list(_LINE), use_threads=False).aggregate([])
     keys = keys.sort_by([(name, "ascending") for name in _LINE])
-    texts = [pc.binary_join_element_wise(*(table.column(name) for name in _LINE), _BETWEEN)
-             for table in (whole, keys)]  # fmt: skip
+    texts = [
+        pc.binary_join_element_wise(*(table.column(name).cast(pa.string()) for name in _LINE),
+                                    _BETWEEN) for table in (whole, keys)
+    ]  # fmt: skip
     at = pc.index_in(texts[0], value_set=texts[1]).to_numpy()
     sums = [sum_by(at, whole.column(name).to_numpy(), keys.num_rows, "a settled line")
             for name in _SUMS]  # fmt: skip
-    table = pa.table([*(keys.column(name) for name in _LINE), *map(pa.array, sums)],
+    found = dict(zip(_SUMS, map(pa.array, sums), strict=True))
+    table = pa.table([found[name] if name in found else keys.column(name)
+                      for name in schemas.SETTLED_LINE.names],
                      schema=schemas.SETTLED_LINE)  # fmt: skip
     return table.filter(pc.not_equal(table.column("charge_micro"), 0))
