@@ -94,7 +94,7 @@ def of_account(session: Session, account_id: str, period: int = 0) -> Account:
         if (one.owner_kind, one.owner, one.item, one.since) not in known
     ]
     found.sort(key=_order)
-    due = settled.of_month(session, period, ready.data, (account_id,)).lines
+    due = settled.of_month(session, period, ready.data, (account_id,))
     return replace(shown, balances=tuple(found), settled=tuple(due.to_pylist()))
 
 

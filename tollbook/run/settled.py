@@ -44,41 +44,17 @@ _MEASURE: Final = np.array(
 )
 
 
-@dataclass(frozen=True)
-class Volume:
-    """What an owner has used under a rate in a month. owner: its ids, as ``_OWNERS`` names them."""
-
-    item: str
-    owner: tuple[str, ...]
-    quantity: int
-
-
-@dataclass(frozen=True)
-class Month:
-    """The volumes of a month, and the lines that its bill gets of them, sorted by account."""
-
-    volumes: tuple[Volume, ...]
-    lines: pa.Table
-
-    @property
-    def micro(self) -> int:
-        """The sum of all lines."""
-        return sum(self.lines.column("charge_micro").to_pylist())
-
-
-NOTHING: Final = Month((), schemas.SETTLED_LINE.empty_table())
-
-
 def of_month(
     session: Session, period: int, found: Data, accounts: Sequence[str] = ()
-) -> Month:
-    """What a bill month settles as its records stand now, by the book of ``found``.
+) -> pa.Table:
+    """What a bill month settles as its records stand now, by the book of ``found``: rows of
+    ``schemas.SETTLED_LINE``, sorted by account.
 
     accounts: only their volumes and lines; (): all. What a group shares is read whole.
     """
     settler = _settler(found)
     if settler is None:
-        return NOTHING
+        return schemas.SETTLED_LINE.empty_table()
     files = session.catalogue.lake_files(DATASET, periods=[period])
     groups = stored_usage.groups_of(session, files)
     wanted = pa.array(sorted(accounts), pa.string()) if accounts else None
@@ -90,18 +66,18 @@ def of_month(
     lines = _lines(pieces, period)
     if wanted is not None:
         lines = lines.filter(pc.is_in(lines.column("account_id"), value_set=wanted))
-    return Month(tuple(Volume(*key, quantity) for key, quantity in volumes.items()), lines)
+    return lines
 
 
 def due(session: Session, period: int, found: Data) -> pa.Table:
     """What the bill of a month settles: its own volume, and what closed months that were rated
     again come to now, less what earlier bills have settled of them (``schemas.SETTLED_LINE``)."""
-    lines = [of_month(session, period, found).lines]
+    lines = [of_month(session, period, found)]
     closed = session.catalogue.closed_periods("bill")
     again = {month for name in (differences.DATASET, use_differences.DATASET)
              for month in _concerned(session, name)} & set(closed)  # fmt: skip
     for month in sorted(again if _settler(found) is not None else ()):
-        now = of_month(session, month, found).lines
+        now = of_month(session, month, found)
         lines.append(_less(now, _billed(session, month)))
     whole = pa.concat_tables(lines)
     return whole.sort_by([(name, "ascending") for name in _LINE])
@@ -240,7 +216,7 @@ def _volumes(month: _Read, groups: Sequence[Group]) -> dict[_Key, int]:
             sums = sum_by(key, taken[of_item], len(owners), "the volume of an owner")
             for owner, quantity in zip(owners, sums.tolist(), strict=True):
                 found[name, owner] = found.get((name, owner), 0) + quantity
-    return dict(sorted(found.items()))
+    return found
 
 
 def _owned(
