@@ -97,6 +97,8 @@ def test_a_month_is_settled_at_the_price_of_the_tier_reached(root: Path) -> None
     asked = ["balance", "A-1", "-C", str(root)]
     screen = CliRunner().invoke(cli, asked).output
     assert "toll/bulk     subscription S-1        2   1,201 s  -4.00 CNY" in screen
+    shown = CliRunner().invoke(cli, ["explain", "-C", str(root), "F1-3"]).output
+    assert "bulk: tiers go on from 600 s; the month's bill settles it at the price of the" in shown
     told = json.loads(CliRunner().invoke(cli, [*asked, "--json"]).output)["settled"]
     assert [one["charge_micro"] for one in told] == [-2_250_000, -4_000_000, -4_000_000]
     done = billed(root, JUNE, CLOSED)

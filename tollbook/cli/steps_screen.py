@@ -223,6 +223,8 @@ def _before(component: Component, rate: Rate, name: str, zone: str) -> Iterator[
         words.append(f"the last {quantity_text(rate.unit, component.covered[1])} are free")
     if component.tiers_from:
         words.append(f"tiers go on from {quantity_text(rate.unit, component.tiers_from)}")
+    if rate.over is not None and rate.over.settle == "whole":
+        words.append("the month's bill settles it at the price of the tier reached")
     if component.priced_quantity > component.quantity:
         words.append(f"counts as {quantity_text(rate.unit, component.priced_quantity)}")
     if component.free_quantity:
