@@ -35,6 +35,7 @@ from tollbook.run.state import batch_of as state_of
 from tollbook.run.state_reach import Reach
 from tollbook.run.stored_usage import Group
 from tollbook.run.undo_state import GivenBack, used_by
+from tollbook.run.use_differences import Booked
 from tollbook.stage import ints
 
 ROWS_AT_ONCE: Final = 8_000_000
@@ -162,7 +163,10 @@ def _before(session: Session, period: int) -> pa.Table | None:
     if not files:
         return None
     since = [one for one in session.catalogue.lake_files("rated") if one.period >= period]
-    given = GivenBack.of(session, (used_by(lake.read(session.root, one)) for one in since))
+    given = GivenBack.of(
+        session, (used_by(lake.read(session.root, one)) for one in since),
+        [Booked.since(session, period).rows],
+    )  # fmt: skip
     whole = lake.read_all(session.root, files)
     return whole if given is None else given.less(whole)
 

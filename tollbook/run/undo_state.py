@@ -46,11 +46,13 @@ class GivenBack:
     months: frozenset[int]
 
     @classmethod
-    def of(cls, session: Session, used: Iterable[pa.Table]) -> GivenBack | None:
+    def of(
+        cls, session: Session, used: Iterable[pa.Table], more: Sequence[pa.Table] = ()
+    ) -> GivenBack | None:
         """What these rows (``used_by``) had used; None if nothing. Raises NotClosed if the state
-        does not know of it."""
+        does not know of it. more: further uses (as ``uses_of``)."""
         tables = [table for table in used if table.num_rows]
-        if not tables:
+        if not tables and not more:
             return None
         stored = [
             plain(lake.read(session.root, file, (*_SLOT, "until", "carried_used")))
@@ -60,7 +62,9 @@ class GivenBack:
         names = ("item", "owner_kind")
         items = (one.select(names).group_by(names).aggregate([]).to_pylist() for one in stored)
         kinds = {row["item"]: row["owner_kind"] for rows in items for row in rows}
-        return cls.of_taken(stored, pa.concat_tables([_taken(table, kinds) for table in tables]))
+        taken = [_taken(table, kinds) for table in tables]
+        whole = summed_by_day([*taken, *more])
+        return cls.of_taken(stored, whole.filter(pc.not_equal(whole.column("taken"), 0)))
 
     @classmethod
     def of_taken(cls, stored: Sequence[pa.Table], taken: pa.Table) -> GivenBack | None:
