@@ -13,7 +13,15 @@ from typing import Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from rating import discount_order, grants, left_kernels, order_kernels, slot_kernels, take_kernels
+from rating import (
+    ask_kernels,
+    discount_order,
+    grants,
+    left_kernels,
+    order_kernels,
+    slot_kernels,
+    take_kernels,
+)
 from rating.discount_order_kernels import Ordered, take_discounted
 from rating.find_kernels import Rated, Usage
 from rating.grant_kernels import Terms
@@ -27,7 +35,7 @@ from tollbook.stage import int_array, ints
 _REACH: Final = 3  # numbers of a component's reach
 _GROWTH: Final = 2
 _SLOTS: Final = 8  # takes for each slot, at first
-_TAKES: Final = 4  # of a row, for which there is room at first
+_ASKS: Final = 4  # of a row, for which there is room at first
 
 
 class Owners(NamedTuple):
@@ -99,7 +107,7 @@ class _Work:
     out: Rated
     tables: Tables
     memory: MemoryTables
-    owned: slot_kernels.Owned
+    owned: ask_kernels.Owned
     order: np.ndarray
     work: np.ndarray
     room: slot_kernels.Room
@@ -151,7 +159,7 @@ def apply(
     assert memory is not None
     owners = past.owners
     order = _ordered(_concerned(memory, out, own_version), owners.pool, usage, batch)
-    owned = slot_kernels.Owned(
+    owned = ask_kernels.Owned(
         order, owners.subscription, owners.account, owners.group, ints(batch, "bill_period"),
         own_version,
     )  # fmt: skip
@@ -235,7 +243,7 @@ def _found(
     tables: Tables,
     usage: Usage,
     out: Rated,
-    owned: slot_kernels.Owned,
+    owned: ask_kernels.Owned,
     terms: tuple[Terms, Terms, Terms],
     state: State,
 ) -> slot_kernels.Room:
@@ -251,12 +259,26 @@ def _found(
     counts = np.array([0, 0, known], np.int64)
     work = np.zeros(len(owned.order), slot_kernels.WORK)
     nothing = np.zeros(0, slot_kernels.TAKE)
-    room = _grown(work, slots, nothing, counts, _TAKES * len(work) + most)
-    slot_kernels.gather_rows(tables, memory.tables, usage, out, owned, work)
-    while not slot_kernels.find_slots(tables, memory.tables, usage, owned.order, terms, room):
+    ask_kernels.gather_rows(tables, memory.tables, usage, out, owned, work)
+    asks = _asks(memory, tables, usage, owned.order, work)
+    room = _grown(work, slots, nothing, counts, len(asks) + most)
+    while not slot_kernels.find_slots(memory.tables, terms, asks, room):
         room = _grown(work, room.slots, room.takes, counts, _GROWTH * len(room.takes))
     grants.grant(memory, room.slots, known, int(counts[2]), terms)
     return room
+
+
+def _asks(
+    memory: MemoryTables, tables: Tables, usage: Usage, order: np.ndarray, work: np.ndarray
+) -> np.ndarray:
+    """The items that all rows ask, as of ``ask_kernels.ask_items``."""
+    asks = np.empty(_ASKS * len(work) + int(memory.tables.row_most), np.int64)
+    counts = np.zeros(2, np.int64)
+    while not ask_kernels.ask_items(tables, memory.tables, usage, order, work, asks, counts):
+        more = np.empty(_GROWTH * len(asks), np.int64)
+        more[: int(counts[1])] = asks[: int(counts[1])]
+        asks = more
+    return asks[: int(counts[1])]
 
 
 def _grown(

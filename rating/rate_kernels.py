@@ -11,6 +11,7 @@ from tariffs.price_kernels import (
     HOURS,
     band_from,
     day_class_of,
+    price_first,
     price_plain,
     quantities,
     zone_entry,
@@ -33,7 +34,7 @@ def price_rows(
     versions = tables.versions.versions
     rates, schedules, tiers = prices.rates, prices.schedules, prices.tiers
     hour_band, bands, day_classes = prices.hour_band, prices.bands, prices.day_classes
-    asked = asked_of(tables, usage)
+    asked, (ups, downs, events) = asked_of(tables, usage), usage[10:13]
     zone, low, high, offset, left_count = -1, 0, 0, 0, 0
     for row in range(len(out.reason)):
         if out.reason[row] != 0 or out.rule_index[row] < 0:
@@ -41,10 +42,9 @@ def price_rows(
         start, version = usage.start_utc_s[row], versions[out.version_index[row]]
         if zone != version["zone"] or start < low or start >= high:
             zone = version["zone"]
-            entry = zone_entry(clocks, zone, start)
-            low = clocks.entries[entry]["since_utc_s"]
-            high = clocks.entries[entry + 1]["since_utc_s"]
-            offset = clocks.entries[entry]["offset_s"]
+            at = zone_entry(clocks, zone, start)
+            low, high = clocks.entries[at]["since_utc_s"], clocks.entries[at + 1]["since_utc_s"]
+            offset = clocks.entries[at]["offset_s"]
         day = (start + offset) // DAY_S
         second = start + offset - day * DAY_S
         hour = day_class_of(clocks.day_class, day) * HOURS + second // HOUR_S
@@ -60,24 +60,25 @@ def price_rows(
             if rate < 0:
                 continue
             terms = rates[rate]
-            quantity, apart = quantities(
-                terms, duration, usage.up_bytes[row], usage.down_bytes[row], usage.event_count[row]
-            )  # fmt: skip
+            quantity, apart = quantities(terms, duration, ups[row], downs[row], events[row])
             used = quantity + apart
             if used <= terms["short_call"]:
                 continue
             schedule = int(terms["first_schedule"])
             is_plain = is_plain and used <= terms["narrow_quantity"]
             if terms["shape"] >= 0:
-                at = int(terms["shape"]) * day_classes * HOURS + hour
-                band = bands[band_from(bands, int(hour_band[at]), second)]
+                place = int(terms["shape"]) * day_classes * HOURS + hour
+                band = bands[band_from(bands, int(hour_band[place]), second)]
                 schedule += int(band["schedule"])
                 is_plain = is_plain and (terms["splits"] == 0 or (
                     second + quantity <= band["until_s"] and start + quantity <= high
                 ))  # fmt: skip
             if not is_plain:
                 break
-            charge = price_plain(terms, schedules[schedule], tiers, quantity, apart)
+            one = schedules[schedule]
+            is_first = apart == 0 and 0 < quantity <= one["to_quantity"]
+            charge = (price_first(terms, one, quantity) if is_first  # counts no references
+                      else price_plain(terms, one, tiers, quantity, apart))  # fmt: skip
             out.charge_micro[slot, row] = charge
             total += charge
         if not is_plain:

@@ -148,7 +148,8 @@ def take_quantities(
     chosen: np.ndarray, work: np.ndarray, takes: np.ndarray, slots: np.ndarray,
     entries: np.ndarray, left: Left,
 ) -> None:
-    """Quantity allowances and tiers over a span. chosen: places in ``work``, ascending."""
+    """Quantity allowances and tiers over a span. chosen: places in ``work``, ascending, of which
+    nothing is taken yet."""
     components = left.reach.shape[1]
     covered, stops = np.zeros(components, np.int64), np.zeros(components, np.int64)
     origins = np.zeros(components, np.int64)
@@ -157,9 +158,6 @@ def take_quantities(
         first, last = int(this["first"]), int(this["first"] + this["count"])
         start, left.free[row] = int(this["start_utc_s"]), 0
         touched, tiered, anew, is_set = 0, 0, -1, False
-        for at in range(first, last):
-            one = takes[at]
-            one["taken"], one["length"], one["micro"] = 0, 0, 0
         for at in range(first, last):
             one, entry = takes[at], entries[takes[at]["entry"]]
             kind, measure, bits = int(entry["kind"]), int(entry["measure"]), int(one["slots"])

@@ -175,17 +175,20 @@ def sum_tiers(schedule: np.void, tiers: np.ndarray, quantity: int) -> int:
 
 
 @inner
-def sum_narrow(schedule: np.void, tiers: np.ndarray, quantity: int) -> int:
-    """The same; most quantities end in the first tier. All of it fits 62 bits.
-
-    schedule: a row of SCHEDULE. quantity: above zero.
-    """
-    if quantity > schedule["to_quantity"]:
-        return sum_tiers(schedule, tiers, quantity)
+def sum_first(schedule: np.void, quantity: int) -> int:
+    """The same of a quantity above zero that ends in the first tier. All of it fits 62 bits."""
     increment = schedule["increment"]
     count = (max(quantity - schedule["first"], 0) + increment - 1) // increment
     fixed = schedule["connect_low"] + schedule["first_weight_low"]
     return int(fixed + count * schedule["weight_low"])
+
+
+@inner
+def sum_narrow(schedule: np.void, tiers: np.ndarray, quantity: int) -> int:
+    """The same, wherever it ends. schedule: a row of SCHEDULE. quantity: above zero."""
+    if quantity > schedule["to_quantity"]:
+        return sum_tiers(schedule, tiers, quantity)
+    return sum_first(schedule, quantity)
 
 
 @kernel
@@ -251,6 +254,12 @@ def finish_narrow(rate: np.void, total: int) -> int:
     """Minimum, maximum and the one rounding of a sum below 2**62; micro. rate: a row of RATE."""
     total = min(max(total, rate["minimum_low"]), rate["maximum_low"])
     return divide(total, rate["denominator_low"], rate["mode"]) * int(rate["scale"])
+
+
+@inner
+def price_first(rate: np.void, schedule: np.void, quantity: int) -> int:
+    """Charge in micro of a narrow quantity above zero that ends in the first tier."""
+    return finish_narrow(rate, sum_first(schedule, quantity))
 
 
 @inner
