@@ -24,7 +24,7 @@ from tollbook import schemas
 from tollbook.clock import DAY_S
 from tollbook.codes import VOICE
 from tollbook.duplicate_rules import DuplicateRules
-from tollbook.run import index, lake
+from tollbook.run import disk, index, lake
 from tollbook.run.catalogue import LakeFile
 from tollbook.stage import int_array
 
@@ -138,7 +138,7 @@ def _alone(values: np.ndarray) -> np.ndarray:
 
 def _written(root: Path, day: int, rows: Columns) -> list[LakeFile]:
     """A day of the index, as a night writes it: some files, in each some groups of partitions."""
-    target: Any = SimpleNamespace(root=root, prefix="lake", run_number=RUN)
+    target: Any = SimpleNamespace(root=root, prefix="lake", run_number=RUN, disk=disk)
     rows["record_id"] = np.arange(len(rows["record_id"]))  # of file 0: before those of the night
     order = np.argsort(rows["dedupe_hash"], kind="stable")
     groups = np.array_split(order, FILES_A_DAY * GROUPS_A_FILE)

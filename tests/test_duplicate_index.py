@@ -15,7 +15,7 @@ from test_overlaps import RULES, TEN, keys, reference
 
 from rating import duplicates
 from tollbook.duplicate_rules import DuplicateRules
-from tollbook.run import index, lake
+from tollbook.run import disk, index, lake
 from tollbook.run.catalogue import LakeFile
 from tollbook.run.index import Index, Reach
 from tollbook.stage import ints
@@ -41,7 +41,7 @@ def made(rng: np.random.Generator, count: int, first_id: int) -> list[dict[str, 
 
 def written(root: Path, run_number: int, kept: pa.RecordBatch) -> list[LakeFile]:
     """Two files of keys a day, as two threads would write them, shown under their names."""
-    target: Any = SimpleNamespace(root=root, prefix="lake", run_number=run_number)
+    target: Any = SimpleNamespace(root=root, prefix="lake", run_number=run_number, disk=disk)
     half = ints(kept, "dedupe_hash") < 2**62
     files = []
     for number, mask in enumerate((half, ~half), start=1):

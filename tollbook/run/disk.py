@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO, Any
 
 
 def sync(path: Path) -> None:
@@ -14,6 +15,14 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def force(handle: IO[Any]) -> None:
+    """Force a file that was written to the disk, and close it."""
+    try:
+        os.fsync(handle.fileno())
+    finally:
+        handle.close()
 
 
 def building(path: Path) -> Path:

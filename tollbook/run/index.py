@@ -195,7 +195,8 @@ class Writer:
             folder, name = lake.period_folder(DATASET, day), f"keys-{self.number:04d}"
             path = lake.relative_path(DATASET, folder, number, name)
             self._writers[day] = lake.Writer(
-                self.target.root, f"{self.target.prefix}/{path}", number, DATASET, day
+                self.target.root, f"{self.target.prefix}/{path}", number, DATASET, day,
+                self.target.disk.force,
             )
         return self._writers[day]
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -44,8 +43,9 @@ SUFFIX: Final = ".parquet"
 class _HashingFile(io.RawIOBase):
     """A file that hashes what passes through, so that nothing is read back for its checksum."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, force: Callable[[IO[Any]], None]) -> None:
         self._handle = path.open("wb")
+        self._force = force
         self.digest = hashlib.sha256()
         self.size_bytes = 0
 
@@ -62,15 +62,13 @@ class _HashingFile(io.RawIOBase):
         return self.size_bytes
 
     def flush(self) -> None:
-        if not self._handle.closed:
+        if not self.closed:
             self._handle.flush()
 
     def close(self) -> None:
-        if not self._handle.closed:
-            self._handle.flush()
-            os.fsync(self._handle.fileno())
-            self._handle.close()
-        super().close()
+        if not self.closed:
+            super().close()  # flushes
+            self._force(self._handle)
 
 
 def write_output(
@@ -100,12 +98,16 @@ def relative_path(dataset: str, period: str, run_number: int, name: str) -> str:
 class Writer:
     """Writes one lake file, row group by row group; the schema is that of the first table."""
 
-    def __init__(self, root: Path, path: str, run_number: int, dataset: str, period: int) -> None:
+    def __init__(
+        self, root: Path, path: str, run_number: int, dataset: str, period: int,
+        force: Callable[[IO[Any]], None] = disk.force,
+    ) -> None:  # fmt: skip
+        """force: how the file gets to the disk when it is closed."""
         self.path, self.run_number, self.dataset, self.period = path, run_number, dataset, period
         self.rows = 0
         target = pending_path(root / path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        self._sink = _HashingFile(target)
+        self._sink = _HashingFile(target, force)
         self._buffer = pa.BufferedOutputStream(pa.PythonFile(self._sink, "w"), BUFFER_BYTES)
         self._parquet: pq.ParquetWriter | None = None
 
@@ -126,7 +128,7 @@ class Writer:
             self.rows += table.num_rows
 
     def close(self) -> LakeFile:
-        """Finish the file and force it to the disk; it stays pending until its run is committed."""
+        """Finish the file and have it forced to the disk; pending until its run is committed."""
         if self._parquet is None:
             raise TollbookError(f"{self.path}: a lake file needs at least a schema")
         self._parquet.close()

@@ -19,6 +19,7 @@ from tollbook.run import lake, lake_columns
 from tollbook.run.catalogue import LakeFile
 from tollbook.run.exchange import take
 from tollbook.run.lake_columns import Names
+from tollbook.run.pool import Behind
 from tollbook.run.totals import Tally
 from tollbook.stage import ints
 
@@ -30,7 +31,7 @@ class Target:
     """Where a run writes.
 
     prefix: the lake's folder as written in the catalogue. earlier: of records that are retried,
-    how often, this time included, and when they were first suspended.
+    how often, this time included, and when they were first suspended. disk: forces files to it.
     """
 
     root: Path
@@ -39,6 +40,7 @@ class Target:
     as_of_utc_s: int
     names: Names
     own_carrier: str
+    disk: Behind = field(default_factory=Behind)
     earlier: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     def waited(self, record_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -113,7 +115,7 @@ class Part:
             )  # fmt: skip
             writer = self._writers[dataset, period] = lake.Writer(
                 self._target.root, f"{self._target.prefix}/{path}", self._target.run_number,
-                dataset, period,
+                dataset, period, self._target.disk.force,
             )  # fmt: skip
         writer.write(table)
 

@@ -111,7 +111,8 @@ def _compiled_book(session: Session, found: Data, maxima: Maxima) -> compiler.Co
 
 @contextmanager
 def prepared(session: Session, run: Run) -> Iterator[tuple[Data, Flow]]:
-    """The run's snapshot, compiled, and a flow that writes for it."""
+    """The run's snapshot, compiled, and a flow that writes for it; what was written is on the disk
+    when the block is left."""
     ready = compiled(session, run.snapshot)
     found, net, book = ready.data, ready.data.network, ready.book
     its = None if book.memory is None else owners.build(
@@ -142,8 +143,10 @@ def prepared(session: Session, run: Run) -> Iterator[tuple[Data, Flow]]:
             )  # fmt: skip
         try:
             yield found, work
+            target.disk.wait()
         finally:
             work.close()
+            target.disk.close()
 
 
 def names_of(
