@@ -24,6 +24,8 @@ from tollbook.codes import DISCARDED
 from tollbook.stage import int_array, ints, with_columns
 
 PARTITIONS: Final = 1 << kernels.PARTITION_BITS
+_NARROW_DAYS: Final = 1 << 16
+_LOW_BITS: Final = 16
 _DISCARDED: Final = [reason.code for reason in reasons.REASONS if reason.disposition == DISCARDED]
 
 
@@ -135,8 +137,12 @@ def _kept(new: pa.RecordBatch, stays: np.ndarray, short: np.ndarray) -> pa.Recor
 
     A very short call joins it although it is not charged: the run may go on another night.
     """
-    rows = stays[np.argsort(ints(new, "start_day")[stays], kind="stable")]
-    kept = new.take(int_array(rows))
+    day = ints(new, "start_day")[stays]
+    if len(day) and int(day.max()) - int(day.min()) < _NARROW_DAYS:
+        day = (day - day.min()).astype(np.uint16)  # sorted digit by digit, not by comparing
+    rows = stays[np.argsort(day, kind="stable")]
+    columns = [np.take(ints(new, name), rows, mode="clip") for name in new.schema.names]
+    kept = pa.RecordBatch.from_arrays([int_array(one) for one in columns], schema=new.schema)
     if not len(short):
         return kept
     standing = ints(kept, "standing").copy()
@@ -169,11 +175,20 @@ def mark(batch: pa.RecordBatch, repeats: Repeats) -> pa.RecordBatch:
     near = repeats.ids[low:high]
     if len(near) == 0:
         return batch
-    place = np.minimum(np.searchsorted(near, ids), len(near) - 1)
-    reason = ints(batch, "reason")
-    hit = (near[place] == ids) & ~np.isin(reason, _DISCARDED)
-    new = {
-        "reason": np.where(hit, repeats.reasons[low:high][place], reason),
-        "reason_field": np.where(hit, np.int16(-1), ints(batch, "reason_field")),
-    }
+    rows = _maybe_in(ids, near)
+    place = np.minimum(np.searchsorted(near, ids[rows]), len(near) - 1)
+    reason, field = ints(batch, "reason").copy(), ints(batch, "reason_field").copy()
+    hit = (near[place] == ids[rows]) & ~np.isin(reason[rows], _DISCARDED)
+    reason[rows[hit]] = repeats.reasons[low:high][place[hit]]
+    field[rows[hit]] = -1
+    new = {"reason": reason, "reason_field": field}
     return with_columns(batch, batch.schema, new)
+
+
+def _maybe_in(ids: np.ndarray, some: np.ndarray) -> np.ndarray:
+    """Rows whose id may be among some: those that share its lowest bits with one of them."""
+    seen = np.zeros(1 << _LOW_BITS, bool)
+    mask = len(seen) - 1
+    seen[some & mask] = True
+    rows: np.ndarray = np.flatnonzero(seen[ids & mask])
+    return rows

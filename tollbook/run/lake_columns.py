@@ -23,6 +23,7 @@ from tollbook.stage import text_of
 
 NO_TEXT: Final = ""
 RETAIL: Final = "retail"
+NEAR: Final = 1 << 15  # integers of a smaller range are counted, not sorted
 
 
 @dataclass(frozen=True)
@@ -122,11 +123,25 @@ def sparse(texts: pa.Array) -> pa.Array:
 
 def months(index: np.ndarray) -> pa.Array:
     """Month indices as ``YYYY-MM``."""
-    values, code = np.unique(index, return_inverse=True)
-    texts = [clock.period_text(int(value)) if value else NO_TEXT for value in values]
-    return pa.DictionaryArray.from_arrays(
-        pa.array(code.astype(np.int32)), pa.array(texts, pa.string())
-    )
+    values, code = distinct(index)
+    texts = [clock.period_text(value) if value else NO_TEXT for value in values.tolist()]
+    return pa.DictionaryArray.from_arrays(pa.array(code), pa.array(texts, pa.string()))
+
+
+def distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The values that occur, ascending, and the place of each row's among them (int32).
+
+    What ``np.unique`` finds by sorting; integers that lie near each other are counted instead.
+    """
+    low, high = (int(values.min()), int(values.max())) if len(values) else (0, 0)
+    if high - low >= NEAR:
+        found, place = np.unique(values, return_inverse=True)
+        return found, place.astype(np.int32)
+    step = values.astype(np.int64) - low
+    occurs = np.zeros(high - low + 1, bool)
+    occurs[step] = True
+    places = np.cumsum(occurs, dtype=np.int32) - np.int32(1)
+    return np.flatnonzero(occurs) + low, places[step]
 
 
 def _ints(batch: pa.RecordBatch, name: str) -> np.ndarray:
@@ -262,8 +277,8 @@ def _choose(mask: np.ndarray, yes: pa.Array, no: pa.Array) -> pa.Array:
     shift = len(yes.dictionary)
     code = np.where(mask, yes.indices.to_numpy(), no.indices.to_numpy() + shift)
     dictionary = pa.concat_arrays([yes.dictionary, no.dictionary])
-    values, dense = np.unique(code, return_inverse=True)
-    return worded(dense.astype(np.int32), dictionary.take(pa.array(values)))
+    values, dense = distinct(code)
+    return worded(dense, dictionary.take(pa.array(values)))
 
 
 def suspense_table(
@@ -335,8 +350,6 @@ def uncharged_table(batch: pa.RecordBatch, names: Names, first_ids: np.ndarray) 
 
 def coded_reasons(code: np.ndarray) -> pa.Array:
     """Reason codes as their names."""
-    values, dense = np.unique(code, return_inverse=True)
-    texts = [reasons.name_of(int(value)) for value in values]
-    return pa.DictionaryArray.from_arrays(
-        pa.array(dense.astype(np.int32)), pa.array(texts, pa.string())
-    )
+    values, dense = distinct(code)
+    texts = [reasons.name_of(value) for value in values.tolist()]
+    return pa.DictionaryArray.from_arrays(pa.array(dense), pa.array(texts, pa.string()))
