@@ -186,7 +186,7 @@ def _parse(
                              "look for a quote within a cell; write it twice")
             return None
     # Arrow takes the end of the file for the end of a quote.
-    last = body.rstrip(b"\n").rpartition(b"\n")[2].decode("utf-8", "replace")
+    last = _last_line(body).decode("utf-8", "replace")
     if table.num_rows + len(ragged) != len(lines) or csv_faults.opens(last):
         if not _note_quote(body, lines, shown, problems):
             problems.add((shown, 0), f"{len(lines)} lines hold {table.num_rows + len(ragged)} rows",
@@ -199,6 +199,14 @@ def _parse(
         kept = np.flatnonzero(~blank)
         return {name: column.take(pa.array(kept)) for name, column in found.items()}, lines[kept]
     return found, lines
+
+
+def _last_line(body: bytes) -> bytes:
+    """The last line that is not empty; nothing else is copied."""
+    end = len(body)
+    while end and body[end - 1] == _NEWLINE:
+        end -= 1
+    return body[body.rfind(b"\n", 0, end) + 1 : end]
 
 
 def _note_quote(body: bytes, lines: np.ndarray, shown: str, problems: Problems) -> bool:

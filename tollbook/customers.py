@@ -81,24 +81,28 @@ class Subscriptions:
 
 @dataclass(frozen=True)
 class Customers:
-    """Accounts, subscriptions, the sorted ids of all plans that subscriptions name, and lists."""
+    """Accounts, subscriptions, the sorted ids of all plans that subscriptions name, and lists.
+
+    plan_places: beside each plan id the first place that names it.
+    """
 
     accounts: Accounts
     subscriptions: Subscriptions
     plan_ids: tuple[str, ...]
     friends: Friends = NO_FRIENDS
     groups: Groups = NO_GROUPS
+    plan_places: tuple[tuple[str, int], ...] = ()
 
 
 def load(
     folder: Path, time_zone: str, numbering: Numbering, problems: Problems,
-    shown: str = "customers", plans: Sequence[str] | None = None,
+    shown: str = "customers",
 ) -> Customers:  # fmt: skip
     """All tables of the folder; days in them are local days of ``time_zone``.
 
-    plans: those of the tariff book, to which all others are noted as problems; None: any will do.
-    Problems are noted with ``shown`` before the file's name; what is wrong is 0 or -1 in the
-    Customers that come back, so that checking can go on.
+    Whether the tariff book holds the plans is left to ``check_plans``. Problems are noted with
+    ``shown`` before the file's name; what is wrong is 0 or -1 in the Customers that come back, so
+    that checking can go on.
     """
     check_files(folder, FILES, problems, shown)
     accounts = _accounts(
@@ -114,8 +118,8 @@ def load(
     plan_ids = tuple(sorted(named.dictionary.to_pylist()))
     order = index_in(named.dictionary, plan_ids)
     plan_index = order[named.indices.to_numpy(zero_copy_only=False)]
-    if plans is not None:
-        _check_plans(table, plan_ids, plan_index, plans, problems)
+    first = np.zeros(len(plan_ids), np.int64)
+    first[plan_index[::-1]] = np.arange(len(plan_index) - 1, -1, -1)
     return Customers(
         accounts,
         _subscriptions(table, accounts, plan_index, time_zone, numbering, problems),
@@ -123,20 +127,16 @@ def load(
         load_friends(folder / "friends.csv", table["subscription_id"], time_zone, numbering,
                      problems, f"{shown}/friends.csv"),
         load_groups(folder / "groups.csv", time_zone, numbering, problems, f"{shown}/groups.csv"),
+        tuple(table.at(row) for row in first.tolist()),
     )  # fmt: skip
 
 
-def _check_plans(
-    table: Table, plan_ids: Sequence[str], plan_index: np.ndarray, plans: Sequence[str],
-    problems: Problems,
-) -> None:  # fmt: skip
-    """Notes every plan that the book lacks once, with the first line that names it."""
-    first = np.zeros(len(plan_ids), np.int64)
-    first[plan_index[::-1]] = np.arange(len(plan_index) - 1, -1, -1)
-    for plan, row in zip(plan_ids, first.tolist(), strict=True):
+def check_plans(people: Customers, plans: Sequence[str], problems: Problems) -> None:
+    """Notes every plan that the tariff book (``plans``) lacks once, where it is named first."""
+    for plan, place in zip(people.plan_ids, people.plan_places, strict=True):
         if plan and plan not in plans:
             problems.add(
-                table.at(row), f"plan '{plan}' is not in the tariff book", ", ".join(plans),
+                place, f"plan '{plan}' is not in the tariff book", ", ".join(plans),
                 did_you_mean(plan, plans, "correct it, or write the plan in tariffs/"),
             )  # fmt: skip
 

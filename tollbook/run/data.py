@@ -23,6 +23,7 @@ from tollbook import customers, mediation, network, workspace
 from tollbook.customers import Accounts, Customers
 from tollbook.network import Network
 from tollbook.network_ratings import CarrierRatings
+from tollbook.run import pool
 from tollbook.text import Problems, did_you_mean
 from tollbook.workspace import Workspace
 
@@ -46,10 +47,15 @@ def load(folder: Path) -> Data:
     space = workspace.load(folder, problems)
     zone = space.operator.time_zone
     net = network.load(space.network, zone, problems)
-    tariff_book = book.load(space.tariffs, problems, names_of(space, net))
+    of_people = Problems()
+    people, tariff_book = pool.beside(  # which take about as long, and know nothing of each other
+        lambda: customers.load(space.customers, zone, space.numbering, of_people),
+        lambda: book.load(space.tariffs, problems, names_of(space, net)),
+    )
+    problems.found += of_people.found
     plans = None if tariff_book is None else [plan.plan_id for plan in tariff_book.plans]
-    people = customers.load(space.customers, zone, space.numbering, problems, plans=plans)
     if plans is not None:
+        customers.check_plans(people, plans, problems)
         _check_ratings(net.ratings, people.accounts, plans, problems)
         mediation.check(space.mediation.rules, net, plans, problems)
     if tariff_book is not None and not problems.errors:
