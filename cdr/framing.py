@@ -120,10 +120,11 @@ def frames(
     size_bytes = len(data) - PAD_BYTES
     end = size_bytes if header.file_bytes < 0 else min(size_bytes, header.file_bytes)
     at, total, count = header.header_bytes, 0, FRAMES
-    memory = np.array([-1, -1, 0], np.int64)
+    memory, stack = np.array(kernels.FIRST, np.int64), np.empty((kernels.AHEAD, 6), np.int64)
     while count == FRAMES:
         found = np.empty((FRAMES, 4), np.int64)
-        count, at = map(int, kernels.find_frames(data, at, end, known, found, memory))
+        count, at = map(int, kernels.find_frames(
+            data, at, end, known, found, memory, stack))  # fmt: skip
         total += count
         if count:
             yield found[:count]
