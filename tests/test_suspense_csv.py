@@ -106,6 +106,21 @@ def test_changed_cells_are_corrections(root: Path) -> None:
     audited(root)
 
 
+def test_one_value_for_all_records_of_a_file(root: Path) -> None:
+    """A column filled down, and no other column but the two that are needed."""
+    lines = (3, 6, 7, 8)
+    rows = [
+        {"record": one["record"], "check": one["check"], "served_raw": CAT}
+        for one in exported(root, "--file", "F1") if one["record"] in {f"F1-{n}" for n in lines}
+    ]  # fmt: skip
+    done = told(root, "import", write(root, rows), "--note", "one switch", "--as-of", AS_OF)
+    assert done == {"run": 2, "records": len(lines), "fields": len(lines)}
+    for line in WAITING:
+        served = row(root, "suspense", line, "served_raw")[0]
+        assert (served == CAT) == (line in lines)
+    audited(root)
+
+
 def test_what_somebody_else_did_since_is_not_undone(root: Path) -> None:
     rows = exported(root)
     correct(root, 8, f"served_raw={CAT}")
