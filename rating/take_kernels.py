@@ -305,17 +305,6 @@ def take_one(
         return
     total = sum_of(charges, bits)
     room = available(slot, int(entry["rollover_limit"]), int(one["role"]))
-    if kind == CAP:
-        if room <= 0 and entry["price"] >= 0:
-            pay(charges, bits, total)
-            first = first_of(one, entry, this)
-            if first >= 0:
-                charges[first] = one["micro"]
-            return
-        pay(charges, bits, max(total - room, 0))
-        if min(total, room) > 0:
-            book(one, slot, min(total, room), start)
-        return
     if total <= 0:
         return
     if entry["mode"] == THRESHOLD:
@@ -327,6 +316,49 @@ def take_one(
     taken = stepped(total, int(entry["increment"]), room)
     pay(charges, bits, total if entry["mode"] == OVERRUN else min(taken, total))
     book(one, slot, taken, start)
+
+
+@inlined
+def width_of(bits: int) -> int:
+    """How many components a mask has."""
+    count = 0
+    while bits:
+        bits &= bits - 1
+        count += 1
+    return count
+
+
+@inner
+def keep_to_caps(
+    takes: np.ndarray, slots: np.ndarray, entries: np.ndarray, this: np.void, first: int,
+    last: int, charges: np.ndarray,
+) -> None:
+    """All caps of a row, ``takes[first:last]``.
+
+    Prices beyond those that are used up come first; the others then lower the charges, the one of
+    the fewest components first; and count what is left to pay when all have done so.
+    """
+    for at in range(first, last):
+        one, entry = takes[at], entries[takes[at]["entry"]]
+        if entry["price"] < 0 or available(slots[one["slot"]], 0, 0) > 0:
+            continue
+        total = sum_of(charges, int(one["slots"]))
+        pay(charges, int(one["slots"]), total)
+        component = first_of(one, entry, this)
+        if component >= 0:  # never more than there was left to pay
+            charges[component] = min(int(one["micro"]), total)
+    for width in range(1, len(charges) + 1):
+        for at in range(first, last):
+            one, bits = takes[at], int(takes[at]["slots"])
+            room = available(slots[one["slot"]], 0, 0)
+            if width_of(bits) == width and (room > 0 or entries[one["entry"]]["price"] < 0):
+                pay(charges, bits, max(sum_of(charges, bits) - room, 0))
+    for at in range(first, last):
+        one = takes[at]
+        room = available(slots[one["slot"]], 0, 0)
+        amount = min(sum_of(charges, int(one["slots"])), room)
+        if amount > 0:
+            book(one, slots[one["slot"]], amount, int(this["start_utc_s"]))
 
 
 @kernel
@@ -346,10 +378,17 @@ def take_money(
             continue
         for slot in range(len(charges)):
             charges[slot] = charge_micro[slot, row]
-        for at in range(this["first"], this["first"] + this["count"]):
+        last, capped = int(this["first"] + this["count"]), int(this["first"])
+        for at in range(this["first"], last):
             one, entry = takes[at], entries[takes[at]["entry"]]
             is_quantity = entry["kind"] == ALLOWANCE and entry["measure"] != MEASURE_MONEY
-            if is_quantity or entry["kind"] == TIERS or one["role"] & DRAWN:
+            if is_quantity or entry["kind"] == TIERS or one["role"] & DRAWN or at < capped:
+                continue
+            if entry["kind"] == CAP:  # all of them, as they stand together
+                capped = at + 1
+                while capped < last and entries[takes[capped]["entry"]]["kind"] == CAP:
+                    capped += 1
+                keep_to_caps(takes, slots, entries, this, at, capped, charges)
                 continue
             take_one(one, entry, slots[one["slot"]], this, charges)
         for slot in range(len(charges)):

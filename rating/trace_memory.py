@@ -203,7 +203,8 @@ class Memory:
     def _money(self) -> Iterator[tuple[Allowance | Cap, Used | None]]:
         """What asks for money, in its order: allowances, then caps; None: nothing was left of it.
 
-        A cap that holds and has taken nothing was used up before.
+        A cap that holds and has taken nothing was used up before. Those with a price beyond come
+        first of these, then those of few components.
         """
         taken = {use.item: use for use in self.used}
         for use in self.used:
@@ -219,10 +220,12 @@ class Memory:
             and (cap.span.valid_to is None or day < cap.span.valid_to)
         ]  # fmt: skip
         first = self.caps.first
-        for cap in sorted(caps, key=lambda cap: (
-            cap.priority, cap.name not in first, _ends(cap, day), cap.name
-        )):  # fmt: skip
-            yield cap, taken.get(f"{self.plan_id}/cap/{cap.name}")
+        asked = [(cap, taken.get(f"{self.plan_id}/cap/{cap.name}")) for cap in caps]
+        yield from sorted(asked, key=lambda one: (
+            bool(one[1]) or not one[0].beyond,
+            0 if one[1] is None and one[0].beyond else len(self._covers(one[0])),
+            one[0].priority, one[0].name not in first, _ends(one[0], day), one[0].name,
+        ))  # fmt: skip
 
     def _day(self) -> date:
         return date.fromisoformat(
@@ -236,7 +239,7 @@ class Memory:
             off = total - (use.taken if use is not None else 0)
             self._take_off(names, off, charges)
             if use is None and item.beyond and (total or item.name in self.caps.used_up):
-                self._go_beyond(item, charges)
+                self._go_beyond(item, charges, total)
             return
         assert use is not None
         if item.mode == "threshold":
@@ -246,13 +249,14 @@ class Memory:
             off = total if item.mode == "overrun" else min(use.taken, total)
         self._take_off(names, off, charges)
 
-    def _go_beyond(self, cap: Cap, charges: dict[str, int]) -> None:
-        """The price after a cap, of the first component that counts in its unit."""
+    def _go_beyond(self, cap: Cap, charges: dict[str, int], total: int) -> None:
+        """The price after a cap, of the first component that counts in its unit; at most the total
+        that there was to pay."""
         unit = self.version.rate(cap.beyond).unit
         rates = {one.component: one.rate for one in self.whole if one.rate is not None}
         for first in [name for name in self._covers(cap) if rates[name].unit == unit][:1]:
             length = max(self.stop[first] - self.covered[first], 0)
-            charges[first] = self.ways.length(cap.beyond, length)
+            charges[first] = min(self.ways.length(cap.beyond, length), total)
 
     @staticmethod
     def _take_off(names: Sequence[str], amount: int, charges: dict[str, int]) -> None:

@@ -65,6 +65,18 @@ class MemoryTables:
     tables: kernels.Items
 
     @property
+    def item_counts(self) -> tuple[str, ...]:
+        """By item, what it counts in which span: ``second/month``, ``money/day``, ``byte/days/30``.
+        """
+        found = [""] * len(self.item_names)
+        for entry in self.tables.entries:
+            parts = [MEASURES[entry["measure"]], SPANS[entry["span"]]]
+            if entry["span"] == kernels.DAYS:
+                parts.append(str(entry["days"]))
+            found[entry["item"]] = "/".join(parts)
+        return tuple(found)
+
+    @property
     def has_groups(self) -> bool:
         """Whether an item belongs to groups, which then join accounts."""
         return kernels.GROUP in self.item_owners

@@ -91,9 +91,13 @@ class Record:
         charges = dict.fromkeys(twin.book.components, 0) | whole.charges
         self.take_quantities(offers, own.version, plans[whole.plan_id], found, charges)
         discounts = self.discount(offers, charges, whole.plan_id, found)
-        for one in offers:
-            if not self.is_quantity(one) and not one.is_drawn:
-                self.take_money(one, charges, own.version)
+        money = [one for one in offers if not self.is_quantity(one) and not one.is_drawn]
+        caps = [one for one in money if isinstance(one.item, Cap)]
+        for one in (one for one in money if isinstance(one.item, Allowance)):
+            self.take_money(one, charges)
+        self.keep_to(caps, charges, own.version)
+        for one in (one for one in money if isinstance(one.item, Counter)):
+            self.take_money(one, charges)
         if sum(charges.values()) > found.version.charge_limit_micro:
             return Result("charge_too_large")
         used = [(one.label, one.slot.since, one.before, one.taken) for one in offers if one.taken]
@@ -263,8 +267,8 @@ class Record:
             item = by_name[item.draws_on]
             yield [one for one in offers if one.item is item]
 
-    def take_money(self, one: Offer, charges: dict[str, int], version: Version) -> None:
-        """Money allowances, caps and counters."""
+    def take_money(self, one: Offer, charges: dict[str, int]) -> None:
+        """Money allowances and counters."""
         item, total = one.item, sum(charges[name] for name in one.covers)
         if isinstance(item, Counter):
             facts = self.event.facts
@@ -274,9 +278,6 @@ class Record:
                 one.take(amount)
             return
         left = one.left
-        if isinstance(item, Cap):
-            self.keep_to(one, item, charges, version)
-            return
         if total == 0:
             return
         if item.mode == "threshold":
@@ -287,19 +288,27 @@ class Record:
             pay(charges, one.covers, total if item.mode == "overrun" else min(total, taken))
             one.take(taken)
 
-    def keep_to(self, one: Offer, item: Cap, charges: dict[str, int], version: Version) -> None:
-        """A cap, and what comes beyond it."""
-        left, total = one.left, sum(charges[name] for name in one.covers)
-        if left == 0 and item.beyond:
+    def keep_to(self, caps: list[Offer], charges: dict[str, int], version: Version) -> None:
+        """Prices beyond caps that are used up; then the others, narrow ones first; and what is
+        left to pay counts for these."""
+        kept = []
+        for one in caps:
+            if one.left or not one.item.beyond:
+                kept.append(one)
+                continue
+            total = sum(charges[name] for name in one.covers)
             pay(charges, one.covers, total)
-            unit = version.rate(item.beyond).unit
+            unit = version.rate(one.item.beyond).unit
             for first in [name for name in one.covers if self.named[name].unit == unit][:1]:
                 length = self.stop[first] - self.covered[first]
-                charges[first] = self.length_charge(version, item.beyond, length)
-            return
-        pay(charges, one.covers, total - min(total, left))
-        if min(total, left):
-            one.take(min(total, left))
+                charges[first] = min(total, self.length_charge(version, one.item.beyond, length))
+        for one in sorted(kept, key=lambda one: len(one.covers)):
+            total = sum(charges[name] for name in one.covers)
+            pay(charges, one.covers, total - min(total, one.left))
+        for one in kept:
+            total = sum(charges[name] for name in one.covers)
+            if total:
+                one.take(total)
 
     def length_charge(self, version: Version, name: str, length: int) -> int:
         """So many base units under a rate, as a usage from the start of this one."""

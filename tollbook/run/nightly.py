@@ -118,7 +118,7 @@ def _checked(session: Session) -> snapshots.Snapshot:
     from tollbook.run import work
 
     return snapshots.take_checked(
-        session.root, session.lake, lambda taken: work.compiled(session, taken.digest)
+        session.root, session.lake, lambda taken: work.checked(session, taken.digest)
     )
 
 

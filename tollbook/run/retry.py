@@ -34,7 +34,7 @@ def run(
         if not any(True for _ in _take(session, choice, Today(session, now))):
             return Outcome()
         snapshot = snapshots.take_checked(
-            session.root, session.lake, lambda taken: work.compiled(session, taken.digest)
+            session.root, session.lake, lambda taken: work.checked(session, taken.digest)
         )
         arguments = choice.arguments() | {"who": who}
         planned = commit_plan(session, "retry", snapshot, now, arguments=arguments)

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 from rating.guide_kernels import BUCKET_COUNT
 from rating.memory import Past, State
 from rating.owners import OwnerTables, of_rows
+from tariffs.compile_memory import MemoryTables
 from tariffs.memory_model import OWNERS
 from tollbook import money, schemas
 from tollbook.columns import index_in
@@ -39,6 +40,7 @@ _KEY: Final = ("owner_kind", "owner_index", "item_index", "since_day")
 STORED: Final = pa.schema([
     pa.field(name, kind, nullable=False) for name, kind in (
         ("owner_kind", pa.string()), ("owner", pa.string()), ("item", pa.string()),
+        ("counts", pa.string()),
         ("since", pa.date32()), ("until", pa.date32()), ("granted", pa.int64()),
         ("used", pa.int64()), ("carried_used", pa.int64()), ("last_start_utc_s", pa.int64()),
     )
@@ -50,20 +52,24 @@ _AS_THEY_ARE: Final = ("granted", "used", "carried_used", "last_start_utc_s")
 class StateNames:
     """What indices of schemas.STATE stand for in a run.
 
-    items: plan/kind/name. ids: of all owners, those of one kind behind those of the one before it;
-    first: where each kind begins.
+    items: plan/kind/name; counts: what each counts (MemoryTables.item_counts), (): nothing is
+    written. ids: of all owners, those of one kind behind those of the one before it; first: where
+    each kind begins.
     """
 
     items: Sequence[str]
     owners: OwnerTables
     ids: pa.Array
     first: np.ndarray
+    counts: Sequence[str] = ()
 
     @classmethod
-    def of(cls, items: Sequence[str], owners: OwnerTables) -> StateNames:
+    def of(
+        cls, items: Sequence[str], owners: OwnerTables, counts: Sequence[str] = ()
+    ) -> StateNames:
         kinds = (owners.subscriptions, owners.accounts, pa.array(owners.groups, pa.string()))
         first = np.cumsum([0, *map(len, kinds)])
-        return cls(items, owners, pa.concat_arrays(kinds), first)
+        return cls(items, owners, pa.concat_arrays(kinds), first, counts)
 
     def of_kind(self, kind: int) -> pa.Array:
         """The ids of all owners of a kind: its place in memory_model.OWNERS."""
@@ -79,6 +85,8 @@ def table_of(state: pa.RecordBatch, names: StateNames) -> pa.Table:
         "owner_kind": lake_columns.coded(kind, OWNERS),
         "owner": lake_columns.worded(code.astype(np.int32), ids),
         "item": lake_columns.coded(ints(state, "item_index"), names.items),
+        "counts": lake_columns.coded(
+            ints(state, "item_index"), names.counts or [""] * len(names.items)),
         "since": state.column("since_day").view(pa.date32()),
         "until": state.column("until_day").view(pa.date32()),
         **{name: state.column(name) for name in _AS_THEY_ARE},
@@ -136,13 +144,13 @@ class Slots:
 
     @classmethod
     def of(
-        cls, items: Sequence[str], entries: np.ndarray, found: OwnerTables, folder: Path,
-        late: Late,
+        cls, memory: MemoryTables, found: OwnerTables, folder: Path, late: Late
     ) -> Slots:
-        """An empty one. items: as plan/kind/name; entries: tariffs.item_kernels.ITEM; folder: for
-        slots beyond memory."""
+        """An empty one. memory: the items of the book; folder: for slots beyond memory."""
+        items = memory.item_names
         return cls(
-            StateNames.of(items, found), Reach.of(entries, len(items)),
+            StateNames.of(items, found, memory.item_counts),
+            Reach.of(memory.tables.entries, len(items)),
             Exchange(schemas.STATE, BUCKET_COUNT, HELD_BYTES, folder), late,
         )  # fmt: skip
 
@@ -223,7 +231,7 @@ def write_rows(
     writer = lake.Writer(root, f"{prefix}/{path}", run_number, DATASET, month)
     order = [("owner_kind", "ascending"), ("owner", "ascending"), ("item", "ascending"),
              ("since", "ascending")]  # fmt: skip
-    words = ("owner_kind", "owner", "item")
+    words = ("owner_kind", "owner", "item", "counts")
     rows = rows.sort_by(order).combine_chunks()
     writer.write(pa.table({
         name: rows.column(name).dictionary_encode() if name in words else rows.column(name)

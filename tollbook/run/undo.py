@@ -76,7 +76,7 @@ def run(
     with writing(session):
         done = look(session, what)
         snapshot = snapshots.take_checked(
-            session.root, session.lake, lambda taken: work.compiled(session, taken.digest)
+            session.root, session.lake, lambda taken: work.checked(session, taken.digest)
         )
         now = int(time.time()) if as_of_utc_s is None else as_of_utc_s
         arguments = {withdrawn.FILES: [file.file_number for file in done.files], "what": what,

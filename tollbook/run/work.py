@@ -28,6 +28,7 @@ from tollbook.run import (
     moves,
     remembering,
     snapshots,
+    standing_balances,
     state,
     totals,
 )  # fmt: skip
@@ -91,6 +92,13 @@ def compiled(session: Session, digest: str) -> Compiled:
     return session.kept
 
 
+def checked(session: Session, digest: str) -> Compiled:
+    """``compiled``, of a book under which the balances of the lake go on; raises Refused."""
+    ready = compiled(session, digest)
+    standing_balances.check(session, ready.book.memory)
+    return ready
+
+
 def _compiled_book(session: Session, found: Data, maxima: Maxima) -> compiler.CompiledBook:
     """The book's arrays, kept in the lake for the next run whose book is the same."""
     net = found.network
@@ -138,7 +146,7 @@ def prepared(session: Session, run: Run) -> Iterator[tuple[Data, Flow]]:
         )  # fmt: skip
         if book.memory is not None and its is not None:
             work.slots = state.Slots.of(
-                book.memory.item_names, book.memory.tables.entries, its, Path(folder),
+                book.memory, its, Path(folder),
                 Late(rerates(found.book, book.version_plans, book.plan_ids)),
             )  # fmt: skip
         try:
