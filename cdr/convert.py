@@ -21,7 +21,7 @@ import pyarrow.parquet
 
 from cdr import ber, ber_tree, code_tables, framing, native
 from cdr.asn_grammar import FILE
-from cdr.native_pieces import pieces
+from cdr.native_pieces import Piece, pieces
 from tollbook import reasons
 
 KINDS: Final = ("parquet", "csv", "jsonl")
@@ -34,7 +34,7 @@ def tables(data: bytes, form: native.Format, where: str) -> dict[str, pa.Table]:
     schema, raw = form.schema, ber.padded(data, where)
     parts: dict[str, list[pa.Table]] = {name: [] for name in schema.tables}
     first = np.zeros(len(schema.tables), np.int64)
-    faults: list[np.ndarray] = []
+    faults: list[pa.Table] = []
     for block in _blocks(raw, form, where, faults):
         for number, name in enumerate(schema.tables):
             if block.rows(number):
@@ -51,28 +51,32 @@ def tables(data: bytes, form: native.Format, where: str) -> dict[str, pa.Table]:
     if form is native.FRAMED:
         found[FILE] = _header(native.header_of(raw, where))
     if faults:
-        found[FAULTS] = _faults(np.concatenate(faults))
+        found[FAULTS] = pa.concat_tables(faults).combine_chunks()
     whole = {name: table for name, table in found.items() if table.num_columns}
     return code_tables.joined(whole, schema) if form.name == "tap" else whole
 
 
 def _blocks(
-    data: np.ndarray, form: native.Format, where: str, faults: list[np.ndarray]
+    data: np.ndarray, form: native.Format, where: str, faults: list[pa.Table]
 ) -> Iterator[ber.Block]:
     """The blocks of a file; what is no record of BER is appended to ``faults``."""
     walker = ber.Walker(data, form.schema, where)
     for piece in pieces(data, form, where):
         if len(piece.others):
-            faults.append(piece.others)
+            faults.append(_faults(piece, data))
         yield from walker.blocks(piece.parts)
 
 
-def _faults(others: np.ndarray) -> pa.Table:
-    """Frames that are no record that can be read, by their number in the file."""
-    begin, end, number, reason = others.T
-    names = [reasons.BY_CODE[code].name for code in reason.tolist()]
-    return pa.table({"frame": pa.array(number), "at": pa.array(begin),
-                     "size": pa.array(end - begin), "reason": pa.array(names)})  # fmt: skip
+def _faults(piece: Piece, data: np.ndarray) -> pa.Table:
+    """Frames that are no record that can be read, by their number in the file, with their bytes."""
+    begin, end, number, reason = piece.others.T
+    contents = [data[a:b].tobytes() for a, b in zip(begin.tolist(), end.tolist(), strict=True)]
+    return pa.table({
+        "frame": pa.array(number), "at": pa.array(begin), "size": pa.array(end - begin),
+        "reason": pa.array([reasons.BY_CODE[code].name for code in reason.tolist()]),
+        "encoding": pa.array([framing.format_name(code) for code in piece.codes.tolist()]),
+        "bytes": pa.array(contents, pa.binary()),
+    })  # fmt: skip
 
 
 def _header(header: framing.FileHeader) -> pa.Table:

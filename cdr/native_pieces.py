@@ -9,10 +9,11 @@ import numpy as np
 
 from cdr import framing_kernels, native
 from cdr.ber_state_kernels import PAD_BYTES
-from cdr.framing_kernels import BEGIN, END, STATE
+from cdr.framing_kernels import BEGIN, END, FORMAT, STATE
 from tollbook import reasons
 
 NO_OTHERS = np.zeros((0, 4), np.int64)
+NO_CODES = np.zeros(0, np.int64)
 
 
 class Piece(NamedTuple):
@@ -20,12 +21,14 @@ class Piece(NamedTuple):
 
     numbers: of a framed file, whose parts are one record each, int64: the numbers of these from 1;
     None: no numbers are known. others: int64 [frame, 4], frames that hold no record that can be
-    read: begin, end, number and reason.
+    read: begin, end, number and reason; codes: int64 [frame], their encoding and specification
+    (``framing.format_name``).
     """
 
     parts: np.ndarray
     numbers: np.ndarray | None = None
     others: np.ndarray = NO_OTHERS
+    codes: np.ndarray = NO_CODES
 
     @property
     def frames(self) -> int:
@@ -55,7 +58,8 @@ def _sorted(frames: np.ndarray, first: int) -> Piece:
     numbers = np.arange(first, first + len(frames))
     state = frames[:, STATE]
     is_sound = state == framing_kernels.SOUND
-    codes = [reasons.CODE[name] for name in ("record_unreadable", "encoding_unknown")]
-    reason = np.array([0, *codes], np.int64)[state]
+    faults = [reasons.CODE[name] for name in ("record_unreadable", "encoding_unknown")]
+    reason = np.array([0, *faults], np.int64)[state]
     table = np.column_stack([frames[:, BEGIN], frames[:, END], numbers, reason])
-    return Piece(frames[is_sound][:, [BEGIN, END]], numbers[is_sound], table[~is_sound])
+    return Piece(frames[is_sound][:, [BEGIN, END]], numbers[is_sound], table[~is_sound],
+                 frames[~is_sound, FORMAT])  # fmt: skip

@@ -330,9 +330,10 @@ def test_a_framed_file_as_tables_leaves_nothing_out() -> None:
     data = file_of(b"".join(parts), 5)
     tables = convert.tables(data, FRAMED, "file")
     assert tables["faults"].to_pylist() == [
-        {"frame": 2, "at": data.index(b"text"), "size": 4, "reason": "encoding_unknown"},
+        {"frame": 2, "at": data.index(b"text"), "size": 4, "reason": "encoding_unknown",
+         "encoding": "UPER, TS 32.250", "bytes": b"text"},
         {"frame": 3, "at": data.index(STRANGER), "size": len(STRANGER),
-         "reason": "record_unreadable"},
+         "reason": "record_unreadable", "encoding": "BER, TS 32.250", "bytes": STRANGER},
     ]  # fmt: skip
     [header] = tables["file"].to_pylist()
     assert (header["file_bytes"], header["record_count"], header["closure"]) == (

@@ -135,13 +135,14 @@ def test_all_problems_are_told_at_once(root: Path) -> None:
     rows = exported(root)
     at(rows, 8)["served_raw"] = "'=1+1<"
     at(rows, 5)["duration_s"] = "1.2E+02"
+    at(rows, 5)["other_raw"] = "8.61301E+12"
     at(rows, 6)["reason"] = "no_rate"
     at(rows, 3)["other_raw"] = "13"  # and no note
     at(rows, 10)["duration_s"] = "60"
     rows += [at(rows, 4), at(rows, 4) | {"record": "F1-2"}, at(rows, 4) | {"record": "12"}]
     says = refused(root, "import", write(root, rows))
     for words in (
-        "F1-8: served_raw '=1+1<'", "F1-5: duration_s '1.2E+02'",
+        "F1-8: served_raw '=1+1<'", "F1-5: duration_s '1.2E+02'", "F1-5: other_raw '8.61301E+12'",
         "F1-6: 'reason' is changed to 'no_rate'", "F1-3: the note is ''",
         "F1-10: it still is time_malformed in start_utc_s: 'noon'",
         "F1-4 stands on line", "F1-2 is not in suspense", "'12' is no record",

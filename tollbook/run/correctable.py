@@ -24,7 +24,8 @@ INT32_MAX: Final = 2**31 - 1
 QUANTITY_MAX: Final = 10**18 - 1
 YEARS: Final = range(1980, 2100)  # of a start; limits of operator.yaml judge it further
 _ESCAPE: Final = re.compile(r"\\(\\|x[0-9a-fA-F]{2}|.|$)", re.DOTALL)
-_NUMBER: Final = re.compile(r"[0-9A-Za-z+*#@.:;=_() -]*")
+# What a spreadsheet makes of a long number, 8.61301E+12, is none any more.
+_NUMBER: Final = re.compile(r"(?!-?\d+([.,]\d+)?[Ee][+-]\d+$)[0-9A-Za-z+*#@.:;=_() -]*")
 
 Values = Mapping[str, Any]
 
@@ -163,7 +164,10 @@ def _read_raw(text: str) -> Values | None:
 
 # The field at fault, as suspense tells it -> what is corrected, where the two have other names.
 _NAMED: Final = {"forward_reason": "forward", "upstream_charge_micro": "upstream_charge"}
-_NUMBER_RULE: Final = "a telephone number as the source dials it: digits, + * #, a SIP address"
+_NUMBER_RULE: Final = (
+    "a telephone number as the source dials it: digits, + * #, a SIP address; not 8.61301E+12, as "
+    "a spreadsheet writes it (format the column as text)"
+)
 _TEXT_RULE: Final = f"text of at most {TEXT_BYTES_MAX} bytes without control characters"
 # Name (the lake's column) -> how it is written, in the order of exports.
 FIELDS: Final = {
