@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rating.slot_kernels import DRAWN
-from rating.take_kernels import take_one
+from rating.pay_kernels import pay_row
 from tariffs.discount_kernels import BEFORE, TAKEN, Discounts, discount_row, within_used
 from tariffs.item_kernels import ALLOWANCE, COUNTER, MEASURE_MONEY, TIERS
 from tollbook.jit import inner, kernel
@@ -88,21 +87,11 @@ def take_discounted(
     chosen: np.ndarray, order: np.ndarray, work: np.ndarray, takes: np.ndarray,
     slots: np.ndarray, entries: np.ndarray, charge_micro: np.ndarray, by: Ordered,
 ) -> None:  # fmt: skip
-    """As ``take_kernels.take_money``, with the discounts of each row before its money."""
+    """As ``pay_kernels.take_money``, with the discounts of each row before its money."""
     charges = np.zeros(charge_micro.shape[0], np.int64)
     for place in chosen:
         row, this = order[place], work[place]
         if by.held[row] != 0:
             discount_ordered(by, row, this, takes, slots, entries, charge_micro)
-        if this["has_money"] == 0:
-            continue
-        for slot in range(len(charges)):
-            charges[slot] = charge_micro[slot, row]
-        for at in range(this["first"], this["first"] + this["count"]):
-            one, entry = takes[at], entries[takes[at]["entry"]]
-            is_quantity = entry["kind"] == ALLOWANCE and entry["measure"] != MEASURE_MONEY
-            if is_quantity or entry["kind"] == TIERS or one["role"] & DRAWN:
-                continue
-            take_one(one, entry, slots[one["slot"]], this, charges)
-        for slot in range(len(charges)):
-            charge_micro[slot, row] = charges[slot]
+        if this["has_money"] != 0:
+            pay_row(row, this, takes, slots, entries, charge_micro, charges)

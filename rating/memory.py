@@ -19,6 +19,7 @@ from rating import (
     grants,
     left_kernels,
     order_kernels,
+    pay_kernels,
     slot_kernels,
     take_kernels,
 )
@@ -135,7 +136,7 @@ class _Work:
         """Discounts, money allowances, caps and counters of these places of an order."""
         tables = order, work, self.room.takes, self.room.slots, self.memory.tables.entries
         if self.ordered is None:
-            take_kernels.take_money(chosen, *tables, self.out.charge_micro)
+            pay_kernels.take_money(chosen, *tables, self.out.charge_micro)
         else:
             take_discounted(chosen, *tables, self.out.charge_micro, self.ordered)
 

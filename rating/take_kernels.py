@@ -1,7 +1,7 @@
-"""What each record takes from its slots, in the order of each account: quantities, then money.
+"""What each record takes from its slots of quantities, in the order of each account.
 
-Quantities say which part of a usage is left to be priced (``Left``); when that has its price, the
-second pass takes money. Both touch one line of the row and one of each slot, never a usage column.
+They say which part of a usage is left to be priced (``Left``); when that has its price, money is
+taken (``pay_kernels``). Both touch one line of the row and one of each slot, never a usage column.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rating.slot_kernels import BEYOND, CARRIED, DRAWN, SLOT_BITS
+from rating.slot_kernels import BEYOND, CARRIED, SLOT_BITS
 from tariffs.item_kernels import (
     ALLOWANCE,
     CAP,
-    COUNTER,
     MEASURE_BYTE,
     MEASURE_MONEY,
     MEASURE_SECOND,
@@ -267,130 +266,3 @@ def note_beyond(
             one["length"] = max(stops[slot] - covered[slot], 0)
         left.priced[left.counts[1], 0], left.priced[left.counts[1], 1] = at, row
         left.counts[1] += 1
-
-
-@inlined
-def sum_of(charges: np.ndarray, bits: int) -> int:
-    """What the components of a mask cost together."""
-    total = 0
-    for slot in range(len(charges)):
-        if (bits >> slot) & 1:
-            total += charges[slot]
-    return total
-
-
-@inlined
-def pay(charges: np.ndarray, bits: int, amount: int) -> None:
-    """Take an amount off the components of a mask, in the book's order."""
-    for slot in range(len(charges)):
-        if (bits >> slot) & 1:
-            off = min(charges[slot], amount)
-            charges[slot] -= off
-            amount -= off
-
-
-@inlined
-def take_one(
-    one: np.void, entry: np.void, slot: np.void, this: np.void, charges: np.ndarray
-) -> None:
-    """What a row takes from one slot of money, or adds to a counter."""
-    kind, bits, start = int(entry["kind"]), int(one["slots"]), int(this["start_utc_s"])
-    if kind == COUNTER:
-        measure = int(entry["measure"])
-        amount = quantity_of(this, measure)
-        if measure == MEASURE_MONEY:
-            amount = sum_of(charges, bits)
-        if amount > 0:
-            book(one, slot, amount, start)
-        return
-    total = sum_of(charges, bits)
-    room = available(slot, int(entry["rollover_limit"]), int(one["role"]))
-    if total <= 0:
-        return
-    if entry["mode"] == THRESHOLD:
-        pay(charges, bits, max(total - room, 0))
-        book(one, slot, total, start)
-        return
-    if room <= 0:
-        return
-    taken = stepped(total, int(entry["increment"]), room)
-    pay(charges, bits, total if entry["mode"] == OVERRUN else min(taken, total))
-    book(one, slot, taken, start)
-
-
-@inlined
-def width_of(bits: int) -> int:
-    """How many components a mask has."""
-    count = 0
-    while bits:
-        bits &= bits - 1
-        count += 1
-    return count
-
-
-@inner
-def keep_to_caps(
-    takes: np.ndarray, slots: np.ndarray, entries: np.ndarray, this: np.void, first: int,
-    last: int, charges: np.ndarray,
-) -> None:
-    """All caps of a row, ``takes[first:last]``.
-
-    Prices beyond those that are used up come first; the others then lower the charges, the one of
-    the fewest components first; and count what is left to pay when all have done so.
-    """
-    for at in range(first, last):
-        one, entry = takes[at], entries[takes[at]["entry"]]
-        if entry["price"] < 0 or available(slots[one["slot"]], 0, 0) > 0:
-            continue
-        total = sum_of(charges, int(one["slots"]))
-        pay(charges, int(one["slots"]), total)
-        component = first_of(one, entry, this)
-        if component >= 0:  # never more than there was left to pay
-            charges[component] = min(int(one["micro"]), total)
-    for width in range(1, len(charges) + 1):
-        for at in range(first, last):
-            one, bits = takes[at], int(takes[at]["slots"])
-            room = available(slots[one["slot"]], 0, 0)
-            if width_of(bits) == width and (room > 0 or entries[one["entry"]]["price"] < 0):
-                pay(charges, bits, max(sum_of(charges, bits) - room, 0))
-    for at in range(first, last):
-        one = takes[at]
-        room = available(slots[one["slot"]], 0, 0)
-        amount = min(sum_of(charges, int(one["slots"])), room)
-        if amount > 0:
-            book(one, slots[one["slot"]], amount, int(this["start_utc_s"]))
-
-
-@kernel
-def take_money(
-    chosen: np.ndarray, order: np.ndarray, work: np.ndarray, takes: np.ndarray,
-    slots: np.ndarray, entries: np.ndarray, charge_micro: np.ndarray,
-) -> None:
-    """Money allowances, caps and counters. chosen: places in ``work``, ascending.
-
-    order: the row of each place. charge_micro: int64 [component, row], what each row would cost;
-    becomes what it costs.
-    """
-    charges = np.zeros(charge_micro.shape[0], np.int64)
-    for place in chosen:
-        row, this = order[place], work[place]
-        if this["has_money"] == 0:
-            continue
-        for slot in range(len(charges)):
-            charges[slot] = charge_micro[slot, row]
-        last, capped = int(this["first"] + this["count"]), int(this["first"])
-        for at in range(this["first"], last):
-            one, entry = takes[at], entries[takes[at]["entry"]]
-            is_quantity = entry["kind"] == ALLOWANCE and entry["measure"] != MEASURE_MONEY
-            if is_quantity or entry["kind"] == TIERS or one["role"] & DRAWN or at < capped:
-                continue
-            if entry["kind"] == CAP:  # all of them, as they stand together
-                capped = at + 1
-                while capped < last and entries[takes[capped]["entry"]]["kind"] == CAP:
-                    capped += 1
-                keep_to_caps(takes, slots, entries, this, at, capped, charges)
-                continue
-            take_one(one, entry, slots[one["slot"]], this, charges)
-        for slot in range(len(charges)):
-            charge_micro[slot, row] = charges[slot]
-
