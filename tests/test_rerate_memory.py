@@ -9,9 +9,11 @@ import memory_workspace
 import nights
 import pytest
 from calls import BOB, Call, audited
+from click.testing import CliRunner
 from rerating_helpers import rerated, state
 from test_rerate import content, killed
 
+from tollbook.cli.main import cli
 from tollbook.run import lake, session
 from tollbook.run.late import due
 
@@ -111,6 +113,16 @@ def test_late_records_are_rated_as_if_they_had_come_in_time(root: Path, tmp_path
     assert taken(root) != taken(in_time)
     work = session.open_session(root)
     assert [one.account_id for one in due(work.catalogue)] == ["A-1"]
+    by_hand, by_itself = (nights.copy(root, tmp_path / name) for name in ("hand", "itself"))
+    for folder, words in ((by_hand, ("rerate", "--late")), (by_itself, ("run",))):
+        said = CliRunner().invoke(cli, [*words, "-C", str(folder), "--as-of", "2003-06-20T09:00:00"
+                                        "+08:00"])  # fmt: skip
+        assert said.exit_code == 0, said.output
+        assert "run 3: " in said.output
+        assert taken(folder) == taken(in_time)
+        again = CliRunner().invoke(cli, [*words, "-C", str(folder)])
+        assert "nothing to do" in again.output
+        audited(folder)
     assert rerated(root).run_number == 3
     assert due(work.catalogue) == []
     work.catalogue.engine.dispose()

@@ -56,14 +56,17 @@ def scope_options(function: F) -> F:
 
 @click.command(name="rerate")
 @workspace_option
-@click.option("--period", required=True, help="The bill month whose records are rated again.")
+@click.option("--period", help="The bill month whose records are rated again.")
+@click.option("--late", is_flag=True,
+              help="Instead: accounts with records that came late, of plans with `late: rerate`.")
 @scope_options
 @click.option("--dry-run", is_flag=True, help="Only say what would change; nothing is written.")
 @click.option("--as-of", help=AS_OF_HELP)
 @json_option
 def command(
-    folder: Path, period: str, scope: Scope, dry_run: bool, as_of: str | None, as_json: bool
-) -> None:
+    folder: Path, period: str | None, late: bool, scope: Scope, dry_run: bool, as_of: str | None,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Rate the records of a month again.
 
     The tariffs, network and customers of today decide. Records of an open month are put right where
@@ -72,12 +75,18 @@ def command(
     """
     from tollbook.run import progress, rerate, session
 
-    month = parse_period(period)
+    if late == (period is not None) or (late and scope.is_narrow):
+        raise click.UsageError("name either --period, and what narrows it, or --late alone")
+    month = None if period is None else parse_period(period)
+    moment = parse_as_of(as_of)
     with progress.shown(quiet=as_json) as shown:
         work = session.open_session(folder, shown)
-        done = rerate.run(work, month, scope, parse_as_of(as_of), dry_run)
+        done = (rerate.run_late(work, moment, dry_run) if month is None
+                else rerate.run(work, month, scope, moment, dry_run))  # fmt: skip
     if as_json:
-        print_json(as_dict(done) | {"dry_run": dry_run})
+        print_json({"dry_run": dry_run} | ({} if done is None else as_dict(done)))
+    elif done is None:
+        click.echo("nothing to do: no account has records that came late under `late: rerate`")
     else:
         click.echo(screen(done, dry_run))
 

@@ -17,22 +17,31 @@ from tollbook.cli.common import (
     table,
     workspace_option,
 )  # fmt: skip
+from tollbook.cli.rerate import as_dict as rerate_dict
+from tollbook.cli.rerate import screen as rerate_screen
 
 if TYPE_CHECKING:
     from tollbook.run.nightly import Outcome
+    from tollbook.run.rerate import Rerated
+    from tollbook.run.session import Session
 
 
 @click.command(name="run")
 @workspace_option
 @click.option("--as-of", help=AS_OF_HELP)
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads; one a core by default.")
+@click.option("--no-rerate", is_flag=True,
+              help="Leave accounts with late records to `tollbook rerate --late`.")
 @json_option
-def command(folder: Path, as_of: str | None, threads: int | None, as_json: bool) -> None:
+def command(
+    folder: Path, as_of: str | None, threads: int | None, no_rerate: bool, as_json: bool
+) -> None:
     """Rate what lies in the inbox: one night's batch.
 
     Reads every new file of every source, and commits rated records, suspense, settlement legs and
     control totals together, or nothing. Starting it again with nothing new changes nothing.
-    Exit code 1 if a file was refused; the others are rated all the same.
+    Exit code 1 if a file was refused; the others are rated all the same. Accounts with records that
+    came late, of plans with `late: rerate`, are then rated again in a run of its own.
     """
     from tollbook.run import nightly, progress, session
 
@@ -41,11 +50,27 @@ def command(folder: Path, as_of: str | None, threads: int | None, as_json: bool)
         work = session.open_session(folder, shown)
         work.threads = threads or work.threads
         outcome = nightly.run(work, moment)
+        is_due = not no_rerate and work.catalogue.is_any_late()
+        again, why_not = _rerated(work, moment) if is_due else (None, "")
     if as_json:
-        print_json(as_dict(outcome))
+        rerated = None if again is None else rerate_dict(again)
+        print_json(as_dict(outcome) | {"rerated": rerated, "not_rerated": why_not})
     else:
         click.echo(screen(outcome))
-    sys.exit(1 if outcome.refused else 0)
+        if again is not None or why_not:
+            click.echo(why_not if again is None else rerate_screen(again, dry_run=False))
+    sys.exit(1 if outcome.refused or why_not else 0)
+
+
+def _rerated(work: Session, moment: int | None) -> tuple[Rerated | None, str]:
+    """The re-rating of what is due behind the night, or why it could not be: the night stands."""
+    from tollbook.errors import TollbookError
+    from tollbook.run import rerate
+
+    try:
+        return rerate.run_late(work, moment), ""
+    except TollbookError as error:
+        return None, f"the night stands, but late records were not rated in order:\n{error}"
 
 
 def as_dict(outcome: Outcome) -> dict[str, Any]:
@@ -107,6 +132,6 @@ def screen(outcome: Outcome) -> str:
     if outcome.due_accounts:
         lines.append(
             f"late records of plans with `late: rerate`: {count(outcome.due_accounts, 'account')} "
-            "noted; `tollbook rerate` of the month rates them in order"
+            "noted, which `tollbook rerate --late` rates in order"
         )
     return "\n".join([*lines, *told])

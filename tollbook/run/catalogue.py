@@ -31,6 +31,7 @@ from tollbook.errors import Locked, NotFound, TollbookError
 from tollbook.run.tables import (
     FILES,
     LAKE_FILES,
+    LATE,
     META,
     METADATA,
     PERIODS,
@@ -244,6 +245,11 @@ class Catalogue:
     def next_file_number(self) -> int:
         with self.engine.connect() as link:
             return int(link.scalar(select(func.max(FILES.c.file_number))) or 0) + 1
+
+    def is_any_late(self) -> bool:
+        """Whether an account is due to be rated again (``late``)."""
+        with self.engine.connect() as link:
+            return link.scalar(select(LATE.c.run_number).where(LATE.c.rerated_by == 0)) is not None
 
     def refusals(self) -> dict[tuple[str, str], tuple[int, int, str]]:
         """(source, name) -> (size, modified, why) of the copies that lie in the inbox."""

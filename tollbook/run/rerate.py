@@ -120,6 +120,18 @@ def run(
         return done
 
 
+def run_late(
+    session: Session, as_of_utc_s: int | None = None, dry_run: bool = False
+) -> Rerated | None:
+    """Rate the accounts again for which records came late under ``late: rerate``, from the first
+    month concerned on; None: there are none. Raises as ``run``."""
+    due = late.due(session.catalogue)
+    if not due:
+        return None
+    accounts = tuple(sorted({one.account_id for one in due}))
+    return run(session, min(one.period for one in due), Scope(accounts), as_of_utc_s, dry_run)
+
+
 def execute(session: Session, planned: Run) -> Rerated:
     """Follow a re-rating's plan; if nothing differs the plan is given up, as if never made."""
     began = time.monotonic()

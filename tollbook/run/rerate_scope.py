@@ -25,6 +25,11 @@ class Scope:
     sources: tuple[str, ...] = ()
     reason: str = ""
 
+    @property
+    def is_narrow(self) -> bool:
+        """Whether it names anything at all."""
+        return self != Scope()
+
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> Scope:
         """The scope that a plan remembers."""
