@@ -25,7 +25,8 @@ def screen(found: Account, records: int = 5, is_masked: bool = False) -> str:
     """The whole account. records: how many of the last ones of each balance."""
     lines = [f"{found.account_id}  {found.name}, {clock.period_text(found.period)}"]
     if not found.balances:
-        return "\n".join([*lines, "  its plans have no allowances, tiers, counters or caps"])
+        nothing = "no plan that it had then has allowances, tiers, counters or caps"
+        return "\n".join([*lines, f"  no balances: {nothing}"])
     rows = [_row(found, one) for one in found.balances]
     lines += ["  " + text for text in table(_HEADER, rows, right="4567").split("\n")]
     for one in found.balances:

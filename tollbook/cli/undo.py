@@ -111,6 +111,10 @@ def _screen(done: Undone, work: Any) -> str:
             + ("rated again: " + ", ".join(f"{rows:,} {name}" for name, rows in done.fates.items())
                if done.run_number else "to be rated again")
         )  # fmt: skip
+    if done.charge_micro and work.catalogue.lake_files("state"):
+        first = period_text(min(month for month, _ in done.charge_micro))
+        lines.append("  what others paid because these had used up a balance stays; "
+                     f"`tollbook rerate --period {first}` works it out again")  # fmt: skip
     if done.run_number:
         lines.append(f"run {done.run_number}; to read a file again as it is: "
                      f"`tollbook collection release F{done.files[0].file_number}`")  # fmt: skip
