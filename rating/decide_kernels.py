@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rating.guide_kernels import INACTIVE, NO_SUBSCRIPTION, TRANSIT, find_month
+from rating.guide_kernels import INACTIVE, NO_SUBSCRIPTION, TRANSIT, VISITING, find_month
 from rating.hash_kernels import UNKNOWN_TEXT
 from tollbook.jit import inner, kernel
 
 OWN_NETWORK = -2  # a network's zone: the operator's own network
 FORWARD = 3  # tollbook.codes
-HOME, NATIONAL, INTERNATIONAL = 0, 1, 2  # tollbook.codes
+HOME, NATIONAL, INTERNATIONAL, VISITOR = 0, 1, 2, 3  # tollbook.codes
 
 
 class Faults(NamedTuple):
@@ -106,7 +106,8 @@ def place_served(
     """Where the served party was, and the month; the first thing that is missing is the reason.
 
     A row that came with a reason keeps it. A visited network decides before a location: its cells
-    are not in the operator's table. A transit record needs no subscription.
+    are not in the operator's table. A transit record needs no subscription. A visitor has no home
+    here: his place is that of his location.
     """
     location_zone, network_zone, area, months = known[:4]
     _, _, start_utc_s, direction, _ = given
@@ -131,6 +132,11 @@ def place_served(
                 zone, roams = network_zone[network[row]], INTERNATIONAL
             elif location[row] == UNKNOWN_TEXT:
                 fault, field = faults.location_missing, faults.location_field
+            elif standing[row] == VISITING:
+                if location[row] < 0:
+                    fault, field = faults.location_missing, faults.location_field
+                else:
+                    zone, roams = location_zone[location[row]], VISITOR
             elif home < 0 and (location[row] < 0 or known.roams == 1):
                 fault, field = faults.number_range_missing, faults.served_field
             else:

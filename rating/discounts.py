@@ -81,7 +81,7 @@ def held(
 ) -> tuple[np.ndarray, int]:
     """By row the discounts that hold, but for conditions on counters (int64 masks), and how many.
 
-    subscription_index: int32, rows of customers/subscriptions.csv.
+    subscription_index: int32, rows of ``Customers.lines``.
     """
     masks = np.empty(len(out.reason), np.int64)
     found = compiled.discounts

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from rating import decide_kernels, member_kernels, place_kernels
+from rating import decide_kernels, member_kernels, place_kernels, visitors
 from rating import guide_kernels as kernels
 from rating.decide_kernels import Found, Given, Related, Served
 from rating.hash_kernels import TextTable, find_texts
@@ -25,7 +25,8 @@ def guide(batch: pa.RecordBatch, reference: Reference, state: None = None) -> St
     sets ``reason`` and ``reason_field``; what was found before stays. Rows that came with a reason
     get -1 and 0, and their bucket; their ``dedupe_hash`` is 0 if decode or validate rejected them:
     such rows take no part in the search for duplicates.
-    A record without a served number is its IMSI's; ``served_e164`` becomes the subscription's.
+    A record without a served number is its IMSI's; ``served_e164`` becomes the subscription's. One
+    that no subscription pays for may be a visitor's (``rating.visitors``).
     totals: rejected, the rows that this stage rejected.
     """
     schemas.check(batch, schemas.NORMALISED, "guide")
@@ -43,6 +44,8 @@ def guide(batch: pa.RecordBatch, reference: Reference, state: None = None) -> St
     if len(by_imsi):
         new["served_e164"] = _pay_by_imsi(batch, tables, payers, by_imsi)
         batch = with_columns(batch, schemas.NORMALISED, {"served_e164": new["served_e164"]})
+    if tables.visitors is not None:
+        visitors.find_payers(batch, tables.visitors, payers)
     given = columns_of(batch, Given)
     served, related = _outputs(batch, Served), _outputs(batch, Related)
     related.called_zone_index.fill(-1)

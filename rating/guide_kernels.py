@@ -40,7 +40,7 @@ DATED = -2  # a zone in RangeTable or in a subscription's row: look at the dated
 BUCKET_COUNT = 256
 MONTH_MEAN_S = 2_629_746
 TRANSIT = 4  # tollbook.codes
-ACTIVE, INACTIVE, NO_SUBSCRIPTION = 0, 1, 2
+ACTIVE, INACTIVE, NO_SUBSCRIPTION, VISITING = 0, 1, 2, 3
 
 
 class RangeTable(NamedTuple):
@@ -110,7 +110,7 @@ class Payers(NamedTuple):
     plan_index: np.ndarray  # int32
     bucket: np.ndarray  # int16, comes filled by ``identify``; kept where there is no subscription
     home_zone: np.ndarray  # int32, DATED: it has still to be looked up
-    standing: np.ndarray  # int8: ACTIVE, INACTIVE or NO_SUBSCRIPTION
+    standing: np.ndarray  # int8: ACTIVE, INACTIVE, NO_SUBSCRIPTION; rating.visitors sets VISITING
 
 
 @kernel

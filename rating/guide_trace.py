@@ -14,11 +14,11 @@ import numpy as np
 from rating import place_trace
 from rating.place_trace import NOWHERE, Ends, Place, by_prefix, place_of
 from tollbook import codes
-from tollbook.customers import STATUSES, Customers
+from tollbook.customers import STATUSES, Customers, Subscriptions
 from tollbook.network import Network
 from tollbook.workspace import Workspace
 
-HOME, NATIONAL, INTERNATIONAL = codes.ROAMINGS[:3]
+HOME, NATIONAL, INTERNATIONAL, VISITOR = codes.ROAMINGS
 # Flags that guiding finds; the others come from earlier stages.
 GUIDED_FLAGS: Final = (
     codes.FLAG_ON_NET | codes.FLAG_FRIEND | codes.FLAG_GROUP | codes.FLAG_SAME_PLACE
@@ -30,7 +30,10 @@ __all__ = ["Ends", "Guidance", "Place", "Subscription", "look_up"]
 
 @dataclass(frozen=True)
 class Subscription:
-    """A row of customers/subscriptions.csv: one span of validity, half-open."""
+    """A row of customers/subscriptions.csv: one span of validity, half-open.
+
+    imsi_prefix: of a row of customers/visitors.csv; "" of all others. line: in ``Customers.lines``.
+    """
 
     subscription_id: str
     account_id: str
@@ -38,6 +41,8 @@ class Subscription:
     status: str
     valid_from_utc_s: int  # columns.OPEN_FROM: since ever
     valid_to_utc_s: int  # columns.OPEN_TO: no end
+    imsi_prefix: str = ""
+    line: int = -1
 
 
 @dataclass(frozen=True)
@@ -71,15 +76,21 @@ def look_up(
     """Who pays for a usage, where its two ends are, and how they relate."""
     if ends.imsi and not ends.served_e164:
         ends = replace(ends, served_e164=number_of_imsi(customers, ends.imsi, ends.start_utc_s))
+    paying = subscription_of(customers, ends.served_e164, ends.start_utc_s)
     home, _ = by_prefix(network, ends.served_e164, ends.start_utc_s)
+    if paying is None and ends.network in ("", workspace.operator.tadig):
+        paying = visitor_of(customers, ends)
+        home = NOWHERE if paying else home
     true_place, roaming = _served(workspace, network, ends, home)
+    if paying and paying.imsi_prefix:
+        roaming = VISITOR
     served, flags = place_trace.counted(workspace, network, ends, home, true_place)
     if served.zone != true_place.zone:
         roaming = NATIONAL if _is_away(workspace, network, served, home) else HOME
     other, carrier, carrier_by = _other(network, ends)
     found = Guidance(
-        subscription=subscription_of(customers, ends.served_e164, ends.start_utc_s),
-        home=home, served=served, other=other, carrier=carrier, relation="", roaming=roaming,
+        subscription=paying, home=home, served=served, other=other, carrier=carrier, relation="",
+        roaming=roaming,
         real=true_place if served.zone != true_place.zone else NOWHERE, carrier_by=carrier_by,
         served_e164=ends.served_e164,
     )  # fmt: skip
@@ -157,7 +168,25 @@ def subscription_of(customers: Customers, number: int, utc_s: int) -> Subscripti
     found = np.flatnonzero((rows.number == number) & in_force)
     if number == 0 or len(found) == 0:
         return None
-    row = int(found[0])
+    return _subscription(customers, rows, int(found[0]))
+
+
+def visitor_of(customers: Customers, ends: Ends) -> Subscription | None:
+    """The row of visitors.csv with the longest beginning of an IMSI that holds at an instant."""
+    rows, imsi, at = customers.visitors, str(ends.imsi), ends.start_utc_s
+    if not ends.imsi or ends.direction == codes.DIRECTIONS[codes.TRANSIT]:
+        return None
+    in_force = np.flatnonzero((rows.valid_from_utc_s <= at) & (at < rows.valid_to_utc_s))
+    fits = [row for row in in_force.tolist() if imsi.startswith(str(rows.prefix[row]))]
+    if not fits:
+        return None
+    row = max(fits, key=lambda one: int(rows.prefix_length[one]))
+    line = len(customers.subscriptions.number) + row
+    return replace(_subscription(customers, customers.lines, line),
+                   imsi_prefix=str(rows.prefix[row]))  # fmt: skip
+
+
+def _subscription(customers: Customers, rows: Subscriptions, row: int) -> Subscription:
     return Subscription(
         rows.subscription_id[row].as_py(),
         customers.accounts.account_id[int(rows.account_index[row])].as_py(),
@@ -165,6 +194,7 @@ def subscription_of(customers: Customers, number: int, utc_s: int) -> Subscripti
         STATUSES[int(rows.status[row])],
         int(rows.valid_from_utc_s[row]),
         int(rows.valid_to_utc_s[row]),
+        line=row,
     )
 
 

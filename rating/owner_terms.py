@@ -20,9 +20,9 @@ def terms_of(
 ) -> tuple[Terms, Terms, Terms]:
     """The terms of subscriptions, accounts and groups; days are local days of ``zone``.
 
-    subscription_of_row: int32 by row of subscriptions.csv. plan_ids: those of the compiled book.
+    subscription_of_row: int32 by row of ``Customers.lines``. plan_ids: those of the compiled book.
     A day that is in force in part counts whole. Rows whose status is closed are not in force; the
-    terms of a group are those of its members' lines while they are in it.
+    terms of a group are those of its members' lines while they are in it. Visitors own nothing.
     """
     lines, groups = customers.subscriptions, customers.groups
     place = {plan: index for index, plan in enumerate(plan_ids)}

@@ -26,7 +26,7 @@ from tollbook.stage import ints
 class OwnerTables:
     """Owners of a run's reference data, by their indices.
 
-    subscription_of_row: int32 by row of subscriptions.csv, and -1 behind the last: the same
+    subscription_of_row: int32 by row of ``Customers.lines``, and -1 behind the last: the same
     subscription is one number. subscriptions: their ids, utf8. account_of_subscription: int32.
     accounts: utf8. root_of_account: int32, the account that stands for its pool.
     bucket_of_account: int16. terms: of subscriptions, accounts and groups, when they were in force.
@@ -97,10 +97,10 @@ def build(
     with_groups: whether the book has items that groups own. plan_ids: of the compiled book; zone:
     in whose days customers come and go.
     """
-    lines = customers.subscriptions.subscription_id.dictionary_encode()
+    lines = customers.lines.subscription_id.dictionary_encode()
     of_row = np.append(lines.indices.to_numpy(), np.int32(-1)).astype(np.int32)
     account = np.zeros(len(lines.dictionary), np.int32)
-    account[of_row[:-1]] = customers.subscriptions.account_index  # a subscription has one account
+    account[of_row[:-1]] = customers.lines.account_index  # a subscription has one account
     terms = terms_of(customers, of_row[:-1], plan_ids, zone)
     ids, groups = customers.accounts.account_id, customers.groups
     bucket, root = account_buckets(ids), np.arange(len(ids), dtype=np.int32)

@@ -202,7 +202,7 @@ def _friends(customers: Customers) -> FriendTable | None:
     friends = customers.friends
     if not len(friends.number):
         return None
-    known = customers.subscriptions.subscription_id.dictionary_encode()
+    known = customers.lines.subscription_id.dictionary_encode()
     line = known.indices.to_numpy(zero_copy_only=False)
     of = line[friends.subscription_row]
     order = np.argsort(of, kind="stable")

@@ -48,6 +48,7 @@ from rating.tables import (
     trunk_table,
 )
 from rating.validate_kernels import Checks
+from rating.visitors import VisitorTable, table_of
 from tollbook import codes, reasons, schemas
 from tollbook.customers import Customers, Subscriptions
 from tollbook.duplicate_rules import DuplicateRules
@@ -95,6 +96,7 @@ class Guiding:
     relations: Relations
     rules: PlaceRules
     faults: Faults
+    visitors: VisitorTable | None = None  # None: there are none
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ def build(
         plans=plans,
         mediation=tuple(rule.name for rule in workspace.mediation.rules),
         account_id=customers.accounts.account_id,
-        subscription_id=customers.subscriptions.subscription_id,
+        subscription_id=customers.lines.subscription_id,
         locations=whole_locations(network.locations),
     )
     return Reference(
@@ -267,7 +269,8 @@ def _guiding(
         account_buckets(customers.accounts.account_id) if owners is None
         else owners.bucket_of_account
     )
-    plan_index = plan_of[customers.subscriptions.plan_index]
+    plan_of_line = plan_of[customers.lines.plan_index]
+    plan_index = plan_of_line[: len(customers.subscriptions.number)]
     takes_part = np.zeros(max(reasons.BY_CODE) + 1, np.int8)
     takes_part[0] = 1
     for reason in reasons.REASONS:
@@ -300,6 +303,7 @@ def _guiding(
         ),
         rules=place_rules(workspace, network, customers),
         faults=_faults(),
+        visitors=table_of(customers, plan_of_line, bucket, (workspace.operator.tadig,)),
     )
 
 

@@ -44,9 +44,9 @@ def choose(
 
 
 def select(discounts: Sequence[Discount], customers: Customers, time_zone: str) -> Selection:
-    """The masks of all rows of subscriptions.csv; discounts by bit."""
+    """The masks of all rows of ``Customers.lines``; discounts by bit."""
     rows = _Rows(customers, time_zone)
-    count = len(customers.subscriptions.number)
+    count = len(customers.lines.number)
     always = np.zeros(count + 1, np.int64)
     spans = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for place, one in enumerate(discounts):
@@ -87,12 +87,12 @@ def _add(
 
 
 class _Rows:
-    """Customers by row of subscriptions.csv; lines, members: who of them is in which entry of
+    """Customers by row of ``Customers.lines``; lines, members: who of them is in which entry of
     groups.csv, as pairs of rows."""
 
     def __init__(self, customers: Customers, time_zone: str) -> None:
         self.customers, self.time_zone = customers, time_zone
-        subscriptions, groups = customers.subscriptions, customers.groups
+        subscriptions, groups = customers.lines, customers.groups
         order = np.argsort(subscriptions.number, kind="stable")
         number = subscriptions.number[order]
         begin = np.searchsorted(number, groups.number)
@@ -104,20 +104,20 @@ class _Rows:
 
     def all_of(self, chosen: Chosen) -> np.ndarray:
         """Whether all that is given holds, but for groups; bool by row."""
-        found = np.ones(len(self.customers.subscriptions.number), np.bool_)
+        found = np.ones(len(self.customers.lines.number), np.bool_)
         for test in self._tests(chosen):
             found &= test()
         return found
 
     def any_of(self, chosen: Chosen) -> np.ndarray:
         """Whether anything that is given holds, but for groups."""
-        found = np.zeros(len(self.customers.subscriptions.number), np.bool_)
+        found = np.zeros(len(self.customers.lines.number), np.bool_)
         for test in self._tests(chosen):
             found |= test()
         return found
 
     def _tests(self, chosen: Chosen) -> list[Callable[[], np.ndarray]]:
-        subscriptions, accounts = self.customers.subscriptions, self.customers.accounts
+        subscriptions, accounts = self.customers.lines, self.customers.accounts
         plans = self.customers.plan_ids
         tests: list[Callable[[], np.ndarray]] = []
         if chosen.numbers:
@@ -136,10 +136,10 @@ class _Rows:
 
     def _opened(self, since: date | None, until: date | None) -> np.ndarray:
         """Whether a subscription's first row begins in a span of local days."""
-        lines = self.customers.subscriptions.subscription_id.dictionary_encode().indices
+        lines = self.customers.lines.subscription_id.dictionary_encode().indices
         which = lines.to_numpy()
         first = np.full(len(which), np.iinfo(np.int64).max)
-        np.minimum.at(first, which, self.customers.subscriptions.valid_from_utc_s)
+        np.minimum.at(first, which, self.customers.lines.valid_from_utc_s)
         low = OPEN_FROM if since is None else clock.date_utc_s(since, self.time_zone)
         begins = first[which]
         holds: np.ndarray = begins >= low
@@ -171,15 +171,10 @@ def _is_in(column: pa.Array, words: Sequence[str] | pa.Array) -> np.ndarray:
 
 
 def chosen_names(
-    discounts: Sequence[Discount], customers: Customers, time_zone: str, number: int, utc_s: int
+    discounts: Sequence[Discount], customers: Customers, time_zone: str, row: int, utc_s: int
 ) -> frozenset[str]:
-    """The discounts that are for the subscription of a number at an instant, by name."""
-    rows = customers.subscriptions
-    valid = (rows.valid_from_utc_s <= utc_s) & (utc_s < rows.valid_to_utc_s)
-    found = np.flatnonzero((rows.number == number) & valid)
-    if not len(found):
-        return frozenset()
-    ordered, row = in_order(discounts), int(found[0])
+    """The discounts that are for a row of ``Customers.lines`` at an instant, by name."""
+    ordered = in_order(discounts)
     chosen = select(ordered, customers, time_zone)
     span = slice(int(chosen.first[row]), int(chosen.first[row + 1]))
     holds = (chosen.since_utc_s[span] <= utc_s) & (utc_s < chosen.until_utc_s[span])
@@ -192,7 +187,7 @@ def check(discounts: Sequence[Discount], customers: Customers, problems: Problem
     """Warn of ids, groups and numbers of selectors that no customer has: they choose nobody."""
     tables = (
         ("account", "accounts", customers.accounts.account_id, "accounts.csv"),
-        ("subscription", "subscriptions", customers.subscriptions.subscription_id,
+        ("subscription", "subscriptions", customers.lines.subscription_id,
          "subscriptions.csv"),
         ("group", "groups", pa.array(customers.groups.groups, pa.string()), "groups.csv"),
     )  # fmt: skip
@@ -209,7 +204,7 @@ def check(discounts: Sequence[Discount], customers: Customers, problems: Problem
                     problems.warn(at, f"{name} names {word} '{missing[0]}'{more}, which customers/"
                                   f"{file} does not have", f"ids of {file}",
                                   "correct the id, or leave it out")
-            numbers = customers.subscriptions.number
+            numbers = customers.lines.number
             if chosen.numbers and not numbers_in(numbers, chosen.numbers).any():
                 problems.warn(at, f"{name} names numbers, and no subscription has one of them",
                               "numbers with their country code, such as 86138*",

@@ -37,8 +37,8 @@ FEW_INTERVALS: Final = 8  # a node of the range index with more is divided furth
 class Names:
     """What the ``_index`` columns of usage stand for; same index = same row.
 
-    account_id and subscription_id are utf8 arrays by row of their tables, locations the whole texts
-    of locations.csv, each once; the others are tuples.
+    account_id is utf8 by row of accounts.csv, subscription_id by row of ``Customers.lines``;
+    locations are the whole texts of locations.csv, each once; the others are tuples.
     """
 
     sources: tuple[str, ...]

@@ -242,7 +242,7 @@ def _guide_ends(
     else:
         payer = subscription(world, row["served_e164"], row["imsi"], start)
         if payer < 0:
-            return "subscription_missing", "served_raw"
+            return _guide_visitor(row, world, new, start)
         rows = world.customers.subscriptions
         new["home_zone_index"] = home
         new["subscription_index"] = payer
@@ -256,6 +256,24 @@ def _guide_ends(
         new["served_zone_index"], new["roaming"] = place
         reference_places.rewrite(row, world, home, new)
     return _guide_other(row, world, new, start, transit)
+
+
+def _guide_visitor(
+    row: Row, world: World, new: dict[str, Any], start: int
+) -> tuple[str, str] | None:
+    place = reference_places.visitor(world, row)
+    if place < 0:
+        return "subscription_missing", "served_raw"
+    rows = world.customers.visitors
+    new["subscription_index"] = len(world.customers.subscriptions.number) + place
+    new["account_index"] = int(rows.account_index[place])
+    new["plan_index"] = int(rows.plan_index[place])
+    cell = reference_places.location_row(world, row["location"], start)
+    if not row["location"] or cell < 0:
+        return "location_missing", "location"
+    new["served_zone_index"] = int(world.network.locations.zone_index[cell])
+    new["roaming"] = codes.VISITOR
+    return _guide_other(row, world, new, start, transit=False)
 
 
 def _guide_other(

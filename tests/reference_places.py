@@ -31,6 +31,19 @@ def best_location(names: list[str], text: str, holds: list[bool]) -> int:
     return -row if degree >= 0 else -1
 
 
+def visitor(world: World, row: Row) -> int:
+    """The row of visitors.csv that holds for a record that no subscription pays for; -1: none."""
+    rows, best = world.customers.visitors, (0, -1)
+    if row["network"] not in ("", world.workspace.operator.tadig) or not row["imsi"]:
+        return -1
+    for place in range(len(rows.prefix)):
+        since, until = rows.valid_from_utc_s[place], rows.valid_to_utc_s[place]
+        prefix = str(rows.prefix[place])
+        if str(row["imsi"]).startswith(prefix) and since <= row["start_utc_s"] < until:
+            best = max(best, (len(prefix), place))
+    return best[1]
+
+
 def location_row(world: World, text: str, utc_s: int) -> int:
     table = world.network.locations
     names = table.names.to_pylist()

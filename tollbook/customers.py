@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +30,7 @@ from tollbook.customers_members import (
     load_friends,
     load_groups,
 )
+from tollbook.customers_visitors import NO_VISITORS, Owned, Visitors, read_table, visitors_of
 from tollbook.numbering import Numbering, masked, to_e164
 from tollbook.table_checks import (
     check_files,
@@ -43,7 +45,7 @@ STATUSES: Final = ("active", "suspended", "closed")
 STATUS_CODE: Final = {word: code for code, word in enumerate(STATUSES)}
 ACTIVE, SUSPENDED, CLOSED = range(3)
 TAX_CLASSES: Final = ("standard", "exempt")
-FILES: Final = ("accounts.csv", "subscriptions.csv", "friends.csv", "groups.csv")
+FILES: Final = ("accounts.csv", "subscriptions.csv", "friends.csv", "groups.csv", "visitors.csv")
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Subscriptions:
 
 @dataclass(frozen=True)
 class Customers:
-    """Accounts, subscriptions, the sorted ids of all plans that subscriptions name, and lists.
+    """Accounts, subscriptions, the sorted ids of all plans that these and visitors name, and lists.
 
     plan_places: beside each plan id the first place that names it.
     """
@@ -92,6 +94,30 @@ class Customers:
     friends: Friends = NO_FRIENDS
     groups: Groups = NO_GROUPS
     plan_places: tuple[tuple[str, int], ...] = ()
+    visitors: Visitors = NO_VISITORS
+
+    @cached_property
+    def lines(self) -> Subscriptions:
+        """All that a record can be charged to: the rows of subscriptions.csv, and behind them those
+        of visitors.csv, which have neither number nor IMSI. An index of a subscription counts these
+        rows."""
+        own, more = self.subscriptions, self.visitors
+        count = len(more.prefix)
+        if not count:
+            return own
+        nothing = np.zeros(count, np.int64)
+        return Subscriptions(
+            pa.concat_arrays([own.subscription_id, more.subscription_id]),
+            *(np.concatenate(pair) for pair in (
+                (own.account_index, more.account_index),
+                (own.number, nothing),
+                (own.imsi, nothing),
+                (own.plan_index, more.plan_index),
+                (own.status, np.full(count, ACTIVE, np.int8)),
+                (own.valid_from_utc_s, more.valid_from_utc_s),
+                (own.valid_to_utc_s, more.valid_to_utc_s),
+            )),
+        )  # fmt: skip
 
 
 def load(
@@ -114,21 +140,37 @@ def load(
         ("subscription_id", "account_id", "number", "imsi", "plan", "status", "valid_from",
          "valid_to"), (), problems, f"{shown}/subscriptions.csv")  # fmt: skip
     check_filled(table, "plan", problems)
-    named = table["plan"].dictionary_encode()
-    plan_ids = tuple(sorted(named.dictionary.to_pylist()))
-    order = index_in(named.dictionary, plan_ids)
-    plan_index = order[named.indices.to_numpy(zero_copy_only=False)]
-    first = np.zeros(len(plan_ids), np.int64)
-    first[plan_index[::-1]] = np.arange(len(plan_index) - 1, -1, -1)
+    visiting = read_table(folder / "visitors.csv", problems, f"{shown}/visitors.csv")
+    plan_ids, (of_lines, of_visitors), places = _plans((table, visiting))
+    lines = _subscriptions(table, accounts, of_lines, time_zone, numbering, problems)
+    owned = Owned(accounts.account_id, lines.subscription_id, lines.imsi)
     return Customers(
-        accounts,
-        _subscriptions(table, accounts, plan_index, time_zone, numbering, problems),
-        plan_ids,
+        accounts, lines, plan_ids,
         load_friends(folder / "friends.csv", table["subscription_id"], time_zone, numbering,
                      problems, f"{shown}/friends.csv"),
         load_groups(folder / "groups.csv", time_zone, numbering, problems, f"{shown}/groups.csv"),
-        tuple(table.at(row) for row in first.tolist()),
+        places,
+        visitors_of(visiting, of_visitors, owned, time_zone, problems),
     )  # fmt: skip
+
+
+def _plans(
+    tables: Sequence[Table]
+) -> tuple[tuple[str, ...], list[np.ndarray], tuple[tuple[str, int], ...]]:
+    """The plans that tables name, sorted; the plan of each row, and where each is named first."""
+    named = [table["plan"].dictionary_encode() for table in tables]
+    plan_ids = tuple(sorted({plan for one in named for plan in one.dictionary.to_pylist()}))
+    found: list[np.ndarray] = []
+    places: dict[int, tuple[str, int]] = {}
+    for table, one in zip(tables, named, strict=True):
+        order = index_in(one.dictionary, plan_ids)
+        index = order[one.indices.to_numpy(zero_copy_only=False)]
+        first = np.full(len(plan_ids), -1, np.int64)
+        first[index[::-1]] = np.arange(len(index) - 1, -1, -1)
+        for plan in np.flatnonzero(first >= 0).tolist():
+            places.setdefault(plan, table.at(int(first[plan])))
+        found.append(index)
+    return plan_ids, found, tuple(places[plan] for plan in range(len(plan_ids)))
 
 
 def check_plans(people: Customers, plans: Sequence[str], problems: Problems) -> None:

@@ -81,7 +81,7 @@ _NUMBER_FIELDS: Final = (
 NORMALISED: Final = pa.schema([*_CDR_FIELDS, *_NUMBER_FIELDS])
 
 _GUIDED_FIELDS: Final = (
-    _field("subscription_index", I32, "row of the subscriptions in force at the start; -1: none"),
+    _field("subscription_index", I32, "row of Customers.lines in force at the start; -1: none"),
     _field("account_index", I32, "the account that pays; -1: none"),
     _field("plan_index", I32, "the subscription's plan; -1: none"),
     _field("bucket", I16, "0..255, from a stable hash of the pool root (or served number)"),

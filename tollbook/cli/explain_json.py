@@ -112,6 +112,9 @@ def _guidance(one: Explanation, found: Guidance, is_masked: bool) -> dict[str, A
     if paying:  # an open end of a span is null
         for name, is_open in (("valid_from_utc_s", OPEN_FROM), ("valid_to_utc_s", OPEN_TO)):
             paying[name] = None if paying[name] == is_open else paying[name]
+        del paying["line"]
+        if not paying["imsi_prefix"]:
+            del paying["imsi_prefix"]
     return {
         "subscription": paying,
         "home": _place(found.home, is_masked),

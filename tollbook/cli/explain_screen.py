@@ -193,7 +193,10 @@ def _guided(
     paying = found.subscription
     if paying:
         by = f" (IMSI {number(row['imsi'])})" if not row["served_raw"] else ""
-        yield "who", (f"{number(row['served_e164'])}{by}: subscription {paying.subscription_id} "
+        if paying.imsi_prefix:
+            by = f" (IMSI {number(row['imsi'])}, which begins with {paying.imsi_prefix})"
+        who = number(row["served_e164"]) if row["served_e164"] else "nobody's number"
+        yield "who", (f"{who}{by}: subscription {paying.subscription_id} "
                       f"of account {paying.account_id}, {paying.status}"
                       f"{_span(paying.valid_from_utc_s, paying.valid_to_utc_s, zone)}")  # fmt: skip
     home = ""

@@ -22,8 +22,8 @@ from tollbook.cli.common import (
 if TYPE_CHECKING:
     from tollbook.run.high_usage import Report
 
-HEADER: Final = ("no", "rule", "span", "level", "subscription", "account", "used", "threshold",
-                 "decided")  # fmt: skip
+HEADER: Final = ("no", "rule", "span", "level", "subscription", "imsi", "account", "used",
+                 "threshold", "decided")  # fmt: skip
 FILE_HEADER: Final = (
     "report", "rule", "span", "level", "imsi", "subscription", "account", "plan", "first_start",
     "last_start", "duration", "bytes", "records", "fee", "measure", "amount", "threshold",
@@ -58,7 +58,7 @@ def list_command(folder: Path, is_open: bool, out: Path | None, as_json: bool) -
     if as_json:
         print_json([asdict(one) for one in found])
     elif found:
-        click.echo(table(HEADER, [row_of(one) for one in found], right="0367"))
+        click.echo(table(HEADER, [row_of(one) for one in found], right="0378"))
     else:
         click.echo("no level was reached")
 
@@ -96,15 +96,16 @@ def dispose(
 
 def line_of(one: Report) -> str:
     """A new report, as a night tells it."""
+    imsi = f" (IMSI {_imsi(one)})" if one.imsi else ""
     return (f"high usage {one.report_number}: {one.rule}, level {one.level}: subscription "
-            f"{one.subscription_id}, {one.span}, {_amount(one, one.amount)}")  # fmt: skip
+            f"{one.subscription_id}{imsi}, {one.span}, {_amount(one, one.amount)}")  # fmt: skip
 
 
 def row_of(one: Report) -> tuple[object, ...]:
     """A line of the list."""
     decided = f"{one.action}{f' {one.days} days' if one.days else ''} by {one.disposed_by}"
-    return (one.report_number, one.rule, one.span, one.level, one.subscription_id, one.account_id,
-            _amount(one, one.amount), _amount(one, one.threshold),
+    return (one.report_number, one.rule, one.span, one.level, one.subscription_id,
+            _imsi(one), one.account_id, _amount(one, one.amount), _amount(one, one.threshold),
             decided if one.disposed_utc_s else "")  # fmt: skip
 
 
@@ -123,6 +124,13 @@ def _file_row(one: Report, zone: str) -> list[str | int]:
         format_micro(one.charge_micro), one.measure, *amounts, local_text(one.found_utc_s, zone),
         one.action, one.days, one.disposed_by, one.note,
     ]  # fmt: skip
+
+
+def _imsi(one: Report) -> str:
+    """As screens show it: whole it stands in the file."""
+    from tollbook.numbering import masked
+
+    return masked(one.imsi) if one.imsi else ""
 
 
 def _amount(one: Report, value: int) -> str:

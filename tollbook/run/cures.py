@@ -106,8 +106,12 @@ class Cures:
     # ---- one sentence for each reason that names something
 
     def _subscription(self, row: Mapping[str, Any]) -> str:
+        visitor = ""
+        if row["imsi"] and row["network"] in ("", self._session.workspace.operator.tadig):
+            visitor = (f", or, if it is a visitor's, the beginning of IMSI "
+                       f"{self._number(str(row['imsi']))} one in customers/visitors.csv")
         return (f"give {self._served(row)} a row in customers/subscriptions.csv that "
-                f"is valid on {self._when(row)}, then retry")  # fmt: skip
+                f"is valid on {self._when(row)}{visitor}, then retry")  # fmt: skip
 
     def _inactive(self, row: Mapping[str, Any]) -> str:
         return (f"the row of {self._served(row)} in customers/subscriptions.csv is "
@@ -124,6 +128,8 @@ class Cures:
         return f"add a prefix of {self._shown(raw)} to network/number_ranges.csv, then retry"
 
     def _location(self, row: Mapping[str, Any]) -> str:
+        if not row["location"]:
+            return "a visitor was where its location says: correct its location, then retry"
         return f"add the location '{row['location']}' to network/locations.csv, then retry"
 
     def _network(self, row: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from cdr import layout
 from cdr.ber_layout import BerLayout
 from cdr.layout import AnyLayout
-from rating import selectors
+from rating import selectors, visitors
 from tariffs import agreements, book
 from tariffs.agreements import Agreement
 from tariffs.known import names_of
@@ -58,6 +58,8 @@ def load(folder: Path) -> Data:
         customers.check_plans(people, plans, problems)
         _check_ratings(net.ratings, people.accounts, plans, problems)
         mediation.check(space.mediation.rules, net, plans, problems)
+    if tariff_book is not None:
+        visitors.check_plans(people, tariff_book, problems)
     if tariff_book is not None and not problems.errors:
         selectors.check(tariff_book.discounts, people, problems)
     layouts = _layouts(space, problems)

@@ -166,7 +166,7 @@ def _rated(
         for name, value in row.items()
         if name.startswith(_CHARGE) and name != _CHARGE.rstrip("_") + _MICRO
     }
-    traced = _traced(row, known, facts, taken, stored_micro)
+    traced = _traced(row, known, (facts, guidance), taken, stored_micro)
     legs = _legs_of(row, facts, known, stored_legs)
     differences = [
         *_guided_otherwise(row, guidance),
@@ -180,16 +180,16 @@ def _rated(
 
 
 def _traced(
-    row: Mapping[str, Any], known: Data, facts: Facts, taken: Sequence[Used] | None,
-    stored_micro: Mapping[str, int],
+    row: Mapping[str, Any], known: Data, found: tuple[Facts, Guidance],
+    taken: Sequence[Used] | None, stored_micro: Mapping[str, int],
 ) -> Trace:  # fmt: skip
     """The steps of a rated row, with the discounts that are for its subscription."""
-    book, limits = known.book, known.workspace.limits
+    book, limits, (facts, guidance) = known.book, known.workspace.limits, found
     versions = [version for plan in book.plans for version in plan.versions]
     chosen = selectors.chosen_names(
-        book.discounts, known.customers, known.workspace.operator.time_zone, row["served_e164"],
-        facts.start_utc_s,
-    ) if book.discounts else frozenset()  # fmt: skip
+        book.discounts, known.customers, known.workspace.operator.time_zone,
+        guidance.subscription.line, facts.start_utc_s,
+    ) if book.discounts and guidance.subscription else frozenset()  # fmt: skip
     return trace_stored.explained(Stored(
         book, row["plan"], facts, Maxima(limits.duration_s, limits.volume_bytes),
         taken if any(map(remembers, versions)) else None, lambda one: one.name in chosen,

@@ -1,5 +1,7 @@
 """High usage: who reached which level of a rule in a day or month, told once for each level.
 
+Who: a subscription, or of visitors the single one, by the IMSI.
+
 ``look`` is called when a night has ended. It adds up the rated records of the bill months that
 runs have written since the last look, and writes what is new into the catalogue in one
 transaction. Looking twice changes nothing.
@@ -20,6 +22,7 @@ from sqlalchemy import func, insert, select, update
 
 from rating import high_usage as arithmetic
 from tollbook import clock
+from tollbook.codes import ROAMINGS, VISITOR
 from tollbook.errors import NotFound, TollbookError
 from tollbook.high_usage import BYTES, DAY, MONEY, SDR, SECONDS, Rule
 from tollbook.run import high_usage_mean, lake
@@ -32,11 +35,13 @@ DAYS_MAX: Final = 365  # of force_open
 _LOOKED: Final = "high_usage_run"  # in META: the last run that was looked at
 _EPOCH: Final = date(1970, 1, 1)
 _WORDS: Final = ("subscription_id", "account_id", "plan", "service", "direction", "roaming")
+_VISITOR: Final = ROAMINGS[VISITOR]
 _COLUMNS: Final = (
     *_WORDS, "imsi", "start_utc_s", "duration_s", "up_bytes", "down_bytes", "charge_micro",
 )  # fmt: skip
-_OWNER: Final = ("subscription_id", "day")
-_APART: Final = ("account_id", "plan", "imsi", "price_micro")
+_SPAN: Final = ("subscription_id", "day")
+_APART: Final = ("visits", "account_id", "plan", "imsi", "price_micro")
+_OWNER: Final = ("subscription_id", "visitor_imsi", "day")  # imsi: 0 of all but visitors
 _SUMS: Final = {"charge_micro": "sum", "seconds": "sum", "volume_bytes": "sum", "records": "sum",
                 "first_start_utc_s": "min", "last_start_utc_s": "max"}  # fmt: skip
 _IN_ORDER: Final = [(name, "ascending") for name in ("last_start_utc_s", "plan", "imsi")]
@@ -94,9 +99,16 @@ def look(session: Session, now_utc_s: int) -> tuple[Report, ...]:
     periods = {file.period for file in files if file.run_number > (before or 0)}
     found = [report for period in sorted(periods)
              for report in _of_month(session, period, before or 0)]  # fmt: skip
-    known = {(one.rule, one.subscription_id, one.span): one.level for one in _highest(session)}
-    new = [one for one in found
-           if one["level"] > known.get((one["rule"], one["subscription_id"], one["span"]), 0)]
+    known: dict[tuple[str | int, ...], int] = {}
+    for report in _highest(session):
+        key = report.rule, report.subscription_id, report.span
+        known[key] = known[*key, report.imsi] = report.level
+    new = []
+    for one in found:  # no subscription of customers has the id of one of visitors
+        key = one["rule"], one["subscription_id"], one["span"]
+        imsi = one.pop("visitor_imsi")
+        if one["level"] > known.get((*key, imsi) if imsi else key, 0):
+            new.append(one)
     with session.catalogue.transaction() as link:
         if before is None:
             link.execute(insert(META).values(name=_LOOKED, value=last))
@@ -136,6 +148,8 @@ def _of_month(session: Session, period: int, before: int) -> Iterator[dict[str, 
             sums.append(_summed(_chosen(table, day, keep, rules.sdr, rule)))
     for rule, sums in zip(rules.rules, parts, strict=True):
         whole = _summed(pa.concat_tables(sums).combine_chunks())
+        visitor_imsi = pc.if_else(whole["visits"], whole["imsi"], 0)
+        whole = whole.append_column("visitor_imsi", visitor_imsi)
         span = clock.period_text(period)
         past = _before(session, period, rule) if rule.mean_of else None
         yield from _reached(rule, whole, span, past)
@@ -144,7 +158,7 @@ def _of_month(session: Session, period: int, before: int) -> Iterator[dict[str, 
 def _before(session: Session, period: int, rule: Rule) -> Before:
     """What subscriptions have used by a rule in the months that it compares with."""
     def sums(month: int) -> pa.Table:
-        parts = [_summed(_chosen(table, day, np.ones(len(day), np.bool_), (), rule), _OWNER)
+        parts = [_summed(_chosen(table, day, np.ones(len(day), np.bool_), (), rule), _SPAN)
                  for table, day in _tables(session, month)]  # fmt: skip
         empty = pa.table({"subscription_id": pa.array([], pa.string()),
                           "used": pa.array([], pa.int64())})  # fmt: skip
@@ -190,6 +204,7 @@ def _chosen(
     start = taken["start_utc_s"]
     return pa.table({
         "subscription_id": taken["subscription_id"].cast(pa.string()),
+        "visits": pc.equal(taken["roaming"], _VISITOR),
         "day": day[at] if rule.per == DAY else np.full(len(at), -1, np.int32),
         **{name: taken[name].cast(pa.string()) for name in ("account_id", "plan")},
         "imsi": taken["imsi"], "price_micro": price, "charge_micro": taken["charge_micro"],
@@ -200,7 +215,7 @@ def _chosen(
     })  # fmt: skip
 
 
-def _summed(table: pa.Table, keys: Sequence[str] = (*_OWNER, *_APART)) -> pa.Table:
+def _summed(table: pa.Table, keys: Sequence[str] = (*_SPAN, *_APART)) -> pa.Table:
     """One row for each value of the keys."""
     found = table.group_by(list(keys), use_threads=False).aggregate(list(_SUMS.items()))
     names = {f"{name}_{how}": name for name, how in _SUMS.items()}
@@ -225,12 +240,14 @@ def _reached(
     if rule.measure == SDR and whole.num_rows:
         least = least * int(pc.min(whole["price_micro"]).as_py()) // 10**6
     owners = owners.filter(pc.greater_equal(owners[_SUM_OF[rule.measure]], min(least, 2**62)))
-    some = whole.filter(pc.is_in(whole["subscription_id"], value_set=owners["subscription_id"]))
-    rows: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    some = whole.filter(pc.and_(*(
+        pc.is_in(whole[name], value_set=owners[name]) for name in _OWNER[:2]
+    )))  # fmt: skip
+    rows: dict[tuple[str, int, int], list[dict[str, Any]]] = {}
     for row in some.sort_by(_IN_ORDER).to_pylist():
-        rows.setdefault((row["subscription_id"], row["day"]), []).append(row)
+        rows.setdefault((row["subscription_id"], row["visitor_imsi"], row["day"]), []).append(row)
     for owner in sorted(zip(*(owners[name].to_pylist() for name in _OWNER), strict=True)):
-        span = month if owner[1] < 0 else (_EPOCH + timedelta(owner[1])).isoformat()
+        span = month if owner[2] < 0 else (_EPOCH + timedelta(owner[2])).isoformat()
         one = _judged(rule, rows[owner], past)
         if one["level"]:
             yield one | {"span": span}
@@ -257,8 +274,8 @@ def _judged(
         "level": level,
         "amount": amount.numerator // amount.denominator,
         "first_start_utc_s": min(row["first_start_utc_s"] for row in rows),
-        **{name: last[name] for name in ("subscription_id", "account_id", "plan", "imsi",
-                                         "last_start_utc_s")},
+        **{name: last[name] for name in ("subscription_id", "visitor_imsi", "account_id", "plan",
+                                         "imsi", "last_start_utc_s")},
     }  # fmt: skip
 
 

@@ -33,7 +33,7 @@ class Names:
     sources: Sequence[str]
     accounts: pa.Array
     subscriptions: pa.Array  # each once; a subscription may have several rows
-    subscription_of_row: np.ndarray  # int32, by row of subscriptions.csv; the last is -1, for none
+    subscription_of_row: np.ndarray  # int32, by row of Customers.lines; the last is -1: none
     plans: Sequence[str]
     versions: Sequence[str]  # first day of each plan version
     version_plans: Sequence[str]  # the plan of each version

@@ -50,7 +50,7 @@ Columns = dict[str, np.ndarray]
 @dataclass(frozen=True)
 class Holder:
     """What finds the customers of stored records. account, subscription: by id; row: of
-    subscriptions.csv, ordered by subscription and validity, with ``key`` beside it."""
+    ``Customers.lines``, ordered by subscription and validity, with ``key`` beside it."""
 
     customers: Customers
     tables: OwnerTables
@@ -61,7 +61,7 @@ class Holder:
 
     @classmethod
     def of(cls, customers: Customers, tables: OwnerTables) -> Holder:
-        lines = customers.subscriptions
+        lines = customers.lines
         since = np.maximum(lines.valid_from_utc_s, _PAST) - _PAST
         key = tables.subscription_of_row[:-1].astype(np.int64) << _START_BITS
         key |= np.minimum(since, (1 << _START_BITS) - 1)
@@ -70,13 +70,13 @@ class Holder:
                    text_table(tables.subscriptions), row, key[row])  # fmt: skip
 
     def rows_of(self, subscription: np.ndarray, start_utc_s: np.ndarray) -> np.ndarray:
-        """The row of subscriptions.csv that was in force; int32, -1: none."""
+        """The row of ``Customers.lines`` that was in force; int32, -1: none."""
         wanted = subscription.astype(np.int64) << _START_BITS | (start_utc_s - _PAST)
         place = np.searchsorted(self.key, wanted, "right") - 1
         row = self.row[np.maximum(place, 0)]
         is_same = (place >= 0) & (self.tables.subscription_of_row[row] == subscription)
         is_same &= subscription >= 0
-        is_same &= start_utc_s < self.customers.subscriptions.valid_to_utc_s[row]
+        is_same &= start_utc_s < self.customers.lines.valid_to_utc_s[row]
         return np.where(is_same, row, -1).astype(np.int32)
 
 
