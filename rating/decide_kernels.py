@@ -53,6 +53,7 @@ class Found(NamedTuple):
     location: np.ndarray  # int32, row of locations.csv, NO_TEXT or UNKNOWN_TEXT
     number_zone: np.ndarray  # int32, of the other number, -1: none
     number_carrier: np.ndarray  # int32
+    visited_zone: np.ndarray  # int32, of visitors without a location, -1: none; empty: no visitors
 
 
 class Places(NamedTuple):
@@ -107,11 +108,11 @@ def place_served(
 
     A row that came with a reason keeps it. A visited network decides before a location: its cells
     are not in the operator's table. A transit record needs no subscription. A visitor has no home
-    here: his place is that of his location.
+    here: his place is that of his location, or where he has none what visitors.csv says.
     """
     location_zone, network_zone, area, months = known[:4]
     _, _, start_utc_s, direction, _ = given
-    standing, home_zone, network, location, _, _ = found
+    standing, home_zone, network, location, _, _, visited_zone = found
     served_zone, roaming, usage_period, bill_period, reason, reason_field = served
     for row in range(len(reason)):
         fault, field, home = reason[row], reason_field[row], home_zone[row]
@@ -133,10 +134,10 @@ def place_served(
             elif location[row] == UNKNOWN_TEXT:
                 fault, field = faults.location_missing, faults.location_field
             elif standing[row] == VISITING:
-                if location[row] < 0:
-                    fault, field = faults.location_missing, faults.location_field
-                else:
-                    zone, roams = location_zone[location[row]], VISITOR
+                zone = location_zone[location[row]] if location[row] >= 0 else visited_zone[row]
+                roams = VISITOR
+                if zone < 0:
+                    fault, field, roams = faults.location_missing, faults.location_field, HOME
             elif home < 0 and (location[row] < 0 or known.roams == 1):
                 fault, field = faults.number_range_missing, faults.served_field
             else:
@@ -169,7 +170,7 @@ def relate(
     """
     special_zone, relations, own_relation = known[:3]
     other_e164, special_index, _, direction, _ = given
-    _, home_zone, _, _, number_zone, number_carrier = found
+    _, home_zone, _, _, number_zone, number_carrier, _ = found
     served_zone, _, _, _, reason, reason_field = served
     other_zone, called_zone, carrier_index, relation_index, home_relation, flags = related
     for row in range(len(reason)):

@@ -44,13 +44,14 @@ def guide(batch: pa.RecordBatch, reference: Reference, state: None = None) -> St
     if len(by_imsi):
         new["served_e164"] = _pay_by_imsi(batch, tables, payers, by_imsi)
         batch = with_columns(batch, schemas.NORMALISED, {"served_e164": new["served_e164"]})
+    visited_zone = np.zeros(0, np.int32)
     if tables.visitors is not None:
-        visitors.find_payers(batch, tables.visitors, payers)
+        visited_zone = visitors.find_payers(batch, tables.visitors, payers)
     given = columns_of(batch, Given)
     served, related = _outputs(batch, Served), _outputs(batch, Related)
     related.called_zone_index.fill(-1)
     location = _places(batch, tables.locations, "location")
-    found = _look_up(batch, tables, payers, location)
+    found = _look_up(batch, tables, (payers, visited_zone), location)
     decide_kernels.place_served(tables.places, tables.faults, given, found, served)
     _name_imsi(by_imsi, served)
     _apply_rules(batch, tables, (given, found), (served, related), new["real_zone_index"])
@@ -123,8 +124,10 @@ def _name_imsi(rows: np.ndarray, served: Served) -> None:
 
 
 def _look_up(
-    batch: pa.RecordBatch, tables: Guiding, payers: kernels.Payers, location: np.ndarray
+    batch: pa.RecordBatch, tables: Guiding, who: tuple[kernels.Payers, np.ndarray],
+    location: np.ndarray,
 ) -> Found:
+    payers, visited_zone = who
     start_utc_s = ints(batch, "start_utc_s")
     other_zone = np.full(batch.num_rows, kernels.DATED, np.int32)
     carrier = np.empty(batch.num_rows, np.int32)
@@ -140,6 +143,7 @@ def _look_up(
         location=location,
         number_zone=other_zone,
         number_carrier=carrier,
+        visited_zone=visited_zone,
     )
 
 

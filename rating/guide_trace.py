@@ -32,7 +32,8 @@ __all__ = ["Ends", "Guidance", "Place", "Subscription", "look_up"]
 class Subscription:
     """A row of customers/subscriptions.csv: one span of validity, half-open.
 
-    imsi_prefix: of a row of customers/visitors.csv; "" of all others. line: in ``Customers.lines``.
+    imsi_prefix, zone: of a row of customers/visitors.csv; "" of all others. line: in
+    ``Customers.lines``.
     """
 
     subscription_id: str
@@ -42,6 +43,7 @@ class Subscription:
     valid_from_utc_s: int  # columns.OPEN_FROM: since ever
     valid_to_utc_s: int  # columns.OPEN_TO: no end
     imsi_prefix: str = ""
+    zone: str = ""
     line: int = -1
 
 
@@ -78,12 +80,15 @@ def look_up(
         ends = replace(ends, served_e164=number_of_imsi(customers, ends.imsi, ends.start_utc_s))
     paying = subscription_of(customers, ends.served_e164, ends.start_utc_s)
     home, _ = by_prefix(network, ends.served_e164, ends.start_utc_s)
-    if paying is None and ends.network in ("", workspace.operator.tadig):
+    if paying is None and ends.network in workspace.operator.networks:
         paying = visitor_of(customers, ends)
         home = NOWHERE if paying else home
     true_place, roaming = _served(workspace, network, ends, home)
     if paying and paying.imsi_prefix:
         roaming = VISITOR
+        if not ends.location and paying.zone:
+            zone = network.zones.ids.index(paying.zone)
+            true_place = place_of(network, zone, "visitors.csv", paying.imsi_prefix)
     served, flags = place_trace.counted(workspace, network, ends, home, true_place)
     if served.zone != true_place.zone:
         roaming = NATIONAL if _is_away(workspace, network, served, home) else HOME
@@ -183,7 +188,7 @@ def visitor_of(customers: Customers, ends: Ends) -> Subscription | None:
     row = max(fits, key=lambda one: int(rows.prefix_length[one]))
     line = len(customers.subscriptions.number) + row
     return replace(_subscription(customers, customers.lines, line),
-                   imsi_prefix=str(rows.prefix[row]))  # fmt: skip
+                   imsi_prefix=str(rows.prefix[row]), zone=rows.zone[row].as_py())  # fmt: skip
 
 
 def _subscription(customers: Customers, rows: Subscriptions, row: int) -> Subscription:
@@ -219,7 +224,7 @@ def _served(
     workspace: Workspace, network: Network, ends: Ends, home: Place
 ) -> tuple[Place, str]:
     """Where the served party was. A visited network decides before a location."""
-    if ends.network and ends.network != workspace.operator.tadig:
+    if ends.network not in workspace.operator.networks:
         visited = network.visited
         if ends.network not in visited.tadigs:
             return NOWHERE, HOME

@@ -303,15 +303,14 @@ def _guiding(
         ),
         rules=place_rules(workspace, network, customers),
         faults=_faults(),
-        visitors=table_of(customers, plan_of_line, bucket, (workspace.operator.tadig,)),
+        visitors=table_of(customers, network.zones.ids, (plan_of_line, bucket), workspace.operator),
     )
 
 
 def _visited(operator: Operator, network: Network) -> tuple[list[str], np.ndarray]:
-    """TADIG codes with their zones; the operator's own code stands for being at home."""
+    """Codes of networks with their zones; the operator's own codes stand for being at home."""
     zone_of = dict(zip(network.visited.tadigs, network.visited.zone_index.tolist(), strict=True))
-    if operator.tadig:
-        zone_of[operator.tadig] = OWN_NETWORK
+    zone_of |= dict.fromkeys(operator.networks[1:], OWN_NETWORK)
     return list(zone_of), fixed(np.array(list(zone_of.values())), np.int32)
 
 

@@ -19,10 +19,12 @@ from rating.tables import fixed
 from tariffs.compile_memory import remembers
 from tariffs.model import Book, Version
 from tollbook import codes
+from tollbook.columns import index_in
 from tollbook.customers import Customers
 from tollbook.customers_visitors import FILE, IMSI_DIGITS_MAX, Visitors
 from tollbook.stage import ints
-from tollbook.text import Problems
+from tollbook.text import Problems, did_you_mean
+from tollbook.workspace import Operator
 
 _POWER: Final = 10 ** np.arange(IMSI_DIGITS_MAX + 1, dtype=np.int64)
 
@@ -32,9 +34,9 @@ class VisitorTable:
     """Rows of visitors.csv by the length of their prefix.
 
     by_length: longest first, the length, its prefixes (int64, ascending, of each the earliest row
-    first) and their rows (int64). networks: texts of ``network`` that are the operator's own.
+    first) and their rows (int64). networks: what ``network`` says of the operator's own.
     first_line: the first visitor's row among the subscriptions. plan_index: int32 by row, into the
-    plans of the run. bucket: int16 by row.
+    plans of the run. bucket: int16 by row. zone_index: int32 by row, of records without a location.
     """
 
     visitors: Visitors
@@ -43,6 +45,7 @@ class VisitorTable:
     by_length: tuple[tuple[int, np.ndarray, np.ndarray], ...]
     plan_index: np.ndarray
     bucket: np.ndarray
+    zone_index: np.ndarray
 
     def find(self, imsi: np.ndarray, start_utc_s: np.ndarray) -> np.ndarray:
         """The row whose prefix is the longest that an IMSI begins with at a time; -1: none."""
@@ -65,14 +68,14 @@ class VisitorTable:
 
 
 def table_of(
-    customers: Customers, plan_index: np.ndarray, bucket: np.ndarray, networks: Sequence[str]
+    customers: Customers, zones: Sequence[str], columns: tuple[np.ndarray, np.ndarray],
+    operator: Operator,
 ) -> VisitorTable | None:
     """The table of a run; None where there are no visitors.
 
-    plan_index: int32 by row of ``customers.lines``. bucket: int16 by account. networks: the
-    operator's own codes.
+    columns: plan_index by row of ``customers.lines`` (int32), and the bucket by account (int16).
     """
-    known = customers.visitors
+    known, (plan_index, bucket) = customers.visitors, columns
     if not len(known.prefix):
         return None
     by_length = []
@@ -82,26 +85,25 @@ def table_of(
         by_length.append((length, fixed(known.prefix[rows]), fixed(rows)))
     first_line = len(customers.subscriptions.number)
     return VisitorTable(
-        known, tuple(networks), first_line, tuple(by_length), fixed(plan_index[first_line:]),
-        fixed(bucket[known.account_index]),
+        known, operator.networks, first_line, tuple(by_length), fixed(plan_index[first_line:]),
+        fixed(bucket[known.account_index]), fixed(index_in(known.zone, zones)),
     )  # fmt: skip
 
 
-def find_payers(batch: pa.RecordBatch, table: VisitorTable, payers: Payers) -> None:
+def find_payers(batch: pa.RecordBatch, table: VisitorTable, payers: Payers) -> np.ndarray:
     """Finds who pays for visitors' records, among those that no subscription pays for.
 
     A record of another network (``network``) is of none of ours, whatever its IMSI. A visitor has
-    no home zone.
+    no home zone. Returns, by row of the batch, where a visitor is who has no location; int32, -1.
     """
+    zone = np.full(batch.num_rows, -1, np.int32)
     rows = np.flatnonzero(payers.standing == NO_SUBSCRIPTION)
     imsi = ints(batch, "imsi")[rows]
     meant = (imsi > 0) & (imsi < _POWER[IMSI_DIGITS_MAX]) & (ints(batch, "reason")[rows] == 0)
     meant &= ints(batch, "direction")[rows] != codes.TRANSIT
     rows, imsi = rows[meant], imsi[meant]
-    if not len(rows):
-        return
     network = batch.column("network").take(pa.array(rows))
-    ours = pc.is_in(network, pa.array(["", *table.networks], pa.string()))
+    ours = pc.is_in(network, pa.array(table.networks, pa.string()))
     here = ours.to_numpy(zero_copy_only=False)
     rows, imsi = rows[here], imsi[here]
     row = table.find(imsi, ints(batch, "start_utc_s")[rows])
@@ -111,6 +113,20 @@ def find_payers(batch: pa.RecordBatch, table: VisitorTable, payers: Payers) -> N
     payers.plan_index[rows] = table.plan_index[row]
     payers.bucket[rows] = table.bucket[row]
     payers.standing[rows] = VISITING
+    zone[rows] = table.zone_index[row]
+    return zone
+
+
+def check_zones(customers: Customers, zones: Sequence[str], problems: Problems) -> None:
+    """Note the zones of visitors that the network does not have."""
+    known = customers.visitors
+    for row, zone in enumerate(known.zone.to_pylist()):
+        if zone and zone not in zones:
+            problems.add(
+                (f"customers/{FILE}", int(known.lines[row])), f"zone '{zone}' is not in zones.csv",
+                ", ".join(zones[:12]) + (", ..." if len(zones) > 12 else ""),
+                did_you_mean(zone, zones, "correct it, or leave it empty"),
+            )  # fmt: skip
 
 
 def check_plans(customers: Customers, book: Book, problems: Problems) -> None:

@@ -269,9 +269,12 @@ def _guide_visitor(
     new["account_index"] = int(rows.account_index[place])
     new["plan_index"] = int(rows.plan_index[place])
     cell = reference_places.location_row(world, row["location"], start)
-    if not row["location"] or cell < 0:
+    zone = int(world.network.locations.zone_index[cell]) if cell >= 0 else -1
+    if not row["location"] and (named := rows.zone[place].as_py()):
+        zone = world.network.zones.ids.index(named)
+    if zone < 0:
         return "location_missing", "location"
-    new["served_zone_index"] = int(world.network.locations.zone_index[cell])
+    new["served_zone_index"] = zone
     new["roaming"] = codes.VISITOR
     return _guide_other(row, world, new, start, transit=False)
 

@@ -31,10 +31,15 @@ def best_location(names: list[str], text: str, holds: list[bool]) -> int:
     return -row if degree >= 0 else -1
 
 
+def own_codes(world: World) -> tuple[str, ...]:
+    operator = world.workspace.operator
+    return ("", operator.tadig, *operator.plmn)
+
+
 def visitor(world: World, row: Row) -> int:
     """The row of visitors.csv that holds for a record that no subscription pays for; -1: none."""
     rows, best = world.customers.visitors, (0, -1)
-    if row["network"] not in ("", world.workspace.operator.tadig) or not row["imsi"]:
+    if row["network"] not in own_codes(world) or not row["imsi"]:
         return -1
     for place in range(len(rows.prefix)):
         since, until = rows.valid_from_utc_s[place], rows.valid_to_utc_s[place]
@@ -62,7 +67,7 @@ def is_away(world: World, zone: int, home: int) -> bool:
 def true_place(row: Row, world: World, home: int) -> tuple[int, int] | tuple[str, str]:
     """Zone and roaming, or reason and field."""
     network = world.network
-    if row["network"] and row["network"] != world.workspace.operator.tadig:
+    if row["network"] not in own_codes(world):
         if row["network"] not in network.visited.tadigs:
             return "network_missing", "network"
         at = network.visited.tadigs.index(row["network"])

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 import calls
 import duckdb
+import memory_workspace
 import pytest
-from calls import Lake, audited
+from calls import Call, Lake, audited
 from click.testing import CliRunner, Result
 from rerating_helpers import JUNE, billed, rerated
 
@@ -24,10 +25,10 @@ HERE: Final = Path(__file__).parent
 CASES: Final = HERE / "business" / "high_usage"
 NIGHTS: Final = ("2003-06-11T02:00:00", "2003-06-12T02:00:00")
 ACCOUNTS: Final = "A-8,France,1 Rue\nA-9,America,1 Street\nA-7,Brazil,1 Rua\n"
-VISITORS: Final = """subscription_id,account_id,imsi_prefix,plan,valid_from,valid_to
-USACG,A-9,31026,visitors,2003-01-01,
-USAAT,A-9,310410,visitors,2003-01-01,
-FRAF1,A-8,20801,visitors,2003-01-01,
+VISITORS: Final = """subscription_id,account_id,imsi_prefix,plan,zone,valid_from,valid_to
+USACG,A-9,31026,visitors,,2003-01-01,
+USAAT,A-9,310410,visitors,,2003-01-01,
+FRAF1,A-8,20801,visitors,010,2003-01-01,
 """
 # The last rule is about customers alone: a visitor has no months before.
 MONTH: Final = """    - {name: month, measure: sdr, per: month, levels: [150, 1000]}
@@ -66,12 +67,10 @@ def deliver(root: Path, night: int) -> list[Row]:
     for row in rows:
         used = {"voice": (row["used"], "", "0"), "sms": ("0", "", row["used"]),
                 "data": ("60", row["used"], "0")}[row["service"]]  # fmt: skip
-        is_nowhere = row["direction"] == "nowhere"
         lines.append(",".join((
-            row["service"], "out" if is_nowhere else row["direction"],
-            f"+1{row['imsi'][:6]}{row['imsi'][-4:]}", row["imsi"], row["other"],
-            f"{row['start']}+08:00", used[0], used[1], "", used[2],
-            "" if is_nowhere else "460-97-1000-16385",
+            row["service"], row["direction"], f"+1{row['imsi'][:6]}{row['imsi'][-4:]}", row["imsi"],
+            row["other"], f"{row['start']}+08:00", used[0], used[1], "", used[2],
+            "460-97-1000-16385" if row["cell"] == "yes" else "",
         )))  # fmt: skip
     path = root / "inbox" / "msc-east" / calls.name(night)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -142,9 +141,9 @@ def test_a_visitor_of_a_new_partner_is_rated_by_a_retry(harbour: Path) -> None:
     cure = command(harbour, "suspense", "show", "--reason", "subscription_missing").stdout
     assert "or, if it is a visitor's, the beginning of IMSI 7240500****0001 one in " in cure
     cure = command(harbour, "suspense", "show", "--reason", "location_missing").stdout
-    assert "a visitor was where its location says" in cure
+    assert "a visitor was where his location says" in cure
     path = harbour / "customers" / "visitors.csv"
-    path.write_text(path.read_text() + "BRATC,A-7,72405,visitors,2003-01-01,\n")
+    path.write_text(path.read_text() + "BRATC,A-7,72405,visitors,,2003-01-01,\n")
     assert command(harbour, "suspense", "retry", "--as-of", "2003-06-12T03:00:00+08:00"
                    ).exit_code == 0  # fmt: skip
     assert calls.run(harbour, "2003-06-13T02:00:00").high_usage != ()
@@ -189,3 +188,50 @@ def test_plans_that_are_not_for_visitors(plan: str, says: str, tmp_path: Path) -
     (one,) = (one for one in refused.value.problems if one.severity == "error")
     assert (one.file, one.line) == ("customers/visitors.csv", 2)
     assert says in one.found
+
+
+def test_a_zone_that_is_nowhere(tmp_path: Path) -> None:
+    root = make(tmp_path / "harbour")
+    path = root / "customers" / "visitors.csv"
+    path.write_text(path.read_text().replace(",010,", ",10,"))
+    with pytest.raises(Refused) as refused:
+        data.load(root)
+    (one,) = (one for one in refused.value.problems if one.severity == "error")
+    assert (one.file, one.line, one.found) == (
+        "customers/visitors.csv", 4, "zone '10' is not in zones.csv",
+    )  # fmt: skip
+
+
+DISCOUNT: Final = """discounts:
+  - {name: alliance, for: {subscriptions: [FRAF1]}, components: [airtime], action: {percent: 90}}
+"""
+
+
+def test_visitors_beside_customers_with_allowances(tmp_path: Path) -> None:
+    """Ann has three minutes, the French pay 90 % of the airtime: 120.00 - 3.00 = 117.00."""
+    root = make(tmp_path / "harbour")
+    memory_workspace.remember(root)
+    groups = root / "customers" / "groups.csv"
+    groups.write_text(groups.read_text() + "club,+12080100001,2002-01-01,\n")
+    (root / "tariffs" / "discounts.yaml").write_text(DISCOUNT)
+    deliver(root, 1)
+    calls.deliver(root, 2, Call(duration=120))
+    calls.run(root)
+    charges = Lake(root).charges
+    assert Decimal(charges[1 << 32 | 7]) == 117
+    assert Decimal(charges[1 << 32 | 2]) == 522
+    audited(root)
+    for record in ("F1-7", "F1-2", "F2-2"):
+        shown = command(root, "explain", record)
+        assert shown.exit_code == 0, shown.output
+        assert "NOT AS STORED" not in shown.stdout
+    assert "alliance" in command(root, "explain", "F1-7").stdout
+    shown = command(root, "balance", "A-8", "--period", "2003-06")
+    assert shown.exit_code == 0, shown.output
+    assert rerated(root, dry_run=True).changed == 0
+    total = sum(map(Decimal, charges.values()))
+    found = command(root, "tariff", "simulate", "--book", str(root / "tariffs"), "--period",
+                    "2003-06", "--json")  # fmt: skip
+    assert found.exit_code == 0, found.output
+    result = json.loads(found.stdout)
+    assert Decimal(result["charged"]) == Decimal(result["books"][0]["would_be"]) == total

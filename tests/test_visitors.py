@@ -20,14 +20,14 @@ from tollbook import codes, schemas
 from tollbook.columns import OPEN_FROM, OPEN_TO
 from tollbook.customers_visitors import Visitors
 
-Row = tuple[str, str, str, int | None, int | None]  # prefix, account, plan, from, to
+Row = tuple[str, str, str, int | None, int | None, str]  # prefix, account, plan, from, to, zone
 HERE: Final = LOCATIONS[0][0]
 VISITORS: Final[tuple[Row, ...]] = (
-    ("310410", "A-1", "gold", None, None),
-    ("31041", "A-2", "basic", None, None),
-    ("262", "A-4", "basic", None, START),
-    ("262", "A-5", "basic", START, START + DAY_S),
-    ("262011234567890", "A-6", "gold", None, None),
+    ("310410", "A-1", "gold", None, None, ""),
+    ("31041", "A-2", "basic", None, None, ""),
+    ("262", "A-4", "basic", None, START, "020"),
+    ("262", "A-5", "basic", START, START + DAY_S, "020"),
+    ("262011234567890", "A-6", "gold", None, None, "020"),
 )
 
 
@@ -41,6 +41,7 @@ def visited(made: World, rows: Sequence[Row]) -> World:
         np.array([int(row[0]) for row in rows], np.int64),
         np.array([len(row[0]) for row in rows], np.int8),
         np.array([people.plan_ids.index(row[2]) for row in rows], np.int32),
+        pa.array([row[5] for row in rows], pa.string()),
         np.array([OPEN_FROM if row[3] is None else row[3] for row in rows], np.int64),
         np.array([OPEN_TO if row[4] is None else row[4] for row in rows], np.int64),
         np.arange(2, len(rows) + 2),
@@ -48,7 +49,14 @@ def visited(made: World, rows: Sequence[Row]) -> World:
     return replace(made, customers=replace(people, visitors=table))
 
 
-ABROAD: Final = visited(world(), VISITORS)
+def country(**changes: Any) -> World:
+    """The country, whose operator's sessions have its code of country and network, too."""
+    made = world(**changes)
+    operator = replace(made.workspace.operator, plmn=("46097",))
+    return replace(made, workspace=replace(made.workspace, operator=operator))
+
+
+ABROAD: Final = visited(country(), VISITORS)
 
 
 @pytest.mark.parametrize(
@@ -70,10 +78,15 @@ ABROAD: Final = visited(world(), VISITORS)
         ({"served_raw": "13900000001"}, ("ok", "", "A-1", "gold")),
         ({"served_raw": "13900000003"}, ("subscription_inactive", "served_raw", "A-1", "basic")),
         ({"network": "CHNHM"}, ("ok", "", "A-1", "gold")),  # our own network
+        ({"network": "46097"}, ("ok", "", "A-1", "gold")),
         ({"network": "USAXX"}, ("subscription_missing", "served_raw", "", "")),
         ({"network": "?"}, ("subscription_missing", "served_raw", "", "")),
         ({"location": ""}, ("location_missing", "location", "A-1", "gold")),
         ({"location": "MSC9"}, ("location_missing", "location", "A-1", "gold")),
+        # A row with a zone tells where its visitors are who name no location.
+        ({"imsi": 262011234567890, "location": ""}, ("ok", "", "A-6", "gold")),
+        ({"imsi": 262011234567890, "location": "MSC9"},
+         ("location_missing", "location", "A-6", "gold")),
     ],
 )  # fmt: skip
 def test_whose_record_it_is(change: dict[str, Any], found: tuple[str, ...]) -> None:
@@ -82,7 +95,8 @@ def test_whose_record_it_is(change: dict[str, Any], found: tuple[str, ...]) -> N
     (row,) = guided(row, made=ABROAD)
     assert (row["reason"], row["field"], row["account"], row["plan"]) == found
     if row["reason"] == "ok" and row["served_raw"] != "13900000001":
-        assert (row["served_zone"], row["roaming"]) == (LOCATIONS[0][1], codes.VISITOR)
+        zone = LOCATIONS[0][1] if row["location"] else "020"
+        assert (row["served_zone"], row["roaming"]) == (zone, codes.VISITOR)
         assert (row["home_zone_index"], row["home_relation_index"]) == (-1, -1)
         assert row["relation"]
 
@@ -108,7 +122,8 @@ def tables(draw: st.DrawFn) -> list[Row]:
         cut, has_next = draw(TIMES), draw(st.booleans())
         for since, until in [(None, cut), (cut, None)][: 1 + (has_next and cut is not None)]:
             rows.append((prefix, draw(st.sampled_from(("A-1", "A-2", "A-3"))),
-                         draw(st.sampled_from(("gold", "basic"))), since, until))  # fmt: skip
+                         draw(st.sampled_from(("gold", "basic"))), since, until,
+                         draw(st.sampled_from(("", "020", "us")))))  # fmt: skip
     return draw(st.permutations(rows))
 
 
@@ -122,7 +137,7 @@ ROWS: Final = st.fixed_dictionaries({
     "imsi": st.sampled_from((0, 1, 31041, 310410000000001, 31041000000000, 310410000000002,
                              310419999999999, 262011234567890, 10**15, 10**17, 2621,
                              imsi_of("13900000001"))),
-    "network": st.sampled_from(("", "", "CHNHM", "USAXX", "?")),
+    "network": st.sampled_from(("", "", "CHNHM", "46097", "USAXX", "?")),
     "location": st.sampled_from(["", "MSC9", *(row[0] for row in LOCATIONS)]),
     "start_utc_s": st.sampled_from([START + shift for shift in (-6, -5, -1, 0, 1, 5)]),
     "reason": st.sampled_from((0, 0, 0, 5)),
@@ -134,7 +149,7 @@ ROWS: Final = st.fixed_dictionaries({
 def test_as_the_naive_guide_and_explain_have_it(
     table: list[Row], rows: list[dict[str, Any]], roams: str
 ) -> None:
-    made = visited(world(national_roaming=roams), table)
+    made = visited(country(national_roaming=roams), table)
     reference = made.reference()
     batch = records(*rows, schema=schemas.NORMALISED)
     found = guide.guide(batch, reference).batch

@@ -18,7 +18,7 @@ FILE: Final = "visitors.csv"
 PREFIX_DIGITS_MIN: Final = 3  # the country
 IMSI_DIGITS_MAX: Final = 15
 _COLUMNS: Final = ("subscription_id", "account_id", "imsi_prefix", "plan")
-_DATES: Final = ("valid_from", "valid_to")
+_MORE: Final = ("zone", "valid_from", "valid_to")
 _POWER: Final = 10 ** np.arange(IMSI_DIGITS_MAX + 1, dtype=np.int64)
 
 
@@ -34,6 +34,7 @@ class Visitors:
     prefix: np.ndarray  # int64, its first digit is not 0
     prefix_length: np.ndarray  # int8, digits
     plan_index: np.ndarray  # int32 into Customers.plan_ids
+    zone: pa.Array  # utf8, where they are whose records name no location; "": nobody knows
     valid_from_utc_s: np.ndarray  # int64
     valid_to_utc_s: np.ndarray  # int64
     lines: np.ndarray  # int64, of the file
@@ -41,7 +42,7 @@ class Visitors:
 
 NO_VISITORS: Final = Visitors(
     pa.array([], pa.string()), np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int8),
-    np.zeros(0, np.int32), *(np.zeros(0, np.int64) for _ in range(3)),
+    np.zeros(0, np.int32), pa.array([], pa.string()), *(np.zeros(0, np.int64) for _ in range(3)),
 )  # fmt: skip
 
 
@@ -57,7 +58,7 @@ class Owned:
 
 def read_table(path: Path, problems: Problems, shown: str) -> Table:
     """The rows of visitors.csv as texts; none where there is no such file."""
-    table = load_optional(path, _COLUMNS, _DATES, problems, shown)
+    table = load_optional(path, _COLUMNS, _MORE, problems, shown)
     check_filled(table, "subscription_id", problems)
     check_filled(table, "plan", problems)
     return table
@@ -84,7 +85,7 @@ def visitors_of(
     _check_once(table, account_index, prefix, span, problems)
     _check_own(table, prefix, size, owned.imsi, problems)
     return Visitors(table["subscription_id"], account_index, prefix, size.astype(np.int8),
-                    plan_index, *span, table.lines)  # fmt: skip
+                    plan_index, table["zone"], *span, table.lines)  # fmt: skip
 
 
 def _prefixes(table: Table, problems: Problems) -> tuple[np.ndarray, np.ndarray]:

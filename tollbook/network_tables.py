@@ -147,7 +147,8 @@ def load_special_numbers(
 def load_visited(path: Path, zones: Zones, problems: Problems, shown: str) -> VisitedNetworks:
     """networks.csv: tadig, zone, name."""
     table = load_optional(path, ("tadig", "zone"), ("name",), problems, shown)
-    check_shape(table, "tadig", r"[A-Z0-9]{5}", "five letters and digits, such as HKGSP", problems)
+    check_shape(table, "tadig", r"[A-Z0-9]{5}|[0-9]{6}",
+                "five letters and digits, such as HKGSP, or six digits, such as 310410", problems)
     check_unique(table, "tadig", problems)
     zone_index = references(table, "zone", zones.ids, "zones.csv", problems)
     return VisitedNetworks(_texts(table, "tadig"), zone_index, _texts(table, "name"))

@@ -62,6 +62,12 @@ class Operator:
     currency_digits: int  # decimals of the smallest coin
     time_zone: str
     tadig: str  # the operator's own code in roaming records; "": none
+    plmn: tuple[str, ...] = ()  # its codes of country and network, as native records have them
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """What ``network`` of a record says of one that was made here; "": nothing."""
+        return ("", *filter(None, (self.tadig,)), *self.plmn)
 
 
 @dataclass(frozen=True)
@@ -178,7 +184,7 @@ def load(root: Path, problems: Problems | None = None) -> Workspace:
         raise Refused(noted.found)
     _refuse_variables(tree, noted)
     operator = _operator(_part(keys, "operator", (
-        "name", "country", "currency", "currency_digits", "time_zone", "tadig")))
+        "name", "country", "currency", "currency_digits", "time_zone", "tadig", "plmn")))
     limits = _limits(_part(keys, "limits", ("age", "future", "duration", "volume")))
     alarms = alarm_rules.read(_part(keys, "alarms", alarm_rules.KEYS))
     read_sources = sources.read_all(keys, operator.time_zone, alarms)
@@ -224,7 +230,17 @@ def _operator(keys: Reader) -> Operator:
         time_zone=keys.zone("time_zone"),
         tadig=_code(keys, "tadig", r"([A-Z0-9]{5})?", "five letters and digits, such as CHNHM",
                     default=""),
+        plmn=_plmn(keys),
     )  # fmt: skip
+
+
+def _plmn(keys: Reader) -> tuple[str, ...]:
+    found = keys.texts("plmn")
+    for code in found:
+        if not re.fullmatch(r"[0-9]{5,6}", code):
+            keys.wrong("plmn", f"'plmn' names '{code}'", "five or six digits, such as 46097",
+                       "write the codes of country and network")
+    return found
 
 
 def _code(

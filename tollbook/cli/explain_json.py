@@ -114,7 +114,7 @@ def _guidance(one: Explanation, found: Guidance, is_masked: bool) -> dict[str, A
             paying[name] = None if paying[name] == is_open else paying[name]
         del paying["line"]
         if not paying["imsi_prefix"]:
-            del paying["imsi_prefix"]
+            del paying["imsi_prefix"], paying["zone"]
     return {
         "subscription": paying,
         "home": _place(found.home, is_masked),

@@ -107,7 +107,7 @@ class Cures:
 
     def _subscription(self, row: Mapping[str, Any]) -> str:
         visitor = ""
-        if row["imsi"] and row["network"] in ("", self._session.workspace.operator.tadig):
+        if row["imsi"] and row["network"] in self._session.workspace.operator.networks:
             visitor = (f", or, if it is a visitor's, the beginning of IMSI "
                        f"{self._number(str(row['imsi']))} one in customers/visitors.csv")
         return (f"give {self._served(row)} a row in customers/subscriptions.csv that "
@@ -129,7 +129,8 @@ class Cures:
 
     def _location(self, row: Mapping[str, Any]) -> str:
         if not row["location"]:
-            return "a visitor was where its location says: correct its location, then retry"
+            return ("a visitor was where his location says: correct it, or give his row of "
+                    "customers/visitors.csv a zone, then retry")
         return f"add the location '{row['location']}' to network/locations.csv, then retry"
 
     def _network(self, row: Mapping[str, Any]) -> str:

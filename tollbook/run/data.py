@@ -58,6 +58,7 @@ def load(folder: Path) -> Data:
         customers.check_plans(people, plans, problems)
         _check_ratings(net.ratings, people.accounts, plans, problems)
         mediation.check(space.mediation.rules, net, plans, problems)
+    visitors.check_zones(people, net.zones.ids, problems)
     if tariff_book is not None:
         visitors.check_plans(people, tariff_book, problems)
     if tariff_book is not None and not problems.errors:
