@@ -136,6 +136,20 @@ def utf8_length(source: np.ndarray, at: Int, end: Int) -> Int:
 
 
 @inner
+def is_plain(text: np.ndarray, begin: Int, end: Int) -> bool:
+    """Whether all bytes are printable ASCII; ``text`` has at least eight bytes behind ``end``."""
+    unsafe, words = NO_BITS, (end - begin) >> 3
+    for i in range(words):
+        word = load8(text, begin + i * 8)
+        unsafe |= word | ((word - BLANKS) & ~word)
+    at = begin + words * 8
+    if at < end:  # bytes behind the end are shifted out
+        word = load8(text, at)
+        unsafe |= (word | ((word - BLANKS) & ~word)) << (U(at + 8 - end) << S3)
+    return bool(unsafe & HIGH_BIT == NO_BITS)
+
+
+@inner
 def copy_checked(
     source: np.ndarray, at: Int, length: Int, target: np.ndarray, to: Int, encoding: Int
 ) -> Int:

@@ -48,8 +48,7 @@ def decode_rows(
             kind = op[k.OP_KIND]
             longest = f.locate(source, op, trims, spec, s)
             if kind == k.KIND_TEXT:
-                encoding = spec.settings[k.ENCODING]
-                f.read_text(source, op, first_row, block[k.IS_CHECKED] != 0, encoding, s, out)
+                f.read_text(source, op, first_row, longest, block, spec, s, out)
             elif kind == k.KIND_NUMBER:
                 f.read_number(source, op, first_row, spec, s, out)
             elif kind == k.KIND_QUANTITY or kind == k.KIND_DECIMAL or kind == k.KIND_CLOCK:

@@ -17,6 +17,7 @@ from tollbook.jit import inner
 
 MINUS, POINT, ZERO = 45, 46, 48
 LENGTH_MIX: Final = b.U(k.LENGTH_MIX)
+TEXT_ROWS: Final = 64  # whose texts are looked at in one piece
 
 
 @inner
@@ -123,30 +124,68 @@ def locate(source: np.ndarray, op: np.ndarray, trims: bool, spec: k.Spec, s: k.S
 
 
 @inner
-def read_text(
-    source: np.ndarray, op: np.ndarray, first_row: Int, is_checked: bool, encoding: Int,
-    s: k.Scratch, out: k.Output,
+def copy_texts(
+    source: np.ndarray, op: np.ndarray, first_row: Int, begin: Int, end: Int, s: k.Scratch,
+    out: k.Output,
 ) -> None:  # fmt: skip
-    """Fields as UTF-8; ``is_checked``: the block holds bytes that may not be stored as they are."""
+    """Fields of the window's rows ``begin`` .. ``end`` as they are. Sixteen bytes are moved whether
+    a field has as many or not: how long the next one is cannot be foretold."""
     offsets, target = out.offsets[op[k.OP_SLOT]], out.texts[op[k.OP_SLOT]]
-    low, lengths, fault, state = s.low, s.length, s.fault, s.state
-    to = np.int64(offsets[first_row])
-    for r in range(s.state[k.STATE_COUNT]):
+    low, lengths, to = s.low, s.length, np.int64(offsets[first_row + begin])
+    for r in range(begin, end):
         at: Int = np.int64(low[r])
         length: Int = np.int64(lengths[r])
-        if is_checked:
-            length = b.copy_checked(source, at, length, target, to, encoding)
-            if length < 0:
-                reason = k.TEXT_NOT_UTF8 if length == -1 else k.TEXT_CONTROL_CHARACTER
-                fault[r], state[k.STATE_FAULTS] = reason, 1
-                length = 0
-        else:
-            done = 0
-            while done < length:
-                b.store8(target, to + done, b.load8(source, at + done))
-                done += 8
+        b.store8(target, to, b.load8(source, at))
+        b.store8(target, to + 8, b.load8(source, at + 8))
+        done = 16
+        while done < length:
+            b.store8(target, to + done, b.load8(source, at + done))
+            done += 8
         to += length
         offsets[first_row + r + 1] = to
+
+
+@inner
+def check_texts(
+    source: np.ndarray, op: np.ndarray, first_row: Int, begin: Int, end: Int, encoding: Int,
+    s: k.Scratch, out: k.Output,
+) -> None:  # fmt: skip
+    """The same for fields that may hold bytes that are not stored as they are."""
+    offsets, target = out.offsets[op[k.OP_SLOT]], out.texts[op[k.OP_SLOT]]
+    low, lengths, to = s.low, s.length, np.int64(offsets[first_row + begin])
+    for r in range(begin, end):
+        at: Int = np.int64(low[r])
+        length: Int = np.int64(lengths[r])
+        length = b.copy_checked(source, at, length, target, to, encoding)
+        if length < 0:
+            s.fault[r] = k.TEXT_NOT_UTF8 if length == -1 else k.TEXT_CONTROL_CHARACTER
+            s.state[k.STATE_FAULTS] = 1
+            length = 0
+        to += length
+        offsets[first_row + r + 1] = to
+
+
+@inner
+def read_text(
+    source: np.ndarray, op: np.ndarray, first_row: Int, longest: Int, block: np.ndarray,
+    spec: k.Spec, s: k.Scratch, out: k.Output,
+) -> None:  # fmt: skip
+    """Fields as UTF-8, a few rows at a time.
+
+    Where the block holds bytes that may not be stored as they are, what was copied is looked at in
+    one piece; few pieces have any, and only those are copied anew, with all checks.
+    """
+    count, encoding = s.state[k.STATE_COUNT], spec.settings[k.ENCODING]
+    offsets, target = out.offsets[op[k.OP_SLOT]], out.texts[op[k.OP_SLOT]]
+    if longest == 0:
+        offsets[first_row + 1 : first_row + count + 1] = offsets[first_row]
+        return
+    for begin in range(0, count, TEXT_ROWS):
+        end: Int = min(begin + TEXT_ROWS, count)
+        copy_texts(source, op, first_row, begin, end, s, out)
+        at, behind = offsets[first_row + begin], offsets[first_row + end]
+        if block[k.IS_CHECKED] != 0 and not b.is_plain(target, np.int64(at), np.int64(behind)):
+            check_texts(source, op, first_row, begin, end, encoding, s, out)
 
 
 @inner

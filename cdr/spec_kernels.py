@@ -12,7 +12,7 @@ import numpy as np
 Int: TypeAlias = Any  # int64 when compiled; an int or a numpy integer without the JIT
 Word: TypeAlias = Any  # uint64: eight bytes at once
 
-PAD_BYTES: Final = 128  # readable bytes behind a block: kernels read 8, and marks 64, at once
+PAD_BYTES: Final = 128  # readable bytes behind a block: texts are read 16, marks 64, at once
 
 # Spec.settings
 DELIMITER, QUOTE, BACKSLASH, TRIM, ENCODING, WIDTH_MIN, WIDTH_MAX, ROW_BYTES = range(8)
