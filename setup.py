@@ -52,5 +52,5 @@ setup(
     },
     install_requires=CORE,
     extras_require={"test": TEST},
-    entry_points={"console_scripts": ["tollbook = tollbook.cli.main:cli"]},
+    entry_points={"console_scripts": ["tollbook = tollbook.cli.main:main"]},
 )

@@ -72,8 +72,18 @@ def test_rows_come_back_by_bucket(
             left[number] = exchange.add((1, number), *batch_of(number, chunks[number]))
         for low, high in ((first, BUCKETS), (0, first), (first, first + 1)):
             got = exchange.collect(low, high)
-            assert list(zip(*got.to_pydict().values(), strict=True)) == naive(chunks, low, high)
+            rows = naive(chunks, low, high)
+            assert list(zip(*got.to_pydict().values(), strict=True)) == rows
             got.validate(full=True)
+            some = np.flatnonzero([row[4] % 3 == 0 for row in rows])
+            for batch, places in zip(
+                exchange.split(low, high, some), (np.delete(range(len(rows)), some), some),
+                strict=True,
+            ):
+                batch.validate(full=True)
+                wanted = [rows[place] for place in places]
+                assert list(zip(*batch.to_pydict().values(), strict=True)) == wanted
+            assert exchange.collect(low, high, ["i8", "place"]) == got.select(["i8", "place"])
         assert exchange.distinct("i16") == sorted({
             row[2] for rows in chunks for row in rows if row[7] < BUCKETS
         })  # fmt: skip

@@ -1,6 +1,6 @@
 """``python -m tollbook``: the same as the command ``tollbook``."""
 
-from tollbook.cli.main import cli
+from tollbook.cli.main import main
 
 if __name__ == "__main__":
-    cli(prog_name="tollbook")
+    main()

@@ -371,9 +371,12 @@ def overlaps(
     key, since, until: int64, one entry a row; half-open. Of each key the rows are looked at in
     the order of ``since``, each against the one before it. Returns two int64 arrays.
     """
-    ascending = np.sort(key)
-    repeated = np.unique(ascending[1:][ascending[1:] == ascending[:-1]])
-    rows = np.flatnonzero(np.isin(key, repeated)) if len(repeated) else np.zeros(0, np.int64)
+    order = np.argsort(key)
+    ascending = key[order]
+    repeated = np.zeros(len(key), bool)  # most keys stand alone
+    repeated[1:] = ascending[1:] == ascending[:-1]
+    repeated[:-1] |= repeated[1:]
+    rows = order[repeated]
     rows = rows[np.lexsort((rows, since[rows], key[rows]))]
     before, after = rows[:-1], rows[1:]
     clash = (key[before] == key[after]) & (until[before] > since[after])

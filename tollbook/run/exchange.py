@@ -23,19 +23,22 @@ import pyarrow as pa
 from tollbook.run.exchange_kernels import (
     STRIDE,
     Views,
-    bucket_order,
+    bucket_places,
     collect_bytes,
     collect_ints,
     gather_bytes,
     gather_offsets,
+    keep_ints,
     kept_range,
     scatter_texts,
 )
-from tollbook.run.held import Held
+from tollbook.run.held import ALIGNED, Held
 from tollbook.stage import TextColumn, int_array, ints, text_array, text_of
 
 ChunkKey = tuple[int, int]  # file number, number of the chunk in the file
 _NARROW: Final = (np.int8, np.int16, np.int32)
+_NONE: Final = np.zeros(0, np.int64)
+_NO_TEXTS: Final = TextColumn(np.zeros(1, np.int32), np.zeros(0, np.uint8))
 _SAME: Final = 0  # width of a column that is the same in all rows
 
 
@@ -118,12 +121,12 @@ class Exchange:
         bucket: int16, one of 0..buckets for each row; rows of bucket ``buckets`` are not kept but
         given back (None if there are none), in their order.
         """
-        order = np.empty(len(bucket), np.int64)
+        places = np.empty(len(bucket), np.int32)
         starts = np.zeros(self.buckets + 2, np.int64)
-        bucket_order(bucket, starts, order)
-        kept = int(starts[self.buckets])
-        left_out = take(batch, order[kept:]) if kept < len(order) else None
-        way = _Way(bucket, starts[:-1], order[:kept], bucket < self.buckets)
+        bucket_places(bucket, starts, places)
+        inside = bucket < self.buckets
+        way = _Way(bucket, starts[:-1], places, inside, int(starts[self.buckets]))
+        left_out = take(batch, np.flatnonzero(~inside)) if way.kept < len(bucket) else None
         columns = tuple(
             self._keep_ints(ints(batch, field.name), way) if pa.types.is_integer(field.type)
             else self._keep_texts(batch, field.name, way)
@@ -142,21 +145,21 @@ class Exchange:
             for key in [key for key in self._chunks if key[0] == file_number]:
                 self.rows_by_bucket -= np.diff(self._chunks.pop(key).starts)
 
-    def collect(self, first: int, last: int) -> pa.RecordBatch:
-        """All rows of buckets first..last-1, in the order of files and chunks."""
-        chunks = self._ordered()
-        low = np.array([chunk.starts[first] for chunk in chunks], np.int64)
-        counts = np.array([chunk.starts[last] for chunk in chunks], np.int64) - low
-        chosen = np.flatnonzero(counts)
-        pieces = _Pieces([chunks[place] for place in chosen.tolist()], low[chosen], counts[chosen])
-        arrays = []
-        for index, field in enumerate(self.schema):
-            if pa.types.is_integer(field.type):
-                kind = np.dtype(field.type.to_pandas_dtype())
-                arrays.append(int_array(self._collect_ints(index, kind, pieces)))
-            else:
-                arrays.append(self._collect_texts(index, field, pieces, (first, last)))
-        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+    def collect(self, first: int, last: int, names: Sequence[str] = ()) -> pa.RecordBatch:
+        """All rows of buckets first..last-1, in the order of files and chunks.
+
+        names: the columns that are wanted, in the schema's order; none: all.
+        """
+        return self._collect(first, last, names or self.schema.names, _NONE)[0]
+
+    def split(
+        self, first: int, last: int, apart: np.ndarray
+    ) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+        """The same rows as two batches: the others, and those of ``apart`` (int64, ascending).
+
+        As quick as ``collect``; to pick out some rows afterwards is a copy of all.
+        """
+        return self._collect(first, last, self.schema.names, apart)
 
     def distinct(self, name: str) -> list[int]:
         """The values that occur in an integer column, ascending."""
@@ -167,8 +170,8 @@ class Exchange:
             if column.width == _SAME:
                 found.update({column.base} if rows[0] else ())
                 continue
-            pieces = _Pieces([chunk], np.zeros(1, np.int64), rows)
-            values = self._collect_ints(index, np.dtype(np.int64), pieces)
+            pieces = _Pieces([chunk], np.zeros(1, np.int64), rows, _NONE)
+            values, _ = self._collect_ints(index, np.dtype(np.int64), pieces)
             found.update(np.unique(values).tolist())
         return sorted(found)
 
@@ -208,31 +211,28 @@ class Exchange:
 
     def _keep_ints(self, values: np.ndarray, way: _Way) -> _Kept:
         """The integers in the order of buckets, as narrow as those that are kept allow."""
-        if len(way.order) == 0:
+        if way.kept == 0:
             return _Kept(_SAME, 0)
         found = np.empty(2, np.int64)
         kept_range(values, way.inside, found)
         low, high = int(found[0]), int(found[1])
         if low == high:
             return _Kept(_SAME, low)
-        kind, base = values.dtype, 0
+        width, base = values.itemsize, 0
         for narrow in _NARROW:
             limit = np.iinfo(narrow)
-            if high - low <= limit.max - limit.min and limit.bits < 8 * values.itemsize:
-                kind, base = np.dtype(narrow), low - int(limit.min)
-                # Differences are right modulo the narrow width, and there they are unique.
-                values = values.astype(kind) - np.array(base & 0xFF_FF_FF_FF).astype(kind)
+            if high - low <= limit.max - limit.min and limit.bits < 8 * width:
+                width, base = limit.bits // 8, low - int(limit.min)
                 break
-        size = len(way.order) * kind.itemsize
-        place, room = self._held.room(size)
-        np.take(values, way.order, out=room.view(kind), mode="clip")
+        place, room = self._held.room(-(-way.kept * width // ALIGNED) * ALIGNED)
+        keep_ints(values, way.places, way.kept, base, width, Views.of(room))
         self._held.keep(place, room)
-        return _Kept(kind.itemsize, base, place)
+        return _Kept(width, base, place)
 
     def _keep_texts(self, batch: pa.RecordBatch, name: str, way: _Way) -> _Kept:
         """The lengths and bytes of the texts, without those that an index implies."""
         texts = text_of(batch.column(name))
-        if texts.offsets[0] == texts.offsets[-1] or len(way.order) == 0:
+        if texts.offsets[0] == texts.offsets[-1] or way.kept == 0:
             return _Kept(_SAME, 0)
         lengths = np.diff(texts.offsets)
         if name in self._implied:
@@ -240,41 +240,65 @@ class Exchange:
         kept = self._keep_ints(lengths, way)
         if (kept.width, kept.base) == (_SAME, 0):
             return kept
-        ends = np.zeros(len(way.order) + 1, np.int64)
-        np.cumsum(np.take(lengths, way.order), out=ends[1:])
-        starts = ends[way.starts]
-        place, room = self._held.room(int(ends[-1]))
-        scatter_texts(texts.offsets, lengths, texts.data, way.bucket, starts, starts.copy(), room)
+        starts = np.zeros(len(way.starts), np.int64)
+        place, room = self._held.room(int(lengths.sum(where=way.inside)))
+        scatter_texts(texts.offsets, lengths, texts.data, way.bucket, starts, room)
         self._held.keep(place, room)
         return _Kept(kept.width, kept.base, kept.place, place, starts)
 
+    def _collect(
+        self, first: int, last: int, names: Sequence[str], apart: np.ndarray
+    ) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+        chunks = self._ordered()
+        low = np.array([chunk.starts[first] for chunk in chunks], np.int64)
+        counts = np.array([chunk.starts[last] for chunk in chunks], np.int64) - low
+        there = np.flatnonzero(counts)
+        pieces = _Pieces(
+            [chunks[place] for place in there.tolist()], low[there], counts[there], apart
+        )
+        schema = pa.schema([self.schema.field(name) for name in names])
+        pairs = []
+        for field in schema:
+            index = self.schema.get_field_index(field.name)
+            if pa.types.is_integer(field.type):
+                kind = np.dtype(field.type.to_pandas_dtype())
+                pairs.append([int_array(one) for one in self._collect_ints(index, kind, pieces)])
+            else:
+                texts = self._collect_texts(index, pieces, (first, last))
+                both = (_without(texts, apart), gather_text(texts, apart)) if len(apart) else (
+                    texts, _NO_TEXTS)
+                pairs.append([text_array(one.offsets, one.data, field.type) for one in both])
+        kept, left = (list(arrays) for arrays in zip(*pairs, strict=True))
+        return (pa.RecordBatch.from_arrays(kept, schema=schema),
+                pa.RecordBatch.from_arrays(left, schema=schema))  # fmt: skip
+
     def _collect_ints(
-        self, index: int, kind: np.dtype, pieces: _Pieces, out: np.ndarray | None = None
-    ) -> np.ndarray:
-        """The integers of some pieces, one behind the other."""
+        self, index: int, kind: np.dtype, pieces: _Pieces
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The integers of some pieces, one behind the other; and those of the rows apart."""
         columns = [chunk.columns[index] for chunk in pieces.chunks]
         bases = np.array([column.base for column in columns], np.int64)
         widths = np.array([column.width for column in columns], np.int64)
-        if out is None:
-            out = np.empty(pieces.rows, kind)
+        left = np.empty(len(pieces.apart), kind)
+        out = np.empty(pieces.rows - len(left), kind)
         if not widths.any() and (bases == bases[:1]).all():
-            out.fill(bases[0] if len(bases) else 0)
-            return out
+            for values in (out, left):
+                values.fill(bases[0] if len(bases) else 0)
+            return out, left
         places = np.array([column.place for column in columns], np.int64) + pieces.low * widths
         for data, which, at in self._held.gathered(places, widths * pieces.counts):
             about = np.stack((
                 widths[which], bases[which], at, pieces.counts[which], pieces.at[which],
+                pieces.gone[which],
             ))  # fmt: skip
-            collect_ints(Views.of(data), about, out)
-        return out
+            collect_ints(Views.of(data), about, pieces.apart, out, left)
+        return out, left
 
-    def _collect_texts(
-        self, index: int, field: pa.Field, pieces: _Pieces, span: tuple[int, int]
-    ) -> pa.Array:
+    def _collect_texts(self, index: int, pieces: _Pieces, span: tuple[int, int]) -> TextColumn:
+        """The texts of some pieces, one behind the other, also those of the rows apart."""
+        lengths, _ = self._collect_ints(index, np.dtype(np.int32), pieces.together())
         offsets = np.zeros(pieces.rows + 1, np.int32)
-        lengths = self._collect_ints(index, offsets.dtype, pieces, offsets[1:])
-        if lengths.any():
-            np.cumsum(lengths, out=lengths)
+        np.cumsum(lengths, out=offsets[1:])
         data = np.empty(int(offsets[-1]), np.uint8)
         columns = [chunk.columns[index] for chunk in pieces.chunks]
         low, high = (
@@ -289,27 +313,51 @@ class Exchange:
             for held, which, at in self._held.gathered(places[there], sizes[there]):
                 chosen = there[which]
                 collect_bytes(held, at, sizes[chosen], target[chosen], data)
-        return text_array(offsets, data, field.type)
+        return TextColumn(offsets, data)
+
+
+def _without(column: TextColumn, apart: np.ndarray) -> TextColumn:
+    """The texts but for some rows (int64, ascending)."""
+    offsets = np.zeros(len(column.offsets) - len(apart), np.int32)
+    np.cumsum(np.delete(np.diff(column.offsets), apart), out=offsets[1:])
+    edges = column.offsets.astype(np.int64)
+    first = edges[np.append(0, apart + 1)]
+    sizes = edges[np.append(apart, len(edges) - 1)] - first
+    data = np.empty(int(offsets[-1]), np.uint8)
+    collect_bytes(column.data, first, sizes, np.cumsum(sizes) - sizes, data)
+    return TextColumn(offsets, data)
 
 
 @dataclass(frozen=True)
 class _Way:
     """How the rows of a chunk go into buckets.
 
-    bucket: int16, of each row. starts: int64 [buckets + 1], the first row of each bucket. order:
-    int64, the rows that are kept, by bucket. inside: bool, whether a row is kept.
+    bucket: int16, of each row. starts: int64 [buckets + 1], the first row of each bucket. places:
+    int32, where each row goes; inside: bool, whether it is kept; kept: how many are.
     """
 
     bucket: np.ndarray
     starts: np.ndarray
-    order: np.ndarray
+    places: np.ndarray
     inside: np.ndarray
+    kept: int
 
 
 class _Pieces:
-    """Rows of some chunks: ``counts`` from row ``low`` on; ``at``: where each piece goes."""
+    """Rows of some chunks: ``counts`` from row ``low`` on.
 
-    def __init__(self, chunks: Sequence[_Chunk], low: np.ndarray, counts: np.ndarray) -> None:
-        self.chunks, self.low, self.counts = chunks, low, counts
+    at: int64, where each piece begins if all stand one behind the other. apart: int64, ascending,
+    rows among these that go elsewhere; gone: int64, how many of them come before each piece.
+    """
+
+    def __init__(
+        self, chunks: Sequence[_Chunk], low: np.ndarray, counts: np.ndarray, apart: np.ndarray
+    ) -> None:
+        self.chunks, self.low, self.counts, self.apart = chunks, low, counts, apart
         self.at = np.cumsum(counts) - counts
+        self.gone = np.searchsorted(apart, self.at)
         self.rows = int(counts.sum())
+
+    def together(self) -> _Pieces:
+        """The same with no row apart."""
+        return _Pieces(self.chunks, self.low, self.counts, _NONE) if len(self.apart) else self

@@ -24,7 +24,7 @@ import pyarrow as pa
 from rating import assemble, duplicates, legs, ratings
 from rating.duplicates import Repeats
 from rating.reference import Reference
-from tollbook import schemas
+from tollbook import codes, schemas
 from tollbook.errors import BrokenFile, HeldFile
 from tollbook.run import index, manifest
 from tollbook.run.catalogue import LakeFile
@@ -50,6 +50,7 @@ KEYS_A_GROUP: Final = 262_144
 KEYS_AT_ONCE: Final = 1_048_576  # with those of the history
 GROUPS_A_RANGE: Final = 8  # groups that one thread decides and writes into files of their own
 BEFORE_EXCHANGE: Final = ("validate", "normalise", "guide", "mediate")
+_FATE: Final = ("record_id", "direction", "reason", "reason_field")
 Found = tuple[list[Repeats], list[LakeFile]]
 # Texts that guiding has found in a table of the network: the index says the same.
 IMPLIED: Final = {
@@ -228,8 +229,8 @@ def rate_and_write(flow: Flow, repeats: Repeats) -> tuple[list[Written], dict[st
         number, buckets = item
         part = Part(flow.target, number, flow.tally)
         totals: dict[str, int] = {}
-        for span in buckets:
-            _rate_span(flow, part, span, repeats, totals)
+        apart = [_rate_span(flow, part, span, repeats, totals) for span in buckets]
+        _rate(flow, part, pa.concat_batches(apart), repeats, totals)
         return part.close(), totals
 
     flow.progress.start("rate and write", max(1, len(numbered)))
@@ -248,13 +249,29 @@ def _rate_span(
     span: tuple[int, int],
     repeats: Repeats,
     totals: dict[str, int],
+) -> pa.RecordBatch:
+    """Rate the rows of a span; gives back those that have a reason, or are nobody's to rate."""
+    known = duplicates.mark(flow.usage.collect(*span, _FATE), repeats)
+    is_apart = (ints(known, "reason") != 0) | (ints(known, "direction") == codes.TRANSIT)
+    batch, apart = flow.usage.split(*span, np.flatnonzero(is_apart))
+    if batch.num_rows or flow.slots is not None:
+        batch = BY_NAME["pair"](batch, flow.reference, None).batch
+        _rate(flow, part, batch, repeats, totals, span)
+    return duplicates.mark(apart, repeats)
+
+
+def _rate(
+    flow: Flow,
+    part: Part,
+    batch: pa.RecordBatch,
+    repeats: Repeats,
+    totals: dict[str, int],
+    span: tuple[int, int] | None = None,
 ) -> None:
-    batch = flow.usage.collect(*span)
-    if batch.num_rows == 0 and flow.slots is None:
+    """Rate, settle and write rows. span: whose state these rows use, where the book remembers."""
+    if batch.num_rows == 0 and (flow.slots is None or span is None):
         return
-    batch = duplicates.mark(batch, repeats)
-    batch = BY_NAME["pair"](batch, flow.reference, None).batch
-    if flow.slots is None:
+    if flow.slots is None or span is None:
         rated = BY_NAME["rate"](batch, flow.tariffs.book, None)
         settled = BY_NAME["settle"](rated.batch, flow.tariffs.agreements, None)
     else:
@@ -263,14 +280,13 @@ def _rate_span(
     for result in (rated, settled):
         for name, value in result.totals.items():
             totals[name] = totals.get(name, 0) + int(value)
-    firsts = first_ids(settled.batch, repeats)
     extra = dict(settled.extra)
     if flow.tariffs.assignment is not None:
         more = ratings.rate_more(settled.batch, flow.tariffs.book, flow.tariffs.assignment)
         extra |= more.extra
         for name, value in more.totals.items():
             totals[name] = totals.get(name, 0) + int(value)
-    BY_NAME["write"](part, settled.batch, extra, firsts)
+    BY_NAME["write"](part, settled.batch, extra, first_ids(settled.batch, repeats))
 
 
 def _rate_with_state(

@@ -239,7 +239,7 @@ def write_part(
     good = ints(batch, "reason") == 0
     if good.all():
         part.write_rated(batch)
-    else:  # the few rows without a charge are left out in runs, not row by row
+    elif good.any():
         part.write_rated(batch.filter(pa.array(good)))
     for name, write in (("legs", part.write_legs), ("ratings", part.write_ratings)):
         if name in extra and extra[name].num_rows:

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from rating import assemble, legs, owners, ratings, reference, selectors
+from rating import assemble, legs, owners, ratings, reference, selectors, tables
 from tariffs import compiler, known, store
 from tariffs.agreements import Agreement
 from tariffs.compile_rates import Maxima
@@ -26,6 +26,7 @@ from tollbook.run import (
     index,
     memory,
     moves,
+    pool,
     remembering,
     snapshots,
     standing_balances,
@@ -78,7 +79,10 @@ def compiled(session: Session, digest: str) -> Compiled:
     kept = session.kept
     if isinstance(kept, Compiled) and (kept.digest, kept.open_settle_period) == (digest, settle):
         return kept
-    found = data.load(snapshots.folder_of(session.lake, digest))
+    memory.set_up()
+    _, found = pool.beside(
+        _wake_kernels, lambda: data.load(snapshots.folder_of(session.lake, digest))
+    )
     space, net = found.workspace, found.network
     maxima = Maxima(space.limits.duration_s, space.limits.volume_bytes)
     book = selectors.choose(
@@ -90,6 +94,11 @@ def compiled(session: Session, digest: str) -> Compiled:
     )
     session.kept = Compiled(digest, settle, found, book, dated)
     return session.kept
+
+
+def _wake_kernels() -> None:
+    """Call one for nothing: the first kernel of a process waits until numba has read its tables."""
+    tables.number_slots(np.zeros(0, np.int64))
 
 
 def checked(session: Session, digest: str) -> Compiled:
@@ -137,7 +146,6 @@ def prepared(session: Session, run: Run) -> Iterator[tuple[Data, Flow]]:
         names_of(found, facts, book, its), net.carriers.ids[net.carriers.own_index],
     )  # fmt: skip
     session.lake.mkdir(parents=True, exist_ok=True)
-    memory.set_up()
     with tempfile.TemporaryDirectory(dir=session.lake, prefix=SPILL) as folder:
         work = Flow(
             facts, Tariffs(book, ready.agreements, None if more.is_empty else more), target,
