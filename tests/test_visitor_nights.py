@@ -35,7 +35,8 @@ MONTH: Final = """    - {name: month, measure: sdr, per: month, levels: [150, 10
     - {name: huge, measure: money, per: month, mean_of: 3, levels: [5]}
 """
 HEADER: Final = (
-    "service,direction,served,imsi,other,start,duration,up_bytes,down_bytes,events,location"
+    "service,direction,served,imsi,other,start,duration,up_bytes,down_bytes,events,location,"
+    "network"
 )
 Row = dict[str, str]
 
@@ -52,7 +53,8 @@ def make(root: Path) -> Path:
     _, part = guide.split("## Visitors")
     rules, plan = re.findall(r"^```yaml\n(.*?)^```$", part, re.M | re.S)[:2]
     operator = root / "operator.yaml"
-    operator.write_text(operator.read_text() + rules.replace("  sdr:", MONTH + "  sdr:"))
+    text = operator.read_text().replace("  tadig: CHNHM", "  plmn: [46097]\n  tadig: CHNHM")
+    operator.write_text(text + rules.replace("  sdr:", MONTH + "  sdr:"))
     (root / "tariffs" / "visitors.yaml").write_text(plan)
     accounts = root / "customers" / "accounts.csv"
     accounts.write_text(accounts.read_text() + ACCOUNTS)
@@ -70,7 +72,7 @@ def deliver(root: Path, night: int) -> list[Row]:
         lines.append(",".join((
             row["service"], row["direction"], f"+1{row['imsi'][:6]}{row['imsi'][-4:]}", row["imsi"],
             row["other"], f"{row['start']}+08:00", used[0], used[1], "", used[2],
-            "460-97-1000-16385" if row["cell"] == "yes" else "",
+            "460-97-1000-16385" if row["cell"] == "yes" else "", row["network"],
         )))  # fmt: skip
     path = root / "inbox" / "msc-east" / calls.name(night)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -140,6 +142,7 @@ def test_explain_tells_the_row_that_decided(harbour: Path) -> None:
 def test_a_visitor_of_a_new_partner_is_rated_by_a_retry(harbour: Path) -> None:
     cure = command(harbour, "suspense", "show", "--reason", "subscription_missing").stdout
     assert "or, if it is a visitor's, the beginning of IMSI 7240500****0001 one in " in cure
+    assert "or, if the network 46098 is the operator's own, name it under `plmn` in " in cure
     cure = command(harbour, "suspense", "show", "--reason", "location_missing").stdout
     assert "a visitor was where his location says" in cure
     path = harbour / "customers" / "visitors.csv"

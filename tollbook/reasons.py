@@ -100,7 +100,8 @@ REASONS: Final = (
            "the number routed to (MSRN) fits no dialling rule in operator.yaml"),
     # guide
     Reason(50, "subscription_missing", "guide", _S, True, "-1",
-           "add the number (or IMSI) to customers/subscriptions.csv with its validity, then retry"),
+           "add the number (or IMSI) to customers/subscriptions.csv with its validity, or the "
+           "beginning of a visitor's IMSI to customers/visitors.csv, then retry"),
     Reason(51, "subscription_inactive", "guide", _S, True, "733",
            "the subscription was suspended or closed at that time; correct it, then retry"),
     Reason(52, "number_range_missing", "guide", _S, True, "820",

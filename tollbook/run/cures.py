@@ -110,6 +110,9 @@ class Cures:
         if row["imsi"] and row["network"] in self._session.workspace.operator.networks:
             visitor = (f", or, if it is a visitor's, the beginning of IMSI "
                        f"{self._number(str(row['imsi']))} one in customers/visitors.csv")
+        elif row["imsi"] and row["network"].isdigit():
+            visitor = (f", or, if the network {row['network']} is the operator's own, name it "
+                       "under `plmn` in operator.yaml")
         return (f"give {self._served(row)} a row in customers/subscriptions.csv that "
                 f"is valid on {self._when(row)}{visitor}, then retry")  # fmt: skip
 
