@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -23,6 +24,7 @@ from tollbook.cli.common import (
 if TYPE_CHECKING:
     from tollbook.run.rerate import Rerated
     from tollbook.run.rerating import Scope
+    from tollbook.run.session import Session
 
 
 def scope_options(function: F) -> F:
@@ -79,26 +81,44 @@ def command(
         raise click.UsageError("name either --period, and what narrows it, or --late alone")
     month = None if period is None else parse_period(period)
     moment = parse_as_of(as_of)
+    if month is None:
+        _late(session.open_session(folder), moment, dry_run, as_json)
+        return
     with progress.shown(quiet=as_json) as shown:
-        work = session.open_session(folder, shown)
-        done = (rerate.run_late(work, moment, dry_run) if month is None
-                else rerate.run(work, month, scope, moment, dry_run))  # fmt: skip
+        done = rerate.run(session.open_session(folder, shown), month, scope, moment, dry_run)
     if as_json:
-        print_json({"dry_run": dry_run} | ({} if done is None else as_dict(done)))
-    elif done is None:
-        click.echo("nothing to do: no account has records that came late under `late: rerate`")
+        print_json({"dry_run": dry_run} | as_dict(done))
     else:
         click.echo(screen(done, dry_run))
+
+
+def _late(work: Session, moment: int | None, dry_run: bool, as_json: bool) -> None:
+    """Rate all accounts again that are due; leaves with 1 if some were refused."""
+    from tollbook.cli import late_screen
+    from tollbook.run import progress, rerate_late
+
+    with progress.shown(quiet=as_json) as shown:
+        work.progress = shown
+        groups = rerate_late.run(work, moment, dry_run)
+    if as_json:
+        found = late_screen.as_dict(groups, late_screen.due_accounts(work))
+        print_json({"dry_run": dry_run} | found)
+    elif groups:
+        click.echo(late_screen.screen(groups, dry_run))
+    else:
+        click.echo("nothing to do: no account has records that came late under `late: rerate`")
+    sys.exit(1 if any(one.done is None for one in groups) else 0)
 
 
 def as_dict(done: Rerated) -> dict[str, Any]:
     """A re-rating's figures for programs."""
     from tollbook.clock import period_text
 
-    values = dict(done.__dict__)
+    values = {name: value for name, value in done.__dict__.items() if name != "late"}
     return values | {
-        "period": period_text(done.period),
+        "period": period_text(done.period), "last_period": period_text(done.last_period),
         "bill_period": period_text(done.bill_period) if done.bill_period else "",
+        "late_accounts": len({one.account_id for one in done.late}),
         "plans": [line.__dict__ for line in done.plans],
         "less": done.less.__dict__, "more": done.more.__dict__,
         "old_micro": done.old_micro, "new_micro": done.new_micro,
@@ -111,6 +131,8 @@ def screen(done: Rerated, dry_run: bool) -> str:
     from tollbook.clock import period_text
 
     month = period_text(done.period)
+    if done.last_period > done.period:
+        month += f" to {period_text(done.last_period)}"
     again = f"{count(done.records, 'record')} of {month} rated again"
     if not done.records:
         return f"nothing to do: no rated record of {month} fits"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tollbook.cli import late_screen
 from tollbook.cli.common import (
     AS_OF_HELP,
     count,
@@ -17,12 +18,10 @@ from tollbook.cli.common import (
     table,
     workspace_option,
 )  # fmt: skip
-from tollbook.cli.rerate import as_dict as rerate_dict
-from tollbook.cli.rerate import screen as rerate_screen
 
 if TYPE_CHECKING:
     from tollbook.run.nightly import Outcome
-    from tollbook.run.rerate import Rerated
+    from tollbook.run.rerate_late import Group
     from tollbook.run.session import Session
 
 
@@ -40,8 +39,9 @@ def command(
 
     Reads every new file of every source, and commits rated records, suspense, settlement legs and
     control totals together, or nothing. Starting it again with nothing new changes nothing.
-    Exit code 1 if a file was refused; the others are rated all the same. Accounts with records that
-    came late, of plans with `late: rerate`, are then rated again in a run of its own.
+    Accounts with records that came late, of plans with `late: rerate`, are then rated again, in a
+    run of its own for each month that is the first of some. Exit code 1 if a file was refused, or
+    such a run: all others are rated all the same.
     """
     from tollbook.run import nightly, progress, session
 
@@ -50,27 +50,26 @@ def command(
         work = session.open_session(folder, shown)
         work.threads = threads or work.threads
         outcome = nightly.run(work, moment)
-        is_due = not no_rerate and work.catalogue.is_any_late()
-        again, why_not = _rerated(work, moment) if is_due else (None, "")
+        groups = () if no_rerate else _rerated(work, moment)
+    left = late_screen.due_accounts(work)
     if as_json:
-        rerated = None if again is None else rerate_dict(again)
-        print_json(as_dict(outcome) | {"rerated": rerated, "not_rerated": why_not})
+        print_json(as_dict(outcome) | late_screen.as_dict(groups, left))
     else:
         click.echo(screen(outcome))
-        if again is not None or why_not:
-            click.echo(why_not if again is None else rerate_screen(again, dry_run=False))
-    sys.exit(1 if outcome.refused or why_not else 0)
+        if groups:
+            click.echo(late_screen.screen(groups))
+        elif left:
+            click.echo(late_screen.noted(left))
+    sys.exit(1 if outcome.refused or any(one.done is None for one in groups) else 0)
 
 
-def _rerated(work: Session, moment: int | None) -> tuple[Rerated | None, str]:
-    """The re-rating of what is due behind the night, or why it could not be: the night stands."""
-    from tollbook.errors import TollbookError
-    from tollbook.run import rerate
+def _rerated(work: Session, moment: int | None) -> tuple[Group, ...]:
+    """What is due behind the night, rated again; a start with nothing due loads nothing for it."""
+    if not work.catalogue.is_any_late():
+        return ()
+    from tollbook.run import rerate_late
 
-    try:
-        return rerate.run_late(work, moment), ""
-    except TollbookError as error:
-        return None, f"the night stands, but late records were not rated in order:\n{error}"
+    return rerate_late.run(work, moment)
 
 
 def as_dict(outcome: Outcome) -> dict[str, Any]:
@@ -129,9 +128,4 @@ def screen(outcome: Outcome) -> str:
         f"charged {format_micro(outcome.charge_micro)} {outcome.currency}; "
         f"{count(outcome.leg_count, 'settlement leg')}; the books close"
     )
-    if outcome.due_accounts:
-        lines.append(
-            f"late records of plans with `late: rerate`: {count(outcome.due_accounts, 'account')} "
-            "noted, which `tollbook rerate --late` rates in order"
-        )
     return "\n".join([*lines, *told])

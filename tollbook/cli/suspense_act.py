@@ -35,6 +35,7 @@ def retry(folder: Path, as_json: bool, as_of: str | None, who: str, choice: Choi
     they were tried last; what fails once more stays in suspense, counted. After nine tries `correct
     RECORD --note WHY` gives a record nine more.
     """
+    from tollbook.cli import late_screen
     from tollbook.cli.run import as_dict, screen
     from tollbook.run import progress, session
     from tollbook.run import retry as retries
@@ -55,6 +56,8 @@ def retry(folder: Path, as_json: bool, as_of: str | None, who: str, choice: Choi
         click.echo(f"{count(outcome.rows, 'record')} tried again, {left:,} still in suspense")
         if any(left_out.values()):
             click.echo(f"not tried: {_left_out(left_out)}")
+        if outcome.due_accounts:
+            click.echo(late_screen.noted(outcome.due_accounts))
 
 
 _WHY: Final = {

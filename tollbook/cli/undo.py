@@ -84,6 +84,7 @@ def _as_dict(done: Undone) -> dict[str, Any]:
         ],
         "again": done.again,
         "fates": done.fates,
+        "rerate": period_text(done.rerate_period) if done.rerate_period else "",
         "seconds": round(done.elapsed_ms / 1000, 1),
     }  # fmt: skip
 
@@ -111,9 +112,9 @@ def _screen(done: Undone, work: Any) -> str:
             + ("rated again: " + ", ".join(f"{rows:,} {name}" for name, rows in done.fates.items())
                if done.run_number else "to be rated again")
         )  # fmt: skip
-    if done.charge_micro and work.catalogue.lake_files("state"):
-        first = period_text(min(month for month, _ in done.charge_micro))
-        lines.append("  what others paid because these had used up a balance stays; "
+    if done.rerate_period:
+        first = period_text(done.rerate_period)
+        lines.append("  they had used balances; what others paid because of it stays until "
                      f"`tollbook rerate --period {first}` works it out again")  # fmt: skip
     if done.run_number:
         lines.append(f"run {done.run_number}; to read a file again as it is: "

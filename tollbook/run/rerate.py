@@ -57,7 +57,8 @@ class Rerated:
 
     records: how many were rated again. changed: of how many something is another than before.
     bill_period: the month that bills the differences of a closed one; 0: the month is open.
-    balances: how many months of the state are others than before.
+    balances: how many months of the state are others than before. last_period: the last month of
+    the records that were rated again. late: accounts that were due for late records, and no more.
     """
 
     period: int
@@ -69,6 +70,8 @@ class Rerated:
     held: int = 0
     legs_kept: int = 0
     balances: int = 0
+    last_period: int = 0
+    late: tuple[late.Due, ...] = ()
     plans: tuple[PlanLine, ...] = ()
     less: Movement = NOBODY
     more: Movement = NOBODY
@@ -120,20 +123,20 @@ def run(
         return done
 
 
-def run_late(
-    session: Session, as_of_utc_s: int | None = None, dry_run: bool = False
-) -> Rerated | None:
-    """Rate the accounts again for which records came late under ``late: rerate``, from the first
-    month concerned on; None: there are none. Raises as ``run``."""
-    due = late.due(session.catalogue)
-    if not due:
-        return None
-    accounts = tuple(sorted({one.account_id for one in due}))
-    return run(session, min(one.period for one in due), Scope(accounts), as_of_utc_s, dry_run)
-
-
 def execute(session: Session, planned: Run) -> Rerated:
-    """Follow a re-rating's plan; if nothing differs the plan is given up, as if never made."""
+    """Follow a re-rating's plan; if nothing differs the plan is given up, as if never made.
+
+    So is one that is refused on the way: it would stop all runs after it.
+    """
+    try:
+        return _execute(session, planned)
+    except TollbookError:
+        with session.catalogue.transaction() as link:
+            session.catalogue.give_up(link, planned)
+        raise
+
+
+def _execute(session: Session, planned: Run) -> Rerated:
     began = time.monotonic()
     again, found = _rerate(session, planned, writes=True)
     memory = again.remembered
@@ -175,6 +178,8 @@ def _rerate(session: Session, run: Run, writes: bool) -> tuple[Rerating, list[Fo
         session.progress.start("rerate", sum(file.rows for file in files))
         found = list(in_order(going.threads, again.task, enumerate(files, start=1)))
         crash.point("chunks_scattered")
+    months = [file.period for file, one in zip(files, found, strict=True) if one.figures.records]
+    again.last_period = max(months, default=run.period)
     return again, found
 
 
@@ -227,11 +232,13 @@ def _found(session: Session, run: Run, again: Rerating, found: Sequence[Found]) 
     for one in found:
         whole.join(one.figures)
     less, more = whole.movements()
+    memory = again.remembered
     return Rerated(
         run.period, 0, run.open_period if run.period < run.open_period else 0, whole.records,
         whole.changed, dict(sorted(whole.unrated.items())), whole.held, whole.legs_kept,
-        0 if again.remembered is None else again.remembered.months,
-        whole.plans(), less, more, session.workspace.operator.currency,
+        0 if memory is None else memory.months, again.last_period,
+        () if memory is None else memory.due, whole.plans(), less, more,
+        session.workspace.operator.currency,
     )  # fmt: skip
 
 

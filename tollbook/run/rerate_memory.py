@@ -135,7 +135,7 @@ def rate(
     written, superseded = balances.write(session, run) if writes else ([], [])
     return Remembered(
         gathered.kinds, gathered.kinds.stored | _kinds_of(flow), gathered.booked, pieces, written,
-        superseded, len(balances.months), _due(session, run, gathered),
+        superseded, len(balances.months), _due(session, run, scope, gathered),
     )  # fmt: skip
 
 
@@ -166,11 +166,16 @@ def _pools_of(gathered: Gathered, accounts: set[str]) -> np.ndarray:
     return found
 
 
-def _due(session: Session, run: Run, gathered: Gathered) -> tuple[late.Due, ...]:
-    """Accounts that are to be rated again, and are so by this run."""
+def _due(
+    session: Session, run: Run, scope: Scope, gathered: Gathered
+) -> tuple[late.Due, ...]:  # fmt: skip
+    """Accounts that are to be rated again, and are so by this run; and those that it names and that
+    have no record in its month any more."""
+    named = set(scope.accounts) if scope == Scope(scope.accounts) else set()
     return tuple(
         one for one in late.due(session.catalogue) if one.period >= run.period
-        and bool((_pools_of(gathered, {one.account_id}) & gathered.concerned).any())
+        and ((one.period == run.period and one.account_id in named)
+             or bool((_pools_of(gathered, {one.account_id}) & gathered.concerned).any()))
     )  # fmt: skip
 
 

@@ -50,6 +50,7 @@ class Rerating:
     released: ascending ids for ``Scope.mask``. before: the fates that changed records leave.
     sides: None if all files are of closed months. booked: None if none is. writes: False to only
     look. remembered: the records concerned, rated in order; None: the book remembers nothing.
+    last_period: the last month of which a record was rated again.
     """
 
     session: Session
@@ -62,6 +63,7 @@ class Rerating:
     booked: Booked | None
     writes: bool
     remembered: Remembered | None = None
+    last_period: int = 0
     before: Tally = field(default_factory=Tally)
 
     def task(self, item: tuple[int, LakeFile]) -> Found:

@@ -42,7 +42,8 @@ class Undone:
 
     records: by disposition. charge_micro: by bill month; leg_micro: by settlement month and
     direction (in, out). again: records of other files that go through the stages again, by why
-    (duplicate, part); fates: what became of these.
+    (duplicate, part); fates: what became of these. rerate_period: from this bill month on a
+    re-rating works out what others pay without the balances that these records had used; 0: none.
     """
 
     what: str
@@ -54,6 +55,7 @@ class Undone:
     fates: dict[str, int] = field(default_factory=dict)
     run_number: int = 0
     elapsed_ms: int = 0
+    rerate_period: int = 0
 
 
 def look(session: Session, what: str) -> Undone:
@@ -147,6 +149,7 @@ def _undone(
         what, files, _by_disposition([_negative(total) for total in left], files),
         found.micro("rated"), found.micro("legs"),
         {"duplicates": len(again.duplicates), "parts": len(again.parts) + len(again.firsts)},
+        rerate_period=found.first_used,
     )  # fmt: skip
 
 

@@ -31,6 +31,7 @@ DUPLICATES: Final = ("record_duplicate", "record_overlaps", "record_ultra_short"
 _SHORT: Final = DUPLICATES[-1]
 _LINKS: Final = ("record_id", "reason", "first_record_id")
 _PAID: Final = ("rated", "legs")
+_USED: Final = "used"
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,12 @@ class Again:
 @dataclass(frozen=True)
 class Touched:
     """A lake file with the number of its rows that go. micro: the charges of these, by what they
-    are called (``charge``; of legs ``in`` and ``out``)."""
+    are called (``charge``; of legs ``in`` and ``out``). has_used: whether one used a balance."""
 
     file: LakeFile
     rows: int
     micro: dict[str, int] = field(default_factory=dict)
+    has_used: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,11 @@ class Survey:
 
     def of(self, *datasets: str) -> list[Touched]:
         return [one for one in self.touched if one.file.dataset in datasets]
+
+    @property
+    def first_used(self) -> int:
+        """The first bill month of records that go and used a balance; 0 if none did."""
+        return min((one.file.period for one in self.of("rated") if one.has_used), default=0)
 
     def micro(self, dataset: str) -> dict[tuple[int, str], int]:
         """Charges that go, by month and what they are called."""
@@ -110,18 +117,22 @@ def survey(session: Session, numbers: Sequence[int]) -> Survey:
 
 def _look(session: Session, file: LakeFile, gone: Withdrawn) -> Touched | None:
     """What of a lake file goes; None: nothing."""
-    path = str(session.root / file.path)
-    if not gone.may_hold(pq.read_metadata(path)):
+    held = pq.read_metadata(str(session.root / file.path))
+    if not gone.may_hold(held):
         return None
     columns = ["record_id"]
     if file.dataset in _PAID:
         columns += ["charge_micro", "direction"]
+    if file.dataset == "rated" and _USED in held.schema.to_arrow_schema().names:
+        columns.append(_USED)
     table = lake.read(session.root, file, columns)
     mask = gone.mask(table.column("record_id").to_numpy())
     if not mask.any():
         return None
     rows = table.filter(pa.array(mask))
-    return Touched(file, rows.num_rows, _charges(file.dataset, rows))
+    has_used = _USED in columns and bool(pc.any(pc.greater(pc.list_value_length(
+        rows.column(_USED)), 0)).as_py())  # fmt: skip
+    return Touched(file, rows.num_rows, _charges(file.dataset, rows), has_used)
 
 
 def _charges(dataset: str, rows: pa.Table) -> dict[str, int]:
