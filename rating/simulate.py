@@ -26,7 +26,8 @@ from tollbook.clock import ZoneTable
 from tollbook.stage import ints
 
 DIMENSIONS: Final = ("plan", "zone", "service", "relation", "hour")  # the same for all candidates
-BUNDLE: Final = ("records", "taken", "owners", "granted", "used", "used_up")  # of an item
+# Of an item.
+BUNDLE: Final = ("records", "taken", "owners", "balances", "granted", "used", "used_up")
 COUNTED: Final = ("records", "duration_s", "volume_bytes", "event_count", "old_micro")
 HOURS: Final = 24
 HOUR_S: Final = 3600
@@ -184,13 +185,23 @@ def _priced(
     return out, done.state
 
 
-def count_slots(bundles: np.ndarray, state: State) -> None:
-    """Adds what owners have of the items at the end: how many, what was granted, who used it up."""
-    ones = np.ones(len(state), np.int64)
-    used_up = (state.used >= state.granted).astype(np.int64)
-    values = np.stack([ones, np.maximum(state.granted, 0), state.used, used_up], axis=1)
+def count_slots(bundles: np.ndarray, state: State, since_utc_s: int) -> None:
+    """Adds the balances that records from ``since_utc_s`` on have used: how many owners have them,
+    how many they are, what was granted and used, and how many have nothing left."""
+    rows = np.flatnonzero(state.last_start_utc_s >= since_utc_s)
+    item, granted, used = (
+        column[rows] for column in (state.item_index, state.granted, state.used)
+    )
+    # All balances of an owner stand together, in the order of their items.
+    owner = np.stack([state.owner_kind[rows], state.owner_index[rows], item])
+    is_new = np.ones(len(rows), bool)
+    is_new[1:] = (owner[:, 1:] != owner[:, :-1]).any(axis=0)
+    is_used_up = (granted >= 0) & (used >= granted)
+    values = np.stack([
+        is_new, np.ones(len(rows), bool), np.maximum(granted, 0), used, is_used_up,
+    ], axis=1)  # fmt: skip
     sums = np.zeros((len(bundles), values.shape[1]), np.int64)
-    simulate_kernels.add_up(state.item_index, np.ascontiguousarray(values), sums)
+    simulate_kernels.add_up(item, np.ascontiguousarray(values, np.int64), sums)
     bundles[:, 2:] += sums
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from rating.simulate import COUNTED, DIMENSIONS, HOURS, Candidate, Sums, band_names
-from tariffs.memory_model import MEASURES
+from tariffs.memory_model import KINDS, MEASURES
 from tollbook import codes
 from tollbook.money import exact_sum
 
@@ -89,18 +89,21 @@ class Response:
 class Bundle:
     """What became of an allowance, cap, counter, tier or discount, in its own measure.
 
-    records: that took from it; taken: by all of them. owners: how many had one that was used;
-    granted, used: theirs; used_up: owners who have nothing left. Discounts have no owners.
+    records: that took from it; taken: by all of them. owners: how many have one that was used;
+    balances: how many they have, one for each span; used: of these. granted, used_up: what these
+    were granted, and how many have nothing left. None: nobody owns a discount, and nothing is
+    granted for counters and tiers.
     """
 
     item: str  # plan/kind/name
     measure: str
     records: int
     taken: int
-    owners: int
-    granted: int
-    used: int
-    used_up: int
+    owners: int | None
+    balances: int | None
+    granted: int | None
+    used: int | None
+    used_up: int | None
 
 
 @dataclass(frozen=True)
@@ -170,13 +173,19 @@ def conclude(
 def _bundles(sums: np.ndarray, candidate: Candidate) -> tuple[Bundle, ...]:
     """The items of a book that were used, in the order of the book."""
     compiled = candidate.context.compiled
-    measures = () if compiled.memory is None else compiled.memory.item_measures
-    names = [MEASURES[code] for code in measures]
-    names += ["money"] * (len(compiled.items) - len(names))  # discounts
-    return tuple(
-        Bundle(item, measure, *row)
-        for item, measure, row in zip(compiled.items, names, sums.tolist(), strict=True) if row[0]
-    )  # fmt: skip
+    memory = compiled.memory
+    measures = [] if memory is None else [MEASURES[code] for code in memory.item_measures]
+    kinds = [] if memory is None else [KINDS[code] for code in memory.item_kinds]
+    discounts = len(compiled.items) - len(kinds)
+    measures, kinds = measures + ["money"] * discounts, kinds + ["discount"] * discounts
+    absent = {"discount": (0, 1, 2, 3, 4), "counter": (2, 4), "tiers": (2, 4)}  # see ``Bundle``
+    found = []
+    rows = zip(compiled.items, measures, kinds, sums.tolist(), strict=True)
+    for item, measure, kind, (records, taken, *owned) in rows:
+        if records:
+            told = (None if at in absent.get(kind, ()) else one for at, one in enumerate(owned))
+            found.append(Bundle(item, measure, records, taken, *told))
+    return tuple(found)
 
 
 def _labels(candidates: Sequence[Candidate]) -> dict[str, list[str]]:

@@ -35,6 +35,8 @@ allowances:
   - {name: welcome, amount: 9 events, when: {service: sms}, period: once, priority: 9}
 caps:
   - {name: most, amount: 40.00, covers: [airtime, toll]}
+counters:
+  - {name: calls, measure: seconds, when: {service: voice}}
 """
 DISCOUNTS = """
 discounts:
@@ -97,11 +99,20 @@ def test_the_book_in_force_comes_to_what_nights_have_committed(month: Path) -> N
     assert set(taken) == {
         "standard/allowance/minutes", "standard/allowance/pool", "standard/allowance/daily",
         "standard/allowance/family", "standard/allowance/welcome", "standard/cap/most",
-        "*/discount/ten", "*/discount/friends",
+        "standard/counter/calls", "*/discount/ten", "*/discount/friends",
     }  # fmt: skip
-    pool = next(one for one in book["items"] if one["item"] == "standard/allowance/pool")
+    items = {one["item"].rpartition("/")[2]: one for one in book["items"]}
+    pool, daily, calls, ten = (items[name] for name in ("pool", "daily", "calls", "ten"))
     assert pool["granted"] == pool["owners"] * 50 * 2**20
-    assert 0 < pool["used_up"] <= pool["owners"]
+    assert 0 < pool["used_up"] <= pool["owners"] == pool["balances"]
+    # Three nights: who sends on several days has a balance for each, of two messages.
+    assert daily["owners"] < daily["balances"] <= daily["owners"] * (NIGHTS + 1)
+    assert daily["granted"] == 2 * daily["balances"]
+    # Two messages a day are all of it; nothing is granted to a counter, so nothing is used up.
+    assert 2 * daily["used_up"] <= daily["used"] == daily["taken"] <= daily["granted"]
+    assert (calls["granted"], calls["used_up"]) == (None, None)
+    assert calls["used"] == calls["taken"] > calls["records"] > calls["owners"] > 0
+    assert {ten[name] for name in ("owners", "balances", "granted", "used", "used_up")} == {None}
 
 
 def test_a_month_is_the_same_in_several_passes(

@@ -205,15 +205,22 @@ def screen(found: Simulation, currency: str) -> str:
 
 def _bundles(one: Tried) -> str:
     """What was used of allowances and the like; in seconds, bytes, events or money."""
-    def said(bundle: Bundle, amount: int) -> str:
-        return _money(amount) if bundle.measure == "money" else f"{amount:,}"
+    def said(bundle: Bundle) -> list[str]:
+        is_money = bundle.measure == "money"
+        amounts = [bundle.taken, bundle.granted, bundle.used]
+        taken, granted, used = (_money(one) if is_money and one is not None else _count(one)
+                                for one in amounts)  # fmt: skip
+        return [_count(bundle.records), taken, _count(bundle.owners), _count(bundle.balances),
+                granted, used, _count(bundle.used_up)]  # fmt: skip
 
-    header = [f"item of {one.name}", "measure", "records", "taken", "owners", "granted", "used",
-              "used up"]  # fmt: skip
-    rows = [[bundle.item, bundle.measure, f"{bundle.records:,}", said(bundle, bundle.taken),
-             f"{bundle.owners:,}", said(bundle, bundle.granted), said(bundle, bundle.used),
-             f"{bundle.used_up:,}"] for bundle in one.bundles]  # fmt: skip
+    header = [f"item of {one.name}", "measure", "records", "taken", "owners", "balances",
+              "granted", "used", "used up"]  # fmt: skip
+    rows = [[bundle.item, bundle.measure, *said(bundle)] for bundle in one.bundles]
     return table(header, rows, range(2, len(header)))
+
+
+def _count(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"
 
 
 def _table_of(
@@ -301,8 +308,8 @@ def _tried(one: Tried, bands: list[dict[str, Any]]) -> dict[str, Any]:
         "greatest_winners": named(moved.greatest_winners),
         "greatest_losers": named(moved.greatest_losers),
         "items": [{"item": b.item, "measure": b.measure, "records": b.records, "taken": b.taken,
-                   "owners": b.owners, "granted": b.granted, "used": b.used,
-                   "used_up": b.used_up} for b in one.bundles],
+                   "owners": b.owners, "balances": b.balances, "granted": b.granted,
+                   "used": b.used, "used_up": b.used_up} for b in one.bundles],
         "responses": [{"service": r.service, "relation": r.relation,
                        "elasticity": str(r.elasticity), "charged": _money(r.old_micro),
                        "would_be": _money(r.new_micro), "usage_ppm": r.usage_ppm,

@@ -247,9 +247,10 @@ def _simulate(
         sums, after = simulate.simulate(piece, candidates, zone, past, volumes)
         states = [new or old for new, old in zip(after, states, strict=True)]
         found.add(sums)
+    first_utc_s = [int(columns["start_utc_s"].min()) for _, columns in pieces]
     for place, state in enumerate(states):
-        if state is not None:
-            simulate.count_slots(found.bundles[place], state)
+        if state is not None and first_utc_s:
+            simulate.count_slots(found.bundles[place], state, min(first_utc_s))
     found.settled = [one.settled_micro() if one else 0 for one in volumes]
     return found
 

@@ -177,21 +177,27 @@ def _bands(one: Tried, title: Title) -> str:
 
 def _bundles(one: Tried, title: Title) -> str:
     """Allowances and all else that a book remembers, and its discounts."""
-    def said(bundle: Bundle, amount: int) -> str:
+    def said(bundle: Bundle, amount: int | None) -> str:
+        if amount is None:
+            return ""
         if bundle.measure == "money":
             return _money(title, amount)
         return f"{amount // 60:,} min" if bundle.measure == "second" else (
             f"{amount >> 20:,} MiB" if bundle.measure == "byte" else f"{amount:,}")
 
-    header = ("item", "records", "taken", "owners", "granted", "used", "used up")
+    def count(number: int | None) -> str:
+        return "" if number is None else f"{number:,}"
+
+    header = ("item", "records", "taken", "owners", "balances", "granted", "used", "used up")
     rows = [
-        (bundle.item, f"{bundle.records:,}", said(bundle, bundle.taken),
-         *((f"{bundle.owners:,}", said(bundle, bundle.granted), said(bundle, bundle.used),
-            f"{bundle.used_up:,}") if bundle.owners else ("", "", "", "")))
+        (bundle.item, count(bundle.records), said(bundle, bundle.taken), count(bundle.owners),
+         count(bundle.balances), said(bundle, bundle.granted), said(bundle, bundle.used),
+         count(bundle.used_up))
         for bundle in one.bundles
     ]  # fmt: skip
-    about = ("Allowances, caps, counters, tiers and discounts that records have used; of owners "
-             "who used any, what they were granted, and how many have used all of it")  # fmt: skip
+    about = ("Allowances, caps, counters, tiers and discounts that records have used: how many "
+             "owners have a balance that was used, one for each span, and how many of these "
+             "balances have nothing left")
     return parts.section(f"What is used of {escape(one.name)}", about,
                          _wide(parts.table(header, rows, (), 1)))  # fmt: skip
 
