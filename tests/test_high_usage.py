@@ -98,6 +98,30 @@ def test_every_level_is_told_once(tmp_path: Path) -> None:
     work.catalogue.engine.dispose()
 
 
+def test_a_segment_by_imsi_holds_for_records_that_bring_none(tmp_path: Path) -> None:
+    """Both talk for an hour, 60 x 0.60 = 36.00: level 2 of 10, 30, 60. Bob's IMSI is of the segment
+    from 40 on since the 10th, before that of none: he is told of for the 9th alone."""
+    root = made(tmp_path / "harbour")
+    operator, people = root / "operator.yaml", root / "customers" / "subscriptions.csv"
+    operator.write_text(operator.read_text().replace(
+        "{plan: standard, threshold: 20}", '{imsi: ["46002"], threshold: 40}'
+    ))  # fmt: skip
+    text = people.read_text().replace(f"{ANN},", f"{ANN},460010000000001").replace(
+        f"S-2,A-2,{BOB},,easy,active,2002-01-01,", f"S-2,A-2,{BOB},,easy,active,2002-01-01,"
+        f"2003-06-10\nS-2,A-2,{BOB},460020000000002,easy,active,2003-06-10,"
+    )  # fmt: skip
+    people.write_text(text)
+    calls.deliver(root, 1, *(
+        Call(who, other=FRIEND, duration=3600, call_ref=f"{who}-{day}",
+             start=f"2003-06-{day}T10:00:00+08:00") for who in (ANN, BOB) for day in ("09", "10")
+    ))  # fmt: skip
+    told = [one for one in calls.run(root).high_usage if one.rule == "day"]
+    assert [(one.subscription_id, one.span, one.level, one.imsi) for one in told] == [
+        ("S-1", "2003-06-09", 2, 460010000000001), ("S-1", "2003-06-10", 2, 460010000000001),
+        ("S-2", "2003-06-09", 2, 0),
+    ]  # fmt: skip
+
+
 @pytest.fixture
 def reported(tmp_path: Path) -> Path:
     """Ann talks for an hour: 60 x 0.60 = 36.00, level 2 of the day; and level 1 of talk."""

@@ -26,6 +26,7 @@ from tollbook.codes import ROAMINGS, VISITOR
 from tollbook.errors import NotFound, TollbookError
 from tollbook.high_usage import BYTES, DAY, MONEY, SDR, SECONDS, Rule
 from tollbook.run import high_usage_mean, lake
+from tollbook.run.high_usage_imsi import Imsis
 from tollbook.run.high_usage_mean import Before
 from tollbook.run.session import Session
 from tollbook.run.tables import HIGH_USAGE, META
@@ -97,8 +98,9 @@ def look(session: Session, now_utc_s: int) -> tuple[Report, ...]:
     files = session.catalogue.lake_files("rated")
     last = max((file.run_number for file in files), default=0)
     periods = {file.period for file in files if file.run_number > (before or 0)}
+    imsis = Imsis(session, last)
     found = [report for period in sorted(periods)
-             for report in _of_month(session, period, before or 0)]  # fmt: skip
+             for report in _of_month(session, period, before or 0, imsis)]  # fmt: skip
     known: dict[tuple[str | int, ...], int] = {}
     for report in _highest(session):
         key = report.rule, report.subscription_id, report.span
@@ -129,10 +131,13 @@ def _highest(session: Session) -> Iterable[Report]:
     return sorted(read(session), key=lambda one: one.level)
 
 
-def _of_month(session: Session, period: int, before: int) -> Iterator[dict[str, Any]]:
+def _of_month(
+    session: Session, period: int, before: int, imsis: Imsis
+) -> Iterator[dict[str, Any]]:
     """What reached a level in a bill month, by rule, span and subscription.
 
     before: the last run that was looked at; days without a record of a later one are left out.
+    imsis: for records without one.
     """
     rules, zone = session.workspace.high_usage, session.workspace.operator.time_zone
     files = [file for file in session.catalogue.lake_files("rated") if file.period == period]
@@ -152,7 +157,7 @@ def _of_month(session: Session, period: int, before: int) -> Iterator[dict[str, 
         whole = whole.append_column("visitor_imsi", visitor_imsi)
         span = clock.period_text(period)
         past = _before(session, period, rule) if rule.mean_of else None
-        yield from _reached(rule, whole, span, past)
+        yield from _reached(rule, whole, span, past, imsis)
 
 
 def _before(session: Session, period: int, rule: Rule) -> Before:
@@ -223,7 +228,7 @@ def _summed(table: pa.Table, keys: Sequence[str] = (*_SPAN, *_APART)) -> pa.Tabl
 
 
 def _reached(
-    rule: Rule, whole: pa.Table, month: str, past: Before | None
+    rule: Rule, whole: pa.Table, month: str, past: Before | None, imsis: Imsis
 ) -> Iterator[dict[str, Any]]:
     """The owners that reached a level. Few do, so exact fractions are made for few.
 
@@ -248,6 +253,8 @@ def _reached(
         rows.setdefault((row["subscription_id"], row["visitor_imsi"], row["day"]), []).append(row)
     for owner in sorted(zip(*(owners[name].to_pylist() for name in _OWNER), strict=True)):
         span = month if owner[2] < 0 else (_EPOCH + timedelta(owner[2])).isoformat()
+        last = rows[owner][-1]
+        last["imsi"] = last["imsi"] or imsis.of(owner[0], last["last_start_utc_s"])
         one = _judged(rule, rows[owner], past)
         if one["level"]:
             yield one | {"span": span}
