@@ -147,9 +147,12 @@ def test_what_is_done_about_it_is_written_down(reported: Path) -> None:
     assert command(reported, "list", "--out", str(path)).exit_code == 0
     with path.open(encoding="utf-8", newline="") as file:
         first = next(csv.DictReader(file))
-    assert {name: first[name] for name in ("subscription", "duration", "fee", "threshold", "days")
-            } == {"subscription": "S-1", "duration": "01:00:00", "fee": "36.00",
-                  "threshold": "10.00", "days": "30"}  # fmt: skip
+    assert {name: first[name] for name in (
+        "subscription", "first_start", "duration", "fee", "threshold", "days",
+    )} == {
+        "subscription": "S-1", "first_start": "2003-06-10 10:00:00", "duration": "01:00:00",
+        "fee": "36.00", "threshold": "10.00", "days": "30",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -246,6 +246,7 @@ def test_wrong_use_is_told(month: Path, tmp_path: Path) -> None:
         ((*book, "--period", "2003-06", "--sample", "5"), 2, "write 5%"),
         ((*book, "--period", "2003-06", "--sample", "0%"), 2, "write 5%"),
         ((*book * 6, "--period", "2003-06"), 2, "at most 5 are compared at once"),
+        ((*book, *book, "--period", "2003-06"), 2, "is named twice"),
         ((*book, "--period", "2003-06", "--move", "easy"), 2, "does not name two plans"),
     ):
         result = called(month, *words)

@@ -150,3 +150,8 @@ def utc_text(utc_s: int) -> str:
 def local_text(utc_s: int, zone: str) -> str:
     """``Tue 2003-06-10 06:59:50`` on the zone's clock."""
     return datetime.fromtimestamp(utc_s, ZoneInfo(zone)).strftime("%a %Y-%m-%d %H:%M:%S")
+
+
+def local_stamp(utc_s: int, zone: str) -> str:
+    """``2003-06-10 06:59:50``: the same for programs."""
+    return local_text(utc_s, zone)[4:]

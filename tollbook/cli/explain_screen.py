@@ -234,7 +234,7 @@ def _span(since_utc_s: int, until_utc_s: int, zone: str) -> str:
 
 def _moment(utc_s: int, zone: str) -> str:
     """A local day, with its time where that is not midnight."""
-    return clock.local_text(utc_s, zone)[4:].removesuffix(" 00:00:00")
+    return clock.local_stamp(utc_s, zone).removesuffix(" 00:00:00")
 
 
 def _place(place: Place, is_masked: bool) -> str:

@@ -110,7 +110,7 @@ def row_of(one: Report) -> tuple[object, ...]:
 
 
 def _file_row(one: Report, zone: str) -> list[str | int]:
-    from tollbook.clock import local_text
+    from tollbook.clock import local_stamp
     from tollbook.money import format_micro
 
     duration = f"{one.seconds // 3600:02d}:{one.seconds // 60 % 60:02d}:{one.seconds % 60:02d}"
@@ -119,9 +119,9 @@ def _file_row(one: Report, zone: str) -> list[str | int]:
                for value in (one.amount, one.threshold)]  # fmt: skip
     return [
         one.report_number, one.rule, one.span, one.level, str(one.imsi or ""), one.subscription_id,
-        one.account_id, one.plan, local_text(one.first_start_utc_s, zone),
-        local_text(one.last_start_utc_s, zone), duration, one.volume_bytes, one.records,
-        format_micro(one.charge_micro), one.measure, *amounts, local_text(one.found_utc_s, zone),
+        one.account_id, one.plan, local_stamp(one.first_start_utc_s, zone),
+        local_stamp(one.last_start_utc_s, zone), duration, one.volume_bytes, one.records,
+        format_micro(one.charge_micro), one.measure, *amounts, local_stamp(one.found_utc_s, zone),
         one.action, one.days, one.disposed_by, one.note,
     ]  # fmt: skip
 

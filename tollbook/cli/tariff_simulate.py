@@ -57,6 +57,9 @@ def command(
 
     if len(books) > BOOKS_MAX:
         raise click.UsageError(f"{len(books)} books; at most {BOOKS_MAX} are compared at once")
+    for place, path in enumerate(books):
+        if path.resolve() in [before.resolve() for before in books[:place]]:
+            raise click.UsageError(f"{path} is named twice; each book is tried once")
     share = _share(sample)
     base = open_book(folder, Problems())
     opened = [open_book(path, Problems(), base) for path in books]
@@ -109,7 +112,7 @@ def _names(books: Sequence[Path]) -> list[str]:
     depth = 1
     while depth < max(map(len, whole)) and len({one[-depth:] for one in whole}) < len(whole):
         depth += 1
-    return ["/".join(one[-depth:]) for one in whole]
+    return [str(Path(*one[-depth:])) for one in whole]
 
 
 def _share(text: str | None) -> int:

@@ -207,7 +207,7 @@ def _write(
 def letterhead(found: Data, planned: Run) -> render.Letterhead:
     """What stands on every bill of the run: issued on the run's day, never on today's."""
     operator = found.workspace.operator
-    issued = date.fromisoformat(clock.local_text(planned.as_of_utc_s, operator.time_zone)[4:14])
+    issued = date.fromisoformat(clock.local_stamp(planned.as_of_utc_s, operator.time_zone)[:10])
     names = {plan.plan_id: plan.name for plan in found.book.plans}
     return render.Letterhead(
         operator.name, operator.country, operator.currency_digits, issued, plan_names=names
