@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from rating.trace_deck import rate_of, row_of
-from rating.trace_memory import ANY_CAPS, Caps, Memory, Ways
+from rating.trace_memory import ANYTHING, Asked, Memory, Ways
 from rating.trace_steps import Component, Facts, Part, Segment, Staged, Trace, Used
 from rating.trace_time import ENDLESS, Span
 from rating.trace_walk import Reach, counted, cuts, leading, price_spans
@@ -53,26 +53,26 @@ class _Past:
     version: Version
     used: Sequence[Used]
     discounted: Callable[[Trace], Trace] | None
-    caps: Caps
+    asked: Asked
 
 
 def price(
     book: Book, plan_id: str, facts: Facts, maxima: Maxima | None = None,
     used: Sequence[Used] | None = None, discounted: Callable[[Trace], Trace] | None = None,
-    caps: Caps = ANY_CAPS,
+    known: Asked = ANYTHING,
 ) -> Trace:
     """Rate one usage step by step.
 
     used: what it took from balances, as it is stored, in the order in which they were asked; None:
     price it as if there were none. discounted: adds the discounts to a trace; with ``used`` they
-    come between what took quantities and what took money. caps: what is known of caps that took
-    nothing.
+    come between what took quantities and what took money. known: what is known of items that
+    took nothing.
     """
     limits = maxima or Maxima()
     plan = next((plan for plan in book.plans if plan.plan_id == plan_id), None)
     version = version_at(plan, facts.start_utc_s) if plan else None
     past = None if used is None or version is None else _Past(
-        plan_id, version, used, discounted, caps)  # fmt: skip
+        plan_id, version, used, discounted, known)  # fmt: skip
     own = _price_by(book, plan_id, facts, limits, past)
     if not _falls_back(own) or own.version is None:
         return own
@@ -136,7 +136,7 @@ def _remembered(found: Trace, memory: Memory, past: _Past) -> Trace:
     found = replace(found, components=memory.components(), used=tuple(past.used))
     if past.discounted is not None:
         found = past.discounted(found)
-    return replace(found, components=memory.paid(found.components, found.charges))
+    return memory.paid(found)
 
 
 def _memory(
@@ -160,7 +160,7 @@ def _memory(
 
     begun = frozenset(name for name, line in lines.items() if line[0].rate is not None)
     return Memory(book, past.plan_id, past.version, facts, components, past.used,
-                  Ways(begun, rest, length, holds), past.caps)  # fmt: skip
+                  Ways(begun, rest, length, holds), past.asked)  # fmt: skip
 
 
 def _component(

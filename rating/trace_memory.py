@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Final
 
-from rating.trace_steps import Component, Facts, Used
+from rating.trace_steps import Component, Facts, Settled, Trace, Used
 from rating.trace_time import ENDLESS
 from rating.trace_walk import Reach
 from tariffs.memory_model import OWNERS, Allowance, Cap, Counter
@@ -38,20 +38,18 @@ class Ways:
 
 
 @dataclass(frozen=True)
-class Caps:
-    """What is known of the caps that hold for a record, beside what it used.
+class Asked:
+    """What is known of the items that are asked for a record, beside what it used.
 
-    owners: kinds of owners that it has. used_up: those of which nothing was left before it, beside
-    those that tell it by what they took off. first: those that are asked before others of the same
-    priority, whatever their spans end.
+    owners: kinds of owners that it has. first: caps that are asked before others of the same
+    priority, whenever their spans end.
     """
 
     owners: Sequence[str] = OWNERS
-    used_up: Sequence[str] = ()
     first: Sequence[str] = ()
 
 
-ANY_CAPS: Final = Caps()
+ANYTHING: Final = Asked()
 
 
 @dataclass
@@ -66,13 +64,14 @@ class Memory:
     whole: Sequence[Component]
     used: Sequence[Used]
     ways: Ways
-    caps: Caps = ANY_CAPS
+    asked: Asked = ANYTHING
     covered: dict[str, int] = field(default_factory=dict)
     stop: dict[str, int] = field(default_factory=dict)
     origin: dict[str, int] = field(default_factory=dict)
     tiered: set[str] = field(default_factory=set)
     added: dict[str, int] = field(default_factory=dict)
     anew: bool | None = None
+    settled: list[Settled] = field(default_factory=list)
 
     def components(self) -> tuple[Component, ...]:
         """The components with what allowances of quantities have covered and added."""
@@ -91,17 +90,24 @@ class Memory:
             for one in self.whole
         )
 
-    def paid(
-        self, components: Sequence[Component], charges: Mapping[str, int]
-    ) -> tuple[Component, ...]:
-        """The components with what money took off. charges: what discounts have left of them."""
-        left = dict(charges)
-        for cap_or_allowance, taken in self._money():
-            self._pay(cap_or_allowance, taken, left)
-        return tuple(
-            replace(one, off_micro=charges[one.component] - left[one.component])
-            for one in components
+    def paid(self, found: Trace) -> Trace:
+        """The trace with what money took off what discounts have left."""
+        left = dict(found.charges)
+        empty = [one for one in self._in_vain() if one.measure != MONEY]
+        in_vain = [one for one in self._in_vain() if one.measure == MONEY]
+        for use in self.used:
+            item = self._item(use)
+            if isinstance(item, Allowance) and item.measure == MONEY:
+                self._pay(item, use, left)
+        empty += [one for one in in_vain if any(left[name] for name in self._covers(one))]
+        for cap, use_of_cap in self._caps():
+            self._cap(cap, use_of_cap, left)
+        components = tuple(
+            replace(one, off_micro=found.charges[one.component] - left[one.component])
+            for one in found.components
         )
+        return replace(found, components=components, settled=tuple(self.settled),
+                       empty=tuple(empty))  # fmt: skip
 
     # ---- quantities
 
@@ -198,65 +204,94 @@ class Memory:
         return replace(made, quantity=one.quantity, covered=(covered, one.quantity - stop),
                        tiers_from=reach.origin if name in self.tiered else 0)  # fmt: skip
 
+    # ---- what is asked
+
+    def _is_asked(self, item: Allowance | Cap) -> bool:
+        day, span = self._day(), item.span
+        return (
+            self.ways.holds(item.when, self.facts) and item.owner in self.asked.owners
+            and (span.valid_from is None or span.valid_from <= day)
+            and (span.valid_to is None or day < span.valid_to) and bool(self._covers(item))
+        )  # fmt: skip
+
+    def _in_vain(self) -> Iterator[Allowance]:
+        """Allowances that are asked and took nothing, though something was left to be covered."""
+        took = {use.item for use in self.used}
+        for one in self.version.memory.allowances:
+            is_silent = f"{self.plan_id}/allowance/{one.name}" not in took
+            if is_silent and one.mode != "threshold" and self._is_asked(one) and any(
+                self.covered[name] < self.stop[name] for name in self._covers(one)
+            ):  # fmt: skip
+                yield one
+
+    def _day(self) -> date:
+        stamp = clock.local_stamp(self.facts.start_utc_s, self.version.time_zone)
+        return date.fromisoformat(stamp.split()[0])
+
     # ---- money
 
-    def _money(self) -> Iterator[tuple[Allowance | Cap, Used | None]]:
-        """What asks for money, in its order: allowances, then caps; None: nothing was left of it.
+    def _caps(self) -> Iterator[tuple[Cap, Used | None]]:
+        """The caps that hold, in their order; None: nothing was left of it.
 
         A cap that holds and has taken nothing was used up before. Those with a price beyond come
         first of these, then those of few components.
         """
         taken = {use.item: use for use in self.used}
-        for use in self.used:
-            item = self._item(use)
-            if isinstance(item, Allowance) and item.measure == MONEY:
-                yield item, use
-        day = self._day()
-        caps = [
-            cap for cap in self.version.memory.caps
-            if self.ways.holds(cap.when, self.facts) and self._covers(cap)
-            and cap.owner in self.caps.owners
-            and (cap.span.valid_from is None or cap.span.valid_from <= day)
-            and (cap.span.valid_to is None or day < cap.span.valid_to)
-        ]  # fmt: skip
-        first = self.caps.first
-        asked = [(cap, taken.get(f"{self.plan_id}/cap/{cap.name}")) for cap in caps]
+        day, first = self._day(), self.asked.first
+        asked = [(cap, taken.get(f"{self.plan_id}/cap/{cap.name}"))
+                 for cap in self.version.memory.caps if self._is_asked(cap)]  # fmt: skip
         yield from sorted(asked, key=lambda one: (
             bool(one[1]) or not one[0].beyond,
             0 if one[1] is None and one[0].beyond else len(self._covers(one[0])),
             one[0].priority, one[0].name not in first, _ends(one[0], day), one[0].name,
         ))  # fmt: skip
 
-    def _day(self) -> date:
-        return date.fromisoformat(
-            clock.local_text(self.facts.start_utc_s, self.version.time_zone).split()[1]
-        )
-
-    def _pay(self, item: Allowance | Cap, use: Used | None, charges: dict[str, int]) -> None:
-        names = self._covers(item)
-        total = sum(charges[name] for name in names)
-        if isinstance(item, Cap):
-            off = total - (use.taken if use is not None else 0)
-            self._take_off(names, off, charges)
-            if use is None and item.beyond and (total or item.name in self.caps.used_up):
-                self._go_beyond(item, charges, total)
-            return
-        assert use is not None
+    def _pay(self, item: Allowance, use: Used, charges: dict[str, int]) -> None:
+        """An allowance of money pays."""
+        total = self._total(item, charges)
         if item.mode == "threshold":
             room = ENDLESS if use.granted is None else max(use.granted - use.before, 0)
             off = max(total - room, 0)
         else:
             off = total if item.mode == "overrun" else min(use.taken, total)
-        self._take_off(names, off, charges)
+        before = dict(charges)
+        self._take_off(self._covers(item), off, charges)
+        self._settle(item, use, before, charges)
 
-    def _go_beyond(self, cap: Cap, charges: dict[str, int], total: int) -> None:
-        """The price after a cap, of the first component that counts in its unit; at most the total
-        that there was to pay."""
-        unit = self.version.rate(cap.beyond).unit
+    def _cap(self, cap: Cap, use: Used | None, charges: dict[str, int]) -> None:
+        """A cap leaves what was left of it, or what is beyond it costs another price."""
+        total, before, room = self._total(cap, charges), dict(charges), 0
+        if use is not None:  # what it counts is what there is to pay after all caps
+            room = use.taken if use.granted is None else use.granted - use.before
+        self._take_off(self._covers(cap), max(total - room, 0), charges)
+        beyond = self._beyond(cap) if use is None and total else None
+        if beyond is not None:
+            charges[beyond[0]] = min(self.ways.length(cap.beyond, beyond[2]), total)
+        self._settle(cap, use, before, charges, beyond and beyond[1:])
+
+    def _beyond(self, cap: Cap) -> tuple[str, Rate, int] | None:
+        """The price after a cap: for the first component that counts in its unit, its rate and
+        the length that it prices."""
+        if not cap.beyond:
+            return None
+        beyond = self.version.rate(cap.beyond)
         rates = {one.component: one.rate for one in self.whole if one.rate is not None}
-        for first in [name for name in self._covers(cap) if rates[name].unit == unit][:1]:
-            length = max(self.stop[first] - self.covered[first], 0)
-            charges[first] = min(self.ways.length(cap.beyond, length), total)
+        for first in self._covers(cap):
+            if rates[first].unit == beyond.unit:
+                return first, beyond, max(self.stop[first] - self.covered[first], 0)
+        return None
+
+    def _total(self, item: Allowance | Cap, charges: Mapping[str, int]) -> int:
+        return sum(charges[name] for name in self._covers(item))
+
+    def _settle(
+        self, item: Allowance | Cap, use: Used | None, before: Mapping[str, int],
+        after: Mapping[str, int], beyond: tuple[Rate, int] | None = None,
+    ) -> None:  # fmt: skip
+        left = tuple((name, before[name], after[name]) for name in self._covers(item)
+                     if before[name] != after[name])  # fmt: skip
+        if left or beyond:
+            self.settled.append(Settled(item, use, left, beyond))
 
     @staticmethod
     def _take_off(names: Sequence[str], amount: int, charges: dict[str, int]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 
-from tariffs.memory_model import Discount
+from tariffs.memory_model import Allowance, Cap, Discount
 from tariffs.model import Plan, Rate, Rule, Version
 
 
@@ -173,6 +173,21 @@ class Used:
 
 
 @dataclass(frozen=True)
+class Settled:
+    """What an allowance of money or a cap made of what there was to pay.
+
+    used: what it took or counted; None: nothing was left of it. left: (component, before, after)
+    in micro, of those that it changed. beyond: the rate after a cap, and the length that it
+    prices in its unit.
+    """
+
+    item: Allowance | Cap
+    used: Used | None
+    left: tuple[tuple[str, int, int], ...]
+    beyond: tuple[Rate, int] | None = None
+
+
+@dataclass(frozen=True)
 class Part:
     """A span of the usage under one version: [from_utc_s, to_utc_s), and the rule found there."""
 
@@ -219,7 +234,8 @@ class Trace:
     asked: the plans that were asked before this one and had no price for the usage; the
     subscription's own plan first. Empty unless a fallback priced it.
     discounts: those that held, in their order; charge_micro is what they left. used: what it took
-    from balances, in the order in which they were asked.
+    from balances, in the order in which they were asked. settled: what allowances of money and
+    caps then made of what there was to pay. empty: allowances that were asked and had nothing left.
     """
 
     plan: Plan | None
@@ -233,6 +249,8 @@ class Trace:
     asked: tuple[Trace, ...] = ()
     discounts: tuple[Discounted, ...] = ()
     used: tuple[Used, ...] = ()
+    settled: tuple[Settled, ...] = ()
+    empty: tuple[Allowance, ...] = ()
 
     @property
     def charges(self) -> dict[str, int]:

@@ -1,8 +1,8 @@
 """The steps of a record as it was stored: what it used says which way it went.
 
-What a record used is stored, but not what it found empty: a cap that was used up, or a counter that
-it added nothing to. Where the rest does not tell, each possibility is tried, and the one that lands
-on the stored charges is the explanation.
+What a record used is stored, but not what it only asked: a counter that it added nothing to, or the
+order of caps whose spans end alike. Where the rest does not tell, each possibility is tried, and
+the one that lands on the stored charges is the explanation.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain, combinations, product
 
 from rating import trace, trace_discounts
-from rating.trace_memory import MONEY, Caps
+from rating.trace_memory import MONEY, Asked
 from rating.trace_steps import Facts, Trace, Used
 from tariffs.compile_rates import Maxima
 from tariffs.compiler import DISCOUNT_ITEM
@@ -50,9 +50,9 @@ def explained(one: Stored) -> Trace:
         found = trace.price(one.book, one.plan_id, one.facts, one.maxima)
         return trace_discounts.discounted(one.book, found, one.facts, one.maxima, is_for)
     first = None
-    for held, used_up, asked_first in _guesses(one, acted):
-        caps = Caps(one.owners, used_up, asked_first)
-        found = _priced(one, acted.keys() | {f"{DISCOUNT_ITEM}{name}" for name in held}, caps)
+    for held, asked_first in _guesses(one, acted):
+        asked = Asked(one.owners, asked_first)
+        found = _priced(one, acted.keys() | {f"{DISCOUNT_ITEM}{name}" for name in held}, asked)
         first = first or found
         if _lands(one, found, acted):
             return found
@@ -69,7 +69,7 @@ def _lands(one: Stored, found: Trace, acted: Mapping[str, Used]) -> bool:
     ) and taken == {item: use.taken for item, use in acted.items()}
 
 
-def _priced(one: Stored, held: set[str], caps: Caps) -> Trace:
+def _priced(one: Stored, held: set[str], asked: Asked) -> Trace:
     version = _own_version(one)
 
     def is_for(discount: Discount) -> bool:
@@ -85,7 +85,7 @@ def _priced(one: Stored, held: set[str], caps: Caps) -> Trace:
         )
 
     return trace.price(
-        one.book, one.plan_id, one.facts, one.maxima, one.used, discounted, caps
+        one.book, one.plan_id, one.facts, one.maxima, one.used, discounted, asked
     )
 
 
@@ -124,19 +124,17 @@ def _by_counters(one: Stored, version: Version | None, discount: Discount) -> bo
 def _guesses(
     one: Stored, acted: Mapping[str, Used]
 ) -> Iterator[tuple[tuple[str, ...], ...]]:
-    """Discounts that may have held without taking anything, caps that may have been used up, and
-    caps that may have been asked first (of spans whose end is not known); the fewest first."""
-    version, used = _own_version(one), {use.item for use in one.used or ()}
+    """Discounts that may have held without taking anything, and caps that may have been asked
+    first (of spans whose end is not known); the fewest first."""
+    version = _own_version(one)
     unknown = [
         discount.name for discount in one.book.discounts
         if discount.used and f"{DISCOUNT_ITEM}{discount.name}" not in acted
         and one.chosen(discount) and _by_counters(one, version, discount) is None
     ]
     caps = version.memory.caps if version else ()
-    silent = [cap.name for cap in caps if f"{one.plan_id}/cap/{cap.name}" not in used]
-    beyond = [cap.name for cap in caps if cap.beyond and cap.name in silent]
-    every = product(_few(unknown), _few(beyond),
-                    _few([cap.name for cap in caps] if len(caps) > 1 else ()))  # fmt: skip
+    several = [cap.name for cap in caps] if len(caps) > 1 else []
+    every = product(_few(unknown), _few(several))
     return iter(sorted(every, key=lambda guess: sum(map(len, guess))))
 
 

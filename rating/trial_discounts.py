@@ -132,6 +132,9 @@ def _used(context: Context, batch: pa.RecordBatch, row: int) -> list[Used]:
         f"{plan.plan_id}/allowance/{one.name}": one.amount
         for plan in context.book.plans for version in plan.versions
         for one in version.memory.allowances if one.amount >= 0
+    } | {
+        f"{plan.plan_id}/cap/{one.name}": one.amount_micro
+        for plan in context.book.plans for version in plan.versions for one in version.memory.caps
     }  # fmt: skip
     found = []
     for one in batch.column("used")[row].as_py():

@@ -157,6 +157,52 @@ def test_money_and_a_cap_behind_a_discount(tmp_path: Path) -> None:
     explainer = explaining.Explainer(session.open_session(folder))
     for row in found:
         assert explainer.explain(row["record_id"]).differences == ()
-    shown = run_explain(folder, "F1-2").output
-    assert "0.40 x 50 % = 0.20" in shown
-    assert "0.20 - 0.15" in shown
+    for number, said in (
+        ("F1-2", ("0.40 x 50 % = 0.20", "gift: 0.15 were left  airtime  0.20 -> 0.05")),
+        ("F1-3", ("gift: nothing was left of it", "most: 0.15 were left  airtime  0.20 -> 0.15")),
+        ("F1-4", ("gift: nothing was left of it", "most: used up  airtime  0.20 -> 0.00")),
+    ):
+        shown = " ".join(run_explain(folder, number).output.split())
+        for words in said:
+            assert " ".join(words.split()) in shown
+
+
+def test_caps_that_are_used_up_are_named_with_the_price_beyond(tmp_path: Path) -> None:
+    """One free minute; then 0.30 a month, beyond it 0.05 a minute; of all that at most 0.33 a day.
+
+    10:00 the free minute. 11:00 0.30 of 0.40 by the month's cap. 12:00 0.05 beyond it, of which the
+    day has left 0.33 - 0.30. 13:00 three minutes: 0.15 beyond it, and nothing is left of the day.
+    """
+    folder = explain_workspace.write(tmp_path / "op")
+    plan = folder / "tariffs" / "standard.yaml"
+    plan.write_text(
+        plan.read_text().replace("rates:\n", "rates:\n  slow: {per: 60s, price: 0.05}\n")
+        + "allowances: [{name: mins, amount: 60s, covers: airtime, increment: 60s}]\n"
+        "caps: [{name: most, amount: 0.30, when: {service: voice}, beyond: slow},\n"
+        "       {name: daily, amount: 0.33, period: day}]\n"
+    )
+    lines = [f"voice,out,13900000001,{LOCAL},2003-06-10T{hour}:00:00+08:00,{length},0,0,0,,BJ-1,,,,"
+             for hour, length in ((10, 60), (11, 60), (12, 60), (13, 180))]  # fmt: skip
+    inbox = folder / "inbox" / "msc" / explain_workspace.CDR_FILE
+    inbox.write_text("\n".join([HEADER, *lines, ""]))
+    nights.run(folder, AS_OF_UTC_S)
+    assert [row["charge_airtime"] for row in rows(folder, "rated")] == [
+        Decimal(each) for each in ("0", "0.30", "0.03", "0")
+    ]  # fmt: skip
+    for number, said in (
+        ("F1-3", ("mins: nothing was left of it", "daily: 0.33 were left airtime 0.40 -> 0.33",
+                  "most: 0.30 were left airtime 0.33 -> 0.30")),
+        ("F1-4", ("most: used up, beyond it 60 s by slow airtime 0.40 -> 0.05",
+                  "daily: 0.03 were left airtime 0.05 -> 0.03")),
+        ("F1-5", ("most: used up, beyond it 180 s by slow airtime 1.20 -> 0.15",
+                  "daily: used up airtime 0.15 -> 0.00")),
+    ):  # fmt: skip
+        shown = " ".join(run_explain(folder, number).output.split())
+        for words in said:
+            assert words in shown
+        found = json.loads(run_explain(folder, number, "--json").output)
+        assert found["charge_micro"] == found["stored_micro"]
+        assert found["used_up"] == ["mins"]
+    assert [(one["name"], one["is_used_up"], one["beyond"]) for one in found["settled"]] == [
+        ("most", True, "slow"), ("daily", True, ""),
+    ]  # fmt: skip

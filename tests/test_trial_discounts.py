@@ -74,7 +74,7 @@ def test_discounts_before_money_and_a_cap(tmp_path: Path) -> None:
     assert "5 calls compared, 0 differ" in found.output, found.output
     # The steps are those of the price with what was used, so that nothing remains to be said.
     assert "charged " not in found.output
-    assert "0.40 - 0.30" in found.output
+    assert "0.40 -> 0.10" in found.output
 
 
 def test_options_name_the_discounts_of_all_others(tmp_path: Path) -> None:

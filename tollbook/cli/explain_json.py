@@ -14,6 +14,7 @@ from rating.conditions import conditions
 from rating.guide_trace import Guidance, Place
 from rating.trace import Trace
 from rating.trace_steps import Used
+from tariffs.memory_model import Cap
 from tariffs.model import Position
 from tollbook import clock, codes
 from tollbook.cli.steps_json import component_dict, discount_dict
@@ -160,7 +161,21 @@ def _priced(one: Explanation, found: Trace) -> dict[str, Any]:
         "currency": one.data.workspace.operator.currency,
         "charge_micro": found.charge_micro,
         "stored_micro": one.row["charge_micro"],
-    } | ({"used": [_used(use) for use in found.used]} if found.used else {})
+    } | _remembered(found)
+
+
+def _remembered(found: Trace) -> dict[str, Any]:
+    """What was used of what the book remembers; nothing where it remembers nothing."""
+    settled = [
+        {"kind": "cap" if isinstance(one.item, Cap) else "allowance", "name": one.item.name,
+         "is_used_up": one.used is None, "beyond": one.beyond[0].name if one.beyond else "",
+         "components": [{"component": name, "before_micro": before, "after_micro": after}
+                        for name, before, after in one.left]}
+        for one in found.settled
+    ]  # fmt: skip
+    parts = {"used": [_used(use) for use in found.used], "settled": settled,
+             "used_up": [one.name for one in found.empty]}  # fmt: skip
+    return {name: part for name, part in parts.items() if part}
 
 
 def _used(use: Used) -> dict[str, Any]:

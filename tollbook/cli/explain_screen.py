@@ -262,6 +262,9 @@ def _used(one: Explanation, found: Trace) -> Iterator[Line]:
             f"{worth(use.granted - use.before - use.taken)} after")  # fmt: skip
         yield ("used" if not place else ""), (
             f"{use.item} from {use.since}: {worth(use.before)} + {worth(use.taken)}{left}")
+    for place, allowance in enumerate(found.empty):
+        yield ("used" if not place and not found.used else ""), (
+            f"{one.row['plan']}/allowance/{allowance.name}: nothing was left of it")
 
 
 def _currency(one: Explanation) -> str:

@@ -12,7 +12,8 @@ from typing import Final
 
 from rating.conditions import conditions
 from rating.trace import Component, Facts, Segment, Trace
-from rating.trace_steps import Discounted, Effect
+from rating.trace_steps import Discounted, Effect, Settled
+from tariffs.memory_model import Allowance, Cap
 from tariffs.model import Position, Rate
 from tariffs.words_discounts import action_text
 from tollbook import clock, codes, money
@@ -109,12 +110,11 @@ def price_steps(found: Trace, remark: str) -> Iterator[Step]:
                                      found.version.time_zone))  # fmt: skip
         yield (component.component, *steps[0][1:])
         yield from steps[1:]
-        yield from _settled(component, bool(found.discounts))
+        yield from _added(component)
     if not found.components:
         yield "free", "the rule charges nothing", "", "", "", ""
     yield from discount_steps(found.discounts)
-    if found.discounts:
-        yield from _taken_off(found)
+    yield from settled_steps(found)
     yield "total", "", "", "", money.format_micro(found.charge_micro), remark
 
 
@@ -149,28 +149,37 @@ def _micro(amount_micro: Fraction | int) -> str:
     return _nano(Fraction(amount_micro) * _NANO_A_MICRO)
 
 
-def _settled(component: Component, is_discounted: bool) -> Iterator[Step]:
-    """What came to the price of what was left, and what was taken off it.
-
-    is_discounted: discounts come before what allowances of money and caps take off.
-    """
+def _added(component: Component) -> Iterator[Step]:
+    """What allowances with a price of their own added to the price of what was left."""
     if component.added_micro:
-        yield _sum("covered, at a price of its own",
-                   Fraction(component.added_micro * _NANO_A_MICRO))  # fmt: skip
-    if component.off_micro and not is_discounted:
-        yield _sum("taken off", Fraction(-component.off_micro * _NANO_A_MICRO))
-    if component.added_micro or (component.off_micro and not is_discounted):
-        left = component.listed_micro if is_discounted else component.final_micro
-        yield _sum("to pay", Fraction(left * _NANO_A_MICRO))
+        for what, amount in (("covered, at a price of its own", component.added_micro),
+                             ("to pay", component.listed_micro)):  # fmt: skip
+            yield _sum(what, Fraction(amount * _NANO_A_MICRO))
 
 
-def _taken_off(found: Trace) -> Iterator[Step]:
-    """What allowances of money and caps took off after discounts."""
-    charges = found.charges
-    for place, one in enumerate([one for one in found.components if one.off_micro]):
-        yield ("taken off" if place == 0 else "", "by allowances of money and caps", one.component,
-               f"{_micro(charges[one.component] + one.off_micro)} - {_micro(one.off_micro)}",
-               _micro(charges[one.component]), "")  # fmt: skip
+def settled_steps(found: Trace) -> Iterator[Step]:
+    """What allowances of money and caps made of each component: ``0.80 -> 0.30``."""
+    for one in found.settled:
+        heading = "cap" if isinstance(one.item, Cap) else "allowance"
+        said = f"{one.item.name}: {_what_is_left(one)}"
+        if one.beyond is not None:
+            rate, length = one.beyond
+            price = f"{quantity_text(rate.unit, length)} by {rate.name}"
+            said += f", beyond it {price}" + " would not be less" * (not one.left)
+        for place, (component, before, after) in enumerate(one.left):
+            yield (heading if not place else "", said if not place else "", component,
+                   f"{_micro(before)} -> {_micro(after)}", _micro(after), "")  # fmt: skip
+        if not one.left:
+            yield heading, said, "", "", "", ""
+
+
+def _what_is_left(one: Settled) -> str:
+    used = one.used
+    if used is None:
+        return "used up"
+    if used.granted is None:
+        return "without end" if isinstance(one.item, Allowance) else "counts what is left to pay"
+    return f"{money.format_micro(max(used.granted - used.before, 0))} were left"
 
 
 def component_name(component: Component) -> str:
