@@ -26,6 +26,8 @@ ZEROS: Final = U(0x3030303030303030)
 HIGH_NIBBLE: Final = U(0xF0F0F0F0F0F0F0F0)
 SIXES: Final = U(0x0606060606060606)
 BLANKS: Final = U(0x2020202020202020)
+PLUSES: Final = U(0x2B2B2B2B2B2B2B2B)
+ABOVE_NINE: Final = U(0x7676767676767676)  # its sum with more than nine has the high bit
 LOW_NIBBLE: Final = U(0x0F0F0F0F0F0F0F0F)
 PAIRS: Final = U(0x00FF00FF00FF00FF)
 QUADS: Final = U(0x0000FFFF0000FFFF)
@@ -147,6 +149,25 @@ def is_plain(text: np.ndarray, begin: Int, end: Int) -> bool:
         word = load8(text, at)
         unsafe |= (word | ((word - BLANKS) & ~word)) << (U(at + 8 - end) << S3)
     return bool(unsafe & HIGH_BIT == NO_BITS)
+
+
+@inner
+def not_dialled(word: Word) -> Word:
+    """The high bit of each byte that is neither a digit nor a plus."""
+    digit, plus = word ^ ZEROS, word ^ PLUSES
+    return (((digit & LOW_SEVEN) + ABOVE_NINE) | digit) & ((plus & LOW_SEVEN) + LOW_SEVEN | plus)
+
+
+@inner
+def is_dialled(text: np.ndarray, begin: Int, end: Int) -> bool:
+    """The same as ``is_plain``, of digits and pluses."""
+    others, words = NO_BITS, (end - begin) >> 3
+    for i in range(words):
+        others |= not_dialled(load8(text, begin + i * 8))
+    at = begin + words * 8
+    if at < end:
+        others |= not_dialled(load8(text, at)) << (U(at + 8 - end) << S3)
+    return bool(others & HIGH_BIT == NO_BITS)
 
 
 @inner

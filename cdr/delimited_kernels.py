@@ -10,6 +10,7 @@ import numpy as np
 
 from cdr import field_kernels as f
 from cdr import spec_kernels as k
+from cdr import text_kernels as x
 from cdr import time_kernels as t
 from cdr.plain_kernels import plain_rows
 from cdr.quoted_kernels import quoted_rows
@@ -48,11 +49,11 @@ def decode_rows(
             kind = op[k.OP_KIND]
             longest = f.locate(source, op, trims, spec, s)
             if kind == k.KIND_TEXT:
-                f.read_text(source, op, first_row, longest, block, spec, s, out)
+                x.read_text(source, op, first_row, longest, block, spec, s, out)
             elif kind == k.KIND_NUMBER:
-                f.read_number(source, op, first_row, spec, s, out)
+                x.read_number(source, op, first_row, spec, s, out)
             elif kind == k.KIND_QUANTITY or kind == k.KIND_DECIMAL or kind == k.KIND_CLOCK:
-                f.read_quantity(source, op, first_row, longest, spec, s, out)
+                f.read_quantity(source, op, first_row, spec, s, out)
             elif kind == k.KIND_WORD:
                 f.read_word(source, op, first_row, spec, s, out)
             elif kind == k.KIND_TIME_FIXED:

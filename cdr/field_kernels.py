@@ -1,4 +1,4 @@
-"""One column of a window of rows at a time: bytes to text, integers and codes, with a reason a row.
+"""One column of a window of rows at a time: bytes to integers and codes, with a reason a row.
 
 Every function reads the fields that ``locate`` has found (``Scratch.low`` and ``length``), writes
 one value a row and notes faults; the first fault of a row stays.
@@ -17,7 +17,6 @@ from tollbook.jit import inner
 
 MINUS, POINT, ZERO = 45, 46, 48
 LENGTH_MIX: Final = b.U(k.LENGTH_MIX)
-TEXT_ROWS: Final = 64  # whose texts are looked at in one piece
 
 
 @inner
@@ -124,106 +123,6 @@ def locate(source: np.ndarray, op: np.ndarray, trims: bool, spec: k.Spec, s: k.S
 
 
 @inner
-def copy_texts(
-    source: np.ndarray, op: np.ndarray, first_row: Int, begin: Int, end: Int, s: k.Scratch,
-    out: k.Output,
-) -> None:  # fmt: skip
-    """Fields of the window's rows ``begin`` .. ``end`` as they are. Sixteen bytes are moved whether
-    a field has as many or not: how long the next one is cannot be foretold."""
-    offsets, target = out.offsets[op[k.OP_SLOT]], out.texts[op[k.OP_SLOT]]
-    low, lengths, to = s.low, s.length, np.int64(offsets[first_row + begin])
-    for r in range(begin, end):
-        at: Int = np.int64(low[r])
-        length: Int = np.int64(lengths[r])
-        b.store8(target, to, b.load8(source, at))
-        b.store8(target, to + 8, b.load8(source, at + 8))
-        done = 16
-        while done < length:
-            b.store8(target, to + done, b.load8(source, at + done))
-            done += 8
-        to += length
-        offsets[first_row + r + 1] = to
-
-
-@inner
-def check_texts(
-    source: np.ndarray, op: np.ndarray, first_row: Int, begin: Int, end: Int, encoding: Int,
-    s: k.Scratch, out: k.Output,
-) -> None:  # fmt: skip
-    """The same for fields that may hold bytes that are not stored as they are."""
-    offsets, target = out.offsets[op[k.OP_SLOT]], out.texts[op[k.OP_SLOT]]
-    low, lengths, to = s.low, s.length, np.int64(offsets[first_row + begin])
-    for r in range(begin, end):
-        at: Int = np.int64(low[r])
-        length: Int = np.int64(lengths[r])
-        length = b.copy_checked(source, at, length, target, to, encoding)
-        if length < 0:
-            s.fault[r] = k.TEXT_NOT_UTF8 if length == -1 else k.TEXT_CONTROL_CHARACTER
-            s.state[k.STATE_FAULTS] = 1
-            length = 0
-        to += length
-        offsets[first_row + r + 1] = to
-
-
-@inner
-def read_text(
-    source: np.ndarray, op: np.ndarray, first_row: Int, longest: Int, block: np.ndarray,
-    spec: k.Spec, s: k.Scratch, out: k.Output,
-) -> None:  # fmt: skip
-    """Fields as UTF-8, a few rows at a time.
-
-    Where the block holds bytes that may not be stored as they are, what was copied is looked at in
-    one piece; few pieces have any, and only those are copied anew, with all checks.
-    """
-    count, encoding = s.state[k.STATE_COUNT], spec.settings[k.ENCODING]
-    offsets, target = out.offsets[op[k.OP_SLOT]], out.texts[op[k.OP_SLOT]]
-    if longest == 0:
-        offsets[first_row + 1 : first_row + count + 1] = offsets[first_row]
-        return
-    for begin in range(0, count, TEXT_ROWS):
-        end: Int = min(begin + TEXT_ROWS, count)
-        copy_texts(source, op, first_row, begin, end, s, out)
-        at, behind = offsets[first_row + begin], offsets[first_row + end]
-        if block[k.IS_CHECKED] != 0 and not b.is_plain(target, np.int64(at), np.int64(behind)):
-            check_texts(source, op, first_row, begin, end, encoding, s, out)
-
-
-@inner
-def is_number(source: np.ndarray, at: Int, length: Int, allowed: np.ndarray) -> bool:
-    """Whether every byte may stand in a telephone number (or the name of a SIP user)."""
-    good = 1
-    for i in range(length):
-        good &= allowed[source[at + i]]
-    return good != 0
-
-
-@inner
-def read_number(
-    source: np.ndarray, op: np.ndarray, first_row: Int, spec: k.Spec, s: k.Scratch, out: k.Output
-) -> None:
-    """Telephone numbers as text: eight digits at a time, other signs by table."""
-    offsets, target = out.offsets[op[k.OP_SLOT]], out.texts[op[k.OP_SLOT]]
-    low, lengths, fault, state = s.low, s.length, s.fault, s.state
-    to, allowed = np.int64(offsets[first_row]), spec.number_bytes
-    for r in range(s.state[k.STATE_COUNT]):
-        at: Int = np.int64(low[r])
-        length: Int = np.int64(lengths[r])
-        other, done = b.NO_BITS, 0
-        while done < length:
-            word = b.load8(source, at + done)
-            b.store8(target, to + done, word)
-            # Bytes behind the field are shifted out, so that only its own are looked at.
-            done += 8
-            behind = done - length if done > length else 0
-            other |= b.not_digits(word) << (b.U(behind) << b.S3)
-        if other != b.NO_BITS and not is_number(source, at, length, allowed):
-            fault[r], state[k.STATE_FAULTS] = k.NUMBER_MALFORMED, 1
-            length = 0
-        to += length
-        offsets[first_row + r + 1] = to
-
-
-@inner
 def integer(source: np.ndarray, at: Int, length: Int) -> Int:
     """The integer that 1 or more bytes spell; -1: malformed, -2: negative or beyond 18 digits."""
     value = b.digits(source, at, length) if length <= 18 else -1
@@ -314,59 +213,68 @@ def clock(source: np.ndarray, at: Int, length: Int, op: np.ndarray, items: np.nd
 
 
 @inner
-def read_short(source: np.ndarray, first_row: Int, s: k.Scratch, target: np.ndarray) -> bool:
-    """Reads a window of numbers of at most eight digits without a branch; False: one is none."""
-    low, lengths, faults = s.low, s.length, b.NO_BITS
+def read_short(source: np.ndarray, first_row: Int, s: k.Scratch, target: np.ndarray) -> Int:
+    """Reads a window of numbers of at most eight digits without a branch.
+
+    Rows whose field is none are listed in ``s.word``; returns how many.
+    """
+    low, lengths, odd, count = s.low, s.length, s.word, np.int64(0)
     for r in range(s.state[k.STATE_COUNT]):
-        spare = b.U(8 - lengths[r]) << b.S2  # half the bits to shift out: 64 at once are undefined
+        length: Int = np.int64(lengths[r])
+        spare = b.U(8 - min(length, 8)) << b.S2  # half the bits to shift out: 64 are undefined
         word = (b.load8(source, np.int64(low[r])) << spare) << spare
         word |= (b.ZEROS >> (b.S32 - spare)) >> (b.S32 - spare)
-        faults |= b.not_digits(word)
+        odd[count] = r
+        count += (b.not_digits(word) != b.NO_BITS) | (length > 8)
         word &= b.LOW_NIBBLE
         word = (word * b.TEN + (word >> b.S8)) & b.PAIRS
         word = (word * b.HUNDRED + (word >> b.S16)) & b.QUADS
         target[first_row + r] = np.int64((word * b.MYRIAD + (word >> b.S32)) & b.HALF)
-    return bool(faults == b.NO_BITS)
+    return count
+
+
+@inner
+def quantity(source: np.ndarray, at: Int, length: Int, op: np.ndarray) -> Int:
+    """A whole number in the column's unit, rounded; -1: malformed, -2: out of range."""
+    if length < op[k.OP_E] or length > op[k.OP_F]:
+        return -1
+    times, per, value = op[k.OP_A], op[k.OP_B], integer(source, at, length)
+    if value > op[k.OP_D] // times:
+        return -2
+    if value <= 0:
+        return value
+    if per == 1:
+        return value * times
+    return scaled(value * times // per, value * times % per, per, op[k.OP_C])
 
 
 @inner
 def read_quantity(
-    source: np.ndarray, op: np.ndarray, first_row: Int, longest: Int, spec: k.Spec, s: k.Scratch,
-    out: k.Output,
-) -> None:  # fmt: skip
+    source: np.ndarray, op: np.ndarray, first_row: Int, spec: k.Spec, s: k.Scratch, out: k.Output
+) -> None:
     """Whole numbers, decimals and clocks -> the column's unit; IMSI and IMEI."""
-    target, is_decimal = out.numbers[op[k.OP_SLOT]], op[k.OP_KIND] == k.KIND_DECIMAL
-    is_clock = op[k.OP_KIND] == k.KIND_CLOCK
-    times, per, fewest, most = op[k.OP_A], op[k.OP_B], op[k.OP_E], op[k.OP_F]
-    largest = op[k.OP_D] // times
-    is_plain = not is_decimal and not is_clock
-    is_simple = longest <= 8 and longest <= most and fewest <= 1 and is_plain
-    if is_simple and times == per and read_short(source, first_row, s, target):
-        return
-    low, lengths, fault, state = s.low, s.length, s.fault, s.state
-    for r in range(s.state[k.STATE_COUNT]):
-        at, length = np.int64(low[r]), np.int64(lengths[r])
-        value = 0
-        if length > 0:
-            if is_decimal:
-                value = decimal(source, at, length, op)
-            elif is_clock:
-                value = clock(source, at, length, op, spec.items)
-            elif length < fewest or length > most:
-                value = -1
-            else:
-                value = integer(source, at, length)
-                if value > largest:
-                    value = -2
-                elif value >= 0 and per > 1:
-                    value = scaled(value * times // per, value * times % per, per, op[k.OP_C])
-                elif value >= 0:
-                    value *= times
-            if value < 0:
-                reason = op[k.OP_G] if value == -1 else k.INTEGER_OUT_OF_RANGE
-                fault[r], state[k.STATE_FAULTS] = reason, 1
-                value = 0
-        target[first_row + r] = value
+    target, kind, rows = out.numbers[op[k.OP_SLOT]], op[k.OP_KIND], s.word
+    count: Int = np.int64(s.state[k.STATE_COUNT])
+    if kind == k.KIND_QUANTITY and op[k.OP_A] == op[k.OP_B] and op[k.OP_E] <= 1:
+        count = read_short(source, first_row, s, target)
+    else:
+        for r in range(count):
+            rows[r] = r
+    for i in range(count):
+        row = np.int64(rows[i])
+        at, length = np.int64(s.low[row]), np.int64(s.length[row])
+        value: Int = np.int64(0)
+        if length > 0 and kind == k.KIND_DECIMAL:
+            value = decimal(source, at, length, op)
+        elif length > 0 and kind == k.KIND_CLOCK:
+            value = clock(source, at, length, op, spec.items)
+        elif length > 0:
+            value = quantity(source, at, length, op)
+        if value < 0:
+            s.fault[row] = op[k.OP_G] if value == -1 else k.INTEGER_OUT_OF_RANGE
+            s.state[k.STATE_FAULTS] = 1
+            value = 0
+        target[first_row + row] = value
 
 
 @inner
