@@ -94,4 +94,8 @@ def take_discounted(
         if by.held[row] != 0:
             discount_ordered(by, row, this, takes, slots, entries, charge_micro)
         if this["has_money"] != 0:
-            pay_row(row, this, takes, slots, entries, charge_micro, charges)
+            for slot in range(len(charges)):
+                charges[slot] = charge_micro[slot, row]
+            pay_row(this, takes, slots, entries, charges)
+            for slot in range(len(charges)):
+                charge_micro[slot, row] = charges[slot]

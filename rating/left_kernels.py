@@ -93,12 +93,21 @@ def add_up(
 ) -> bool:
     """Totals of rows; is_over (by place in ``order``) says which exceed the limit of their version
     (limit_micro); returns whether any does. chosen: places."""  # fmt: skip
-    found = False
-    for place in chosen:
-        row, total = order[place], 0
+    # All rows as they lie, which is quick; their places are asked if there is anything to be found.
+    limit, found = UNPRICED, False
+    for version in range(len(limit_micro)):
+        limit = min(limit, limit_micro[version])
+    for row in range(len(out.total_micro)):
+        total = 0
         for slot in range(out.charge_micro.shape[0]):
             total += min(out.charge_micro[slot, row], UNPRICED)
         out.total_micro[row] = total
-        is_over[place] = total > limit_micro[out.version_index[row]]
+        found |= total > limit
+    if not found:
+        return False
+    found = False
+    for place in chosen:
+        row = order[place]
+        is_over[place] = out.total_micro[row] > limit_micro[out.version_index[row]]
         found |= bool(is_over[place])
     return found

@@ -342,28 +342,26 @@ def _used_column(this: _Work) -> pa.ListArray:
     )
 
 
-def _in_order(slots: np.ndarray) -> np.ndarray:
-    """The order of slots by owner_kind, owner, item and since_day; by one key where that fits."""
-    columns = [slots[name].astype(np.int64)
+def _in_order(slots: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The rows (int64) by owner_kind, owner, item and since_day, of which no two have the same; by
+    one key where that fits."""
+    columns = [slots[name][rows].astype(np.int64)
                for name in ("owner_kind", "owner", "item", "since_day")]  # fmt: skip
-    key, bits = np.zeros(len(slots), np.int64), 0
+    key, bits = np.zeros(len(rows), np.int64), 0
     for column in columns:
         column -= column.min(initial=0)
         width = int(column.max(initial=0)).bit_length()
         key, bits = key << width | column, bits + width
-    order: np.ndarray = (
-        np.argsort(key, kind="stable") if bits < 63 else np.lexsort(columns[::-1])
-    )
+    order: np.ndarray = rows[np.argsort(key) if bits < 63 else np.lexsort(columns[::-1])]
     return order
 
 
 def _state_of(room: slot_kernels.Room) -> State:
     """The slots of which something was used; a slot is opened by its first use."""
     slots = room.slots[: int(room.counts[2])]
-    slots = slots[slots["used"] > 0]
-    slots = slots[_in_order(slots)]
+    rows = _in_order(slots, np.flatnonzero(slots["used"] > 0))
     return State(
-        slots["owner_kind"].astype(np.int8), *(np.ascontiguousarray(slots[name]) for name in (
+        slots["owner_kind"][rows].astype(np.int8), *(slots[name][rows] for name in (
             "owner", "item", "since_day", "until_day", "granted", "used", "carried_used",
             "last_start_utc_s",
         )),

@@ -111,14 +111,12 @@ def keep_to_caps(
             book(one, slots[one["slot"]], amount, int(this["start_utc_s"]))
 
 
-@inner
+@inlined
 def pay_row(
-    row: int, this: np.void, takes: np.ndarray, slots: np.ndarray, entries: np.ndarray,
-    charge_micro: np.ndarray, charges: np.ndarray,
+    this: np.void, takes: np.ndarray, slots: np.ndarray, entries: np.ndarray, charges: np.ndarray,
 ) -> None:
-    """Money allowances, caps and counters of one row. charges: to work in."""
-    for slot in range(len(charges)):
-        charges[slot] = charge_micro[slot, row]
+    """Money allowances, caps and counters of one row. charges: what its components cost, becomes
+    what they cost then."""
     at, last = int(this["first"]), int(this["first"] + this["count"])
     while at < last:
         one, entry = takes[at], entries[takes[at]["entry"]]
@@ -131,8 +129,6 @@ def pay_row(
         elif not is_quantity and entry["kind"] != TIERS and not one["role"] & DRAWN:
             take_one(one, entry, slots[one["slot"]], this, charges)
         at = behind
-    for slot in range(len(charges)):
-        charge_micro[slot, row] = charges[slot]
 
 
 @kernel
@@ -147,5 +143,12 @@ def take_money(
     """
     charges = np.zeros(charge_micro.shape[0], np.int64)
     for place in chosen:
-        if work[place]["has_money"] != 0:
-            pay_row(order[place], work[place], takes, slots, entries, charge_micro, charges)
+        this = work[place]
+        if this["has_money"] == 0:
+            continue
+        row = order[place]
+        for slot in range(len(charges)):
+            charges[slot] = charge_micro[slot, row]
+        pay_row(this, takes, slots, entries, charges)
+        for slot in range(len(charges)):
+            charge_micro[slot, row] = charges[slot]
