@@ -13,13 +13,12 @@ import memory_workspace
 import nights
 import pytest
 from calls import ANN, BOB, CAT, Call, Lake
-from reference_memory import Twin
-from reference_slots import END, Event, Term
+from memory_twin import compared
+from reference_slots import END, Term
 
 from cdr import delimited
-from tariffs.compile_rates import Maxima
-from tollbook.run import data, flow, records, session
-from tollbook.run.explaining import Explainer, facts_of
+from tollbook.run import flow, session
+from tollbook.run.explaining import Explainer
 
 NIGHTS = (1, 2, 15, 30)  # days of June of which the calls come in the night behind them
 PLANS = {ANN: "easy", BOB: "easy", CAT: "standard"}
@@ -87,9 +86,6 @@ def test_other_files_threads_blocks_and_buckets_change_nothing(
 
 
 def test_charges_and_balances_are_those_of_the_twin(whole: Path) -> None:
-    work = session.open_session(whole)
-    known = data.load(whole)
-    limits = known.workspace.limits
     lines = [(ACCOUNTS[number], PLANS[number]) for number in PLANS]
     terms = {("subscription", line): [Term(line, plan, date(2002, 1, 1), END)]
              for (line, _), plan in lines}  # fmt: skip
@@ -97,32 +93,7 @@ def test_charges_and_balances_are_those_of_the_twin(whole: Path) -> None:
     terms["group", "club"] = [
         *terms["subscription", "S-1"], Term("S-2", "easy", date(2003, 6, 5), END),
     ]  # fmt: skip
-    twin = Twin(known.book, Maxima(limits.duration_s, limits.volume_bytes), terms)
-    compared = 0
-    for run_number in range(1, len(NIGHTS) + 1):
-        rows = {row["record_id"]: row for file in work.catalogue.files(run_number) for row in (
-            records.find(work, (file.file_number << 32) + line + 2).row
-            for line in range(file.rows)
-        )}  # fmt: skip
-        found = twin.rate([_event(row) for row in rows.values()])
-        for record, row in rows.items():
-            charges = {name: row[f"charge_{name}_micro"] for name in known.book.components}
-            used = [(one["item"], one["since"], one["before"], one["taken"]) for one in row["used"]]
-            assert (found[record].charges, found[record].used) == (charges, used)
-            compared += bool(used)
-    assert compared > 80
-    kept = {key: (slot.used, slot.carried) for key, slot in twin.slots.slots.items() if slot.used}
-    columns = "0 as record_id, owner_kind, owner, item, since, used, carried_used"
-    stored = Lake(whole).rows("state", columns)
-    assert {tuple(row[1:5]): row[5:] for row in stored} == kept
-    work.catalogue.engine.dispose()
-
-
-def _event(row: dict) -> Event:
-    month = date.fromisoformat(f"{row['bill_period']}-01")
-    owners = {"subscription": row["subscription_id"], "account": row["account_id"],
-              "group": row["owner_group"]}  # fmt: skip
-    return Event(row["record_id"], row["dedupe_hash"], row["plan"], owners, month, facts_of(row))
+    assert compared(whole, lambda _: terms) > 80
 
 
 def test_every_record_is_explained_to_its_stored_amount(whole: Path) -> None:
