@@ -21,10 +21,13 @@ from tollbook import codes, reasons, schemas, stage
 WINDOW_ROWS: Final = 2048  # a column of a window costs a third of a microsecond beside its rows
 WINDOW_FIELDS: Final = 65_536  # a window's field ends stay within the second-level cache
 ROW_BUFFER_BYTES: Final = 256 * 1024
-_SUSPENDED: Final = np.array([r.code for r in reasons.REASONS if r.stage == "decode"
-                              and r.disposition == codes.SUSPENDED], np.int16)  # fmt: skip
+_IS_SUSPENDED: Final = np.zeros(1 + max(r.code for r in reasons.REASONS), np.bool_)
+_IS_SUSPENDED[[r.code for r in reasons.REASONS if r.stage == "decode"
+               and r.disposition == codes.SUSPENDED]] = True  # fmt: skip
 _DISCARDED: Final = np.array([r.code for r in reasons.REASONS if r.stage == "decode"
                               and r.disposition == codes.DISCARDED], np.int16)  # fmt: skip
+_KINDS: Final = {field.name: None if pa.types.is_string(field.type)
+                 else np.dtype(field.type.to_pandas_dtype()) for field in schemas.CDR}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -223,20 +226,18 @@ def _batch(out: k.Output, rows: int, context: DecodeContext) -> pa.RecordBatch:
     given |= {FIELDS[name].column: value for name, value in context.layout.constants}
     nothing = np.zeros(rows + 1, np.int64)  # shared by all columns that the file does not have
     columns = []
-    for field in schemas.CDR:
-        value = given.get(field.name)
-        if field.name in context.compiled.texts:
-            slot = context.compiled.texts.index(field.name)
+    for name, kind in _KINDS.items():
+        value = given.get(name)
+        if name in context.compiled.texts:
+            slot = context.compiled.texts.index(name)
             offsets = out.offsets[slot, : rows + 1]
             columns.append(stage.text_array(offsets, out.texts[slot, : offsets[rows]]))
-        elif pa.types.is_string(field.type):
+        elif kind is None:
             columns.append(_same_text(str(value or "").encode(), rows, nothing))
+        elif name in read:
+            columns.append(stage.int_array(read[name][:rows].astype(kind, copy=False)))
         else:
-            kind = np.dtype(field.type.to_pandas_dtype())
-            if field.name in read:
-                values = read[field.name][:rows].astype(kind, copy=False)
-            else:
-                values = np.full(rows, value, kind) if value else nothing.view(kind)[:rows]
+            values = np.full(rows, value, kind) if value else nothing.view(kind)[:rows]
             columns.append(stage.int_array(values))
     return pa.RecordBatch.from_arrays(columns, schema=schemas.CDR)
 
@@ -252,7 +253,9 @@ def _rejected(
     block: Block, out: k.Output, rows: int, source: np.ndarray
 ) -> pa.RecordBatch | None:
     """The bytes of the rows that cannot be charged as they are; None if there are none."""
-    at = np.flatnonzero(np.isin(out.verdicts[k.REASON, :rows], _SUSPENDED))
+    reason = out.verdicts[k.REASON, :rows]
+    at = np.flatnonzero(reason != 0)  # few: these are looked up
+    at = at[_IS_SUSPENDED[reason[at]]]
     if len(at) == 0:
         return None
     begins = out.numbers[k.BYTE_OFFSET, at] - block.byte_offset

@@ -35,19 +35,20 @@ def place_of_lowest(word: Word) -> Int:
 def list_places(words: np.ndarray, count: Int, begin: Int, places: np.ndarray, there: Int) -> Int:
     """Appends the places of the set bits of ``count`` words; returns how many places are there.
 
-    Twelve and twelve are written, without asking whether there are so many.
+    Twelve and twelve are written, without asking whether there are so many. An index without a sign
+    is not asked whether it counts from the end.
     """
     for i in range(count):
         bits, base, behind = words[i], begin + i * 64, bit_count(words[i])
         for j in range(12):
-            places[there + j] = base + place_of_lowest(bits)
+            places[b.U(there + j)] = base + place_of_lowest(bits)
             bits &= bits - b.S1
         if behind > 12:
             for j in range(12, 24):
-                places[there + j] = base + place_of_lowest(bits)
+                places[b.U(there + j)] = base + place_of_lowest(bits)
                 bits &= bits - b.S1
         for j in range(24, behind):
-            places[there + j] = base + place_of_lowest(bits)
+            places[b.U(there + j)] = base + place_of_lowest(bits)
             bits &= bits - b.S1
         there += behind
     return there
@@ -82,10 +83,10 @@ def next_ends(data: np.ndarray, delimiter: Int, limit: Int, s: k.Scratch) -> Non
             bits, base = words[1, i], begin + i * 64
             behind = bit_count(bits)
             for j in range(2):
-                feeds[there + j] = base + place_of_lowest(bits)
+                feeds[b.U(there + j)] = base + place_of_lowest(bits)
                 bits &= bits - b.S1
             for j in range(2, behind):
-                feeds[there + j] = base + place_of_lowest(bits)
+                feeds[b.U(there + j)] = base + place_of_lowest(bits)
                 bits &= bits - b.S1
             there += behind
         state[k.STATE_WORD] += k.MARK_WORDS
@@ -117,13 +118,13 @@ def plain_rows(
             state[k.STATE_USED] = used
             next_ends(data, spec.settings[k.DELIMITER], spec.settings[k.ROW_BYTES], s)
             used, feed = 0, 0
-        at: Int = np.int64(feeds[feed])
+        at: Int = np.int64(feeds[b.U(feed)])
         last = used + width_max - 1
-        if last >= state[k.STATE_ENDS] or ends[last] != at:  # not as many columns as most rows have
-            last = used
-            while ends[last] != at:
+        if last >= state[k.STATE_ENDS] or ends[b.U(last)] != at:
+            last = used  # not as many columns as most rows have
+            while ends[b.U(last)] != at:
                 last += 1
-        end = at - 1 if at > start and data[at - 1] == CR else at
+        end = at - 1 if at > start and data[b.U(at - 1)] == CR else at
         if end == start:
             blanks += 1
         elif has_comments and starts_with(data, start, comment):

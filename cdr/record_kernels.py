@@ -75,7 +75,7 @@ def judge_rows(block: np.ndarray, spec: k.Spec, s: k.Scratch, out: k.Output) -> 
     first, limit = state[k.STATE_ROW], spec.settings[k.ROW_BYTES]
     width_min, width_max = spec.settings[k.WIDTH_MIN], spec.settings[k.WIDTH_MAX]
     for r in range(state[k.STATE_COUNT]):
-        row, width, reason = first + r, rows[k.ROW_WIDTH, r], rows[k.ROW_REASON, r]
+        row, width, reason = b.U(first + r), rows[k.ROW_WIDTH, r], rows[k.ROW_REASON, r]
         length = rows[k.ROW_END, r] - rows[k.ROW_BEGIN, r]
         if length > limit:
             length, reason = limit, k.ROW_TOO_LONG

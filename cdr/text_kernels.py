@@ -28,8 +28,8 @@ def copy_texts(
     offsets, target = out.offsets[op[k.OP_SLOT]], out.texts[op[k.OP_SLOT]]
     low, lengths, to = s.low, s.length, np.int64(offsets[first_row + begin])
     for r in range(begin, end):
-        at: Int = np.int64(low[r])
-        length: Int = np.int64(lengths[r])
+        at: Int = np.int64(low[b.U(r)])
+        length: Int = np.int64(lengths[b.U(r)])
         b.store8(target, to, b.load8(source, at))
         b.store8(target, to + 8, b.load8(source, at + 8))
         done = 16
@@ -37,7 +37,7 @@ def copy_texts(
             b.store8(target, to + done, b.load8(source, at + done))
             done += 8
         to += length
-        offsets[first_row + r + 1] = to
+        offsets[b.U(first_row + r + 1)] = to
 
 
 @inner
