@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import shutil
 import subprocess
@@ -92,22 +93,28 @@ def apart(code: str, **environment: str) -> int:
 def killer(module: str, name: str, call: int, wait_s: float) -> str:
     """Python that kills its process a moment into the n-th call of a function or method."""
     return f"""
-import os, signal, threading, importlib
-owner = importlib.import_module({module!r})
-*path, name = {name!r}.split(".")
-for part in path:
-    owner = getattr(owner, part)
-real, calls = getattr(owner, name), [0]
+import itertools, os, signal, threading, nights
+owner, name = nights.owner_of({module!r}, {name!r})
+real, numbers, doomed = getattr(owner, name), itertools.count(1), []
 def wrapped(*values, **named):
-    calls[0] += 1
-    if calls[0] == {call}:
+    if next(numbers) == {call}:
+        doomed.append(True)
         threading.Timer({wait_s!r}, os.kill, (os.getpid(), signal.SIGKILL)).start()
     found = real(*values, **named)
-    if calls[0] >= {call}:
-        signal.pause()
+    if doomed:
+        threading.Event().wait()
     return found
 setattr(owner, name, wrapped)
 """
+
+
+def owner_of(module: str, name: str) -> tuple[Any, str]:
+    """The module or class that holds a function or method, and the last part of its name."""
+    owner: Any = importlib.import_module(module)
+    *path, last = name.split(".")
+    for part in path:
+        owner = getattr(owner, part)
+    return owner, last
 
 
 def tree(root: Path) -> dict[str, str]:

@@ -5,19 +5,16 @@ The lake as a whole is compared, of a made month; and with that of a run that wa
 
 from __future__ import annotations
 
-import os
-import random
 import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-import calls
 import nights
 import pyarrow as pa
 import pytest
 from calls import Lake, audited
-from rerating_helpers import JUNE, LATER, rerated, state
+from rerating_helpers import KILLS, Calm, killed, places_called, rerated, some_instant, state
 
 from tollbook import codes, schemas
 from tollbook.run import crash, flow, lake, rewriting, session, suspended
@@ -180,8 +177,6 @@ def test_stored_records_are_what_was_decoded(
 
 # ---- killed on the way
 
-# TOLLBOOK_KILLS=20 asks for all points, and so many instants.
-KILLS = int(os.environ.get("TOLLBOOK_KILLS", "0"))
 POINTS = [point for point in crash.POINTS if point != "parts_assembled"] if KILLS else [
     "plan_committed", "chunks_scattered", "before_transaction", "after_transaction",
     "superseded_hidden", "first_file_shown",
@@ -189,46 +184,27 @@ POINTS = [point for point in crash.POINTS if point != "parts_assembled"] if KILL
 
 
 @pytest.fixture(scope="module")
-def calm(month: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def calm(month: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Calm:
     """The month with the right data waiting to be used, and what an undisturbed run leaves."""
     root = nights.copy(month[0], tmp_path_factory.mktemp("before"))
     correct(root)
     done = nights.copy(root, tmp_path_factory.mktemp("calm"))
-    assert rerated(done).run_number == 3
-    return root, done
-
-
-def killed(root: Path, before: str = "", **environment: str) -> None:
-    """A run in a process of its own that does not survive; then the next start."""
-    code = f"""{before}
-from tollbook.run import rerate, session
-from tollbook.run.rerating import Scope
-rerate.run(session.open_session(Path({str(root)!r})), {JUNE}, Scope(), {calls.moment(LATER)})
-"""
-    assert nights.apart(code, **environment) == -9
-    rerated(root)
+    called = places_called(lambda: rerated(done))
+    assert len(called) >= 6
+    return Calm(root, done, called)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("point", POINTS)
-def test_killed_at_a_named_point(calm: tuple[Path, Path], tmp_path: Path, point: str) -> None:
-    root = nights.copy(calm[0], tmp_path)
+def test_killed_at_a_named_point(calm: Calm, tmp_path: Path, point: str) -> None:
+    root = nights.copy(calm.before, tmp_path)
     killed(root, TOLLBOOK_KILL_AT=point)
-    assert state(root) == state(calm[1])
+    assert state(root) == state(calm.done)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(KILLS or 2))
-def test_killed_at_any_instant(calm: tuple[Path, Path], tmp_path: Path, seed: int) -> None:
-    """Some microseconds into a call of one of the functions that read, rate, write and commit."""
-    chance = random.Random(seed)
-    module, name, calls_max = chance.choice([
-        ("tollbook.run.rewriting", "groups", 6), ("rating.rate_kernels", "price_rows", 2),
-        ("tollbook.run.lake", "Writer.write", 6), ("tollbook.run.lake", "Writer.close", 6),
-        ("tollbook.run.differences", "find", 2), ("tollbook.run.commit", "publish", 1),
-        ("tollbook.run.catalogue", "Catalogue.supersede", 1),
-    ])  # fmt: skip
-    root = nights.copy(calm[0], tmp_path)
-    call = chance.randint(1, calls_max)
-    killed(root, nights.killer(module, name, call, chance.random() * 0.002))
-    assert state(root) == state(calm[1])
+def test_killed_at_any_instant(calm: Calm, tmp_path: Path, seed: int) -> None:
+    root = nights.copy(calm.before, tmp_path)
+    killed(root, some_instant(seed, calm.called))
+    assert state(root) == state(calm.done)

@@ -6,19 +6,26 @@ once it is billed, corrections add up to what the two months differ by.
 
 from __future__ import annotations
 
-import random
 import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-import calls
 import memory_workspace
 import nights
 import pytest
 from calls import Lake, audited
-from rerating_helpers import billed, rerated, state
-from test_rerate import KILLS, RIGHT, content, revenue
+from rerating_helpers import (
+    KILLS,
+    Calm,
+    billed,
+    killed,
+    places_called,
+    rerated,
+    some_instant,
+    state,
+)
+from test_rerate import RIGHT, content, revenue
 
 from tollbook import clock, sample
 from tollbook.run import demo, session
@@ -28,11 +35,6 @@ pytestmark = pytest.mark.slow  # sixty nights for each of the books
 
 RECORDS, SUBSCRIBERS = 3_000, 150
 AFTER = "2003-07-01T12:00:00"
-PLACES = [
-    ("tollbook.run.rewriting", "groups"), ("rating.rate_kernels", "price_rows"),
-    ("tollbook.run.lake", "Writer.write"), ("tollbook.run.lake", "Writer.close"),
-    ("tollbook.run.commit", "publish"), ("tollbook.run.catalogue", "Catalogue.supersede"),
-]  # fmt: skip
 MONTH = clock.month_index(demo.FIRST_DAY.year, demo.FIRST_DAY.month)
 
 
@@ -80,13 +82,14 @@ def months(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(scope="module")
-def calm(months: Months, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def calm(months: Months, tmp_path_factory: pytest.TempPathFactory) -> Calm:
     """The wrong month with the right tariffs waiting, and what an undisturbed re-rating leaves."""
     root = nights.copy(months.wrong, tmp_path_factory.mktemp("before"))
     months.put_right(root)
     done = nights.copy(root, tmp_path_factory.mktemp("calm"))
-    rerated(done, period=MONTH, as_of=AFTER)
-    return root, done
+    called = places_called(lambda: rerated(done, period=MONTH, as_of=AFTER))
+    assert len(called) >= 5
+    return Calm(root, done, called)
 
 
 def test_an_open_month_is_as_if_it_had_been_right_from_the_start(
@@ -122,14 +125,7 @@ def test_a_billed_month_is_corrected_by_what_it_differs(months: Months, tmp_path
 
 
 @pytest.mark.parametrize("seed", range(KILLS or 2))
-def test_killed_at_any_instant(calm: tuple[Path, Path], tmp_path: Path, seed: int) -> None:
-    chance = random.Random(seed)
-    root = nights.copy(calm[0], tmp_path)
-    code = f"""{nights.killer(*chance.choice(PLACES), chance.randint(1, 4), chance.random() * 0.01)}
-from tollbook.run import rerate, session
-from tollbook.run.rerating import Scope
-rerate.run(session.open_session(Path({str(root)!r})), {MONTH}, Scope(), {calls.moment(AFTER)})
-"""
-    nights.apart(code)  # a place that is not come to so often does not kill it
-    rerated(root, period=MONTH, as_of=AFTER)
-    assert state(root) == state(calm[1])
+def test_killed_at_any_instant(calm: Calm, tmp_path: Path, seed: int) -> None:
+    root = nights.copy(calm.before, tmp_path)
+    killed(root, some_instant(seed, calm.called), period=MONTH, as_of=AFTER)
+    assert state(root) == state(calm.done)

@@ -10,8 +10,8 @@ import nights
 import pytest
 from calls import BOB, Call, audited
 from click.testing import CliRunner
-from rerating_helpers import rerated, state
-from test_rerate import content, killed
+from rerating_helpers import killed_leaves_no_trace, rerated, state
+from test_rerate import content
 
 from tollbook.cli.main import cli
 from tollbook.run import lake, session
@@ -138,10 +138,7 @@ def test_killed_at_a_named_point(root: Path, tmp_path: Path, point: str) -> None
     first(root)
     second(root)
     correct(root)
-    calm = nights.copy(root, tmp_path / "calm")
-    assert rerated(calm).run_number == 3
-    killed(root, TOLLBOOK_KILL_AT=point)
-    assert state(root) == state(calm)
+    killed_leaves_no_trace(root, tmp_path, point, 3)
 
 
 def test_a_made_month_under_wrong_data(tmp_path: Path) -> None:

@@ -14,8 +14,7 @@ import memory_workspace
 import nights
 import pytest
 from calls import ANN, BOB, CAT, NOBODY, Call, audited
-from rerating_helpers import JULY, JUNE, billed, rerated, state
-from test_rerate import killed
+from rerating_helpers import JULY, JUNE, billed, killed_leaves_no_trace, rerated, state
 from test_rerate_memory import correct, put_right
 
 from tollbook.run import balances as balances_of
@@ -210,10 +209,7 @@ def test_a_closed_month_killed_at_a_named_point(root: Path, tmp_path: Path, poin
     june(root)
     july(root)
     correct(root)
-    calm = nights.copy(root, tmp_path / "calm")
-    assert rerated(calm).run_number == 5
-    killed(root, TOLLBOOK_KILL_AT=point)
-    assert state(root) == state(calm)
+    killed_leaves_no_trace(root, tmp_path, point, 5)
 
 
 @pytest.fixture(scope="module")
