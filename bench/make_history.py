@@ -66,7 +66,7 @@ def make(root: Path, night: Path, records: int, rules: DuplicateRules, reach_s: 
             continue
         of_day = [_some(rows, rows["start_day"] == day) for rows in planted.values()]
         moved = _moved(base, day, rng, records - sum(len(rows["record_id"]) for rows in of_day))
-        made = _written(root, day, {
+        made = _written(root, {
             name: np.concatenate([rows[name] for rows in (moved, *of_day)]) for name in moved
         })  # fmt: skip
         files += made
@@ -136,7 +136,7 @@ def _alone(values: np.ndarray) -> np.ndarray:
     return np.sort(first[count == 1])
 
 
-def _written(root: Path, day: int, rows: Columns) -> list[LakeFile]:
+def _written(root: Path, rows: Columns) -> list[LakeFile]:
     """A day of the index, as a night writes it: some files, in each some groups of partitions."""
     target: Any = SimpleNamespace(root=root, prefix="lake", run_number=RUN, disk=disk)
     rows["record_id"] = np.arange(len(rows["record_id"]))  # of file 0: before those of the night

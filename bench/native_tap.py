@@ -51,7 +51,6 @@ PLACE: Final = {
     "gprsCall": "gprsLocationInformation.gprsNetworkLocation",
     "messagingEvent": "", "mobileSession": "",
 }  # fmt: skip
-TAX_PERCENT: Final = 6
 
 
 def only(values: np.ndarray | pa.Array, is_there: np.ndarray) -> pa.Array:

@@ -39,7 +39,6 @@ _KINDS: Final = {field.name: np.dtype(field.type.to_pandas_dtype()) for field in
                  if not pa.types.is_string(field.type)}  # fmt: skip
 _TIME_MALFORMED: Final = _CODE["time_malformed"]
 _MICRO_DIGITS: Final = 6
-NO_PLACE: Final = Place("", "")
 
 
 class Rows:

@@ -140,7 +140,7 @@ def check(data: bytes, form: native.Format, where: str) -> Report:
             sums.add(block)
         count += cells.count
     report.kinds = dict(sorted(kinds.items()))
-    report.about |= _about(facts, form)
+    report.about |= _about(facts)
     report.totals += _totals(facts, form, sums, report.records)
     report.reference_count, report.references = codes.undefined()
     report.twice = tuple(sorted(codes.twice))
@@ -196,7 +196,7 @@ def _walked(
                               for stated, name, found in told if stated >= 0)
 
 
-def _about(facts: FileFacts, form: native.Format) -> dict[str, str]:
+def _about(facts: FileFacts) -> dict[str, str]:
     """Sender, recipient, sequence number and the like, as the file has them."""
     wanted = ("sender", "recipient", "fileSequenceNumber", "rapFileSequenceNumber",
               "sequenceNumber", "fileTypeIndicator", "localCurrency", "tapCurrency",

@@ -46,7 +46,6 @@ from tollbook.workspace import Workspace
 __all__ = ["SynthFile", "SynthReport", "SynthSpec", "write_month"]
 
 BLOCK_ROWS: Final = 1 << 18
-FILES_MAX: Final = 288  # of a source and night: one every five minutes
 GZIP_LEVEL: Final = 3
 REFERENCES_A_DAY: Final = 10**9
 

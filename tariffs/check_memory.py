@@ -62,7 +62,7 @@ def _faults(version: Version, components: Sequence[str]) -> Iterator[_Fault]:
         yield (version.at, f"{len(every)} items", f"at most {ITEMS_MAX} in a version",
                "leave some out")  # fmt: skip
     for one in every:
-        yield from _item_faults(one, version, components)
+        yield from _item_faults(one, components)
     for allowance in memory.allowances:
         yield from _allowance_faults(allowance, version)
     for cap in memory.caps:
@@ -77,7 +77,7 @@ def _amounts() -> str:
     return f"0 to {AMOUNT_LIMIT}"
 
 
-def _item_faults(one: _Item, version: Version, components: Sequence[str]) -> Iterator[_Fault]:
+def _item_faults(one: _Item, components: Sequence[str]) -> Iterator[_Fault]:
     for name in one.covers:
         if name not in components:
             yield (one.at, f"'{one.name}' covers '{name}'", ", ".join(components),

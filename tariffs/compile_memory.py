@@ -106,7 +106,7 @@ class _Gathered:
         version, memory = edition.version, edition.version.memory
         made: list[Made] = [*memory.allowances, *memory.caps, *memory.counters]
         base = len(self.entries)
-        ranks = _ranks(version, made)
+        ranks = _ranks(made)
         places = {one.name: base + at for at, one in enumerate(memory.allowances)}
         for one in made:
             entry = self._entry(plan, one, edition) | {
@@ -268,7 +268,7 @@ def _phase(one: Made) -> int:
     return _MONEY_PHASE if is_money else _PHASE[_kind(one)]
 
 
-def _ranks(version: Version, made: Sequence[Made]) -> dict[tuple[int, int], int]:
+def _ranks(made: Sequence[Made]) -> dict[tuple[int, int], int]:
     """The order in which items are asked, but for the end of their slots and their names."""
     keys = sorted({(_phase(one), int(getattr(one, "priority", 0))) for one in made})
     return {key: key[0] * _RANKS + place for place, key in enumerate(keys)}

@@ -21,7 +21,6 @@ _STATUS_OF: Final = {
 }  # fmt: skip
 _NO_CHANGE, _DELETED = "No change", "Deleted"
 _UNIT_OF: Final = {"60s": "min", "event": "event"}
-PRICED_PER: Final = tuple(_UNIT_OF)
 
 
 class Line(NamedTuple):

@@ -33,9 +33,6 @@ from tariffs.write_rates import WIDTH, Pairs, flow, listed, price, quantity, rat
 from tollbook import money
 from tollbook.columns import OPEN_FROM, OPEN_TO
 
-DECK_COLUMNS: Final = (
-    "prefix", "destination", "price", "increments", "connect", "minimum", "valid_from", "valid_to",
-)  # fmt: skip
 _STANDARD: Final = "standard"  # the tax class of what names none
 _CHARGE_LIMIT_MICRO: Final = 10**12  # of a version that names none
 _EPOCH: Final = date(1970, 1, 1)

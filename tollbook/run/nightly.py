@@ -117,9 +117,7 @@ def _checked(session: Session) -> snapshots.Snapshot:
     """Today's reference data; whatever is wrong with them is refused before anything is written."""
     from tollbook.run import work
 
-    return snapshots.take_checked(
-        session.root, session.lake, lambda taken: work.checked(session, taken.digest)
-    )
+    return work.take_snapshot(session)
 
 
 def merge(done: Outcome, told: Outcome) -> Outcome:

@@ -12,9 +12,6 @@ from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, Tex
 SCHEMA_VERSION: Final = 2
 METADATA: Final = MetaData()
 
-# kind of run -> planned -> committed -> published
-RUN_STATES: Final = ("planned", "committed", "published")
-
 META: Final = Table(
     "meta", METADATA,
     Column("name", String(40), primary_key=True),
@@ -30,7 +27,7 @@ RUNS: Final = Table(
     Column("open_period", Integer, nullable=False),  # first open month when the run was planned
     Column("snapshot", String(64), nullable=False),
     Column("arguments", Text, nullable=False),  # JSON: what a restart needs to do the same again
-    Column("state", String(12), nullable=False),
+    Column("state", String(12), nullable=False),  # planned | committed | published
     Column("epoch", Integer, nullable=False),
     Column("elapsed_ms", BigInteger, nullable=False),
 )  # fmt: skip

@@ -18,7 +18,6 @@ from sqlalchemy import Connection
 from tollbook.run import (
     commit,
     moves,
-    snapshots,
     undo_again,
     undo_choice,
     undo_lake,
@@ -77,9 +76,7 @@ def run(
     """
     with writing(session):
         done = look(session, what)
-        snapshot = snapshots.take_checked(
-            session.root, session.lake, lambda taken: work.checked(session, taken.digest)
-        )
+        snapshot = work.take_snapshot(session)
         now = int(time.time()) if as_of_utc_s is None else as_of_utc_s
         arguments = {withdrawn.FILES: [file.file_number for file in done.files], "what": what,
                      "note": note, "who": who}  # fmt: skip

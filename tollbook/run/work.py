@@ -101,11 +101,15 @@ def _wake_kernels() -> None:
     tables.number_slots(np.zeros(0, np.int64))
 
 
-def checked(session: Session, digest: str) -> Compiled:
-    """``compiled``, of a book under which the balances of the lake go on; raises Refused."""
-    ready = compiled(session, digest)
-    standing_balances.check(session, ready.book.memory)
-    return ready
+def take_snapshot(session: Session) -> snapshots.Snapshot:
+    """A snapshot of the workspace, of a book under which the balances of the lake go on.
+
+    Raises Refused, and leaves nothing behind, where it does not compile or they do not.
+    """
+    def check(taken: snapshots.Snapshot) -> None:
+        standing_balances.check(session, compiled(session, taken.digest).book.memory)
+
+    return snapshots.take_checked(session.root, session.lake, check)
 
 
 def _compiled_book(session: Session, found: Data, maxima: Maxima) -> compiler.CompiledBook:
