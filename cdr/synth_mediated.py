@@ -9,19 +9,17 @@ ends before the line's next one starts and before its block of the day ends (``M
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
 from cdr.synth_faults import Rates, pick
+from cdr.synth_rules import SynthRules
 from tollbook import codes
 from tollbook.clock import DAY_S
 from tollbook.errors import NotFound
 from tollbook.reasons import CODE
 from tollbook.workspace import Workspace
-
-if TYPE_CHECKING:
-    from cdr.synth_rules import SynthRules
 
 Rows = dict[str, np.ndarray]
 SPACING_S: Final = 4  # between the starts of two records of a line
@@ -148,7 +146,7 @@ def add(
     if not found.is_apart:
         return None
     good = (rows["fate"] == 0) & (rows["service"] == codes.VOICE)
-    good &= rules.none_would_fit(rows, found)
+    good &= rules.none_would_fit(rows, {0, found.going_on, found.last_cause})
     made = []
     for ppm, make in (
         (rates.split_ppm, _split), (rates.ultra_short_ppm, _runs), (rates.overlapping_ppm, _within)

@@ -14,7 +14,6 @@ import pyarrow as pa
 
 from cdr.synth_faults import apart, pick
 from cdr.synth_kernels import DIGITS_MASK, NUMBER_SHIFT
-from cdr.synth_mediated import Mediated
 from cdr.synth_population import FIRST_SPECIAL, Population
 from tollbook import codes
 from tollbook.errors import NotFound
@@ -72,10 +71,10 @@ class SynthRules:
             rows["fate"][hit] = CODE[reason]
             asked = asked[~np.isin(asked, hit)]
 
-    def none_would_fit(self, rows: Rows, found: Mediated) -> np.ndarray:
-        """bool: rows that no rule takes, however short, and whatever ends them."""
+    def none_would_fit(self, rows: Rows, causes: set[int]) -> np.ndarray:
+        """bool: rows that no rule takes, however short, and whichever of the causes ends them."""
         free = np.ones(len(rows["fate"]), np.bool_)
-        for cause in sorted({0, found.going_on, found.last_cause}) if self.rules else ():
+        for cause in sorted(causes) if self.rules else ():
             same = np.full(len(free), 1, np.int64)
             changed = rows | {"duration_s": same, "cause": same * cause}
             for rule in self.rules:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -58,14 +59,34 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "tariffs" / "discounts.yaml").write_text(DISCOUNTS)
     (folder / "tariffs" / "none.csv").write_text("number\n8613900000002\n")
     (folder / "customers" / "groups.csv").write_text(GROUPS)
-    lines = [
-        f"voice,out,{served},{other},2003-06-10T{start}+08:00,{seconds},0,0,0,,BJ-1,,,,"
-        for served, other, start, seconds, _ in CALLS
-    ]
+    rate(folder, [call[:4] for call in CALLS])
+    return folder
+
+
+def rate(folder: Path, calls: Sequence[tuple[str, str, str, int]]) -> None:
+    """A night with calls: served, other, start, seconds."""
+    lines = [f"voice,out,{served},{other},2003-06-10T{start}+08:00,{seconds},0,0,0,,BJ-1,,,,"
+             for served, other, start, seconds in calls]  # fmt: skip
     inbox = folder / "inbox" / "msc" / explain_workspace.CDR_FILE
     inbox.write_text("\n".join([HEADER, *lines, ""]))
     nights.run(folder, AS_OF_UTC_S)
-    return folder
+
+
+def airtime_of(folder: Path, more: str, seconds: dict[int, int], rules: str = "") -> list[Decimal]:
+    """What local calls cost, one at each of the hours, under more items of the plan and discounts.
+
+    Each of them must be explained as it was stored.
+    """
+    plan = folder / "tariffs" / "standard.yaml"
+    plan.write_text(plan.read_text() + more)
+    if rules:
+        (folder / "tariffs" / "discounts.yaml").write_text(f"discounts: [{rules}]\n")
+    rate(folder, [("13900000001", LOCAL, f"{hour}:00:00", length)
+                  for hour, length in seconds.items()])  # fmt: skip
+    found, explainer = rows(folder, "rated"), explaining.Explainer(session.open_session(folder))
+    for row in found:
+        assert explainer.explain(row["record_id"]).differences == ()
+    return [row["charge_airtime"] for row in found]
 
 
 def test_each_record_costs_what_was_worked_out(root: Path) -> None:
@@ -113,50 +134,29 @@ def test_audit_finds_nothing_wrong(root: Path) -> None:
 def test_discounts_behind_an_allowance_and_by_a_counter(tmp_path: Path) -> None:
     """60 s are included; what is left of a call costs half, from the second counted minute on."""
     folder = explain_workspace.write(tmp_path / "op")
-    plan = folder / "tariffs" / "standard.yaml"
-    plan.write_text(plan.read_text() + (
+    found = airtime_of(
+        folder,
         "allowances: [{name: minute, amount: 60s, increment: 60s, when: {service: voice}}]\n"
-        "counters: [{name: talked, measure: seconds, when: {service: voice}}]\n"
-    ))
-    (folder / "tariffs" / "discounts.yaml").write_text(
-        "discounts: [{name: more, used: {talked: {from: 100s}}, action: {percent: 50}}]\n")
-    lines = [f"voice,out,13900000001,{LOCAL},2003-06-10T{at}:00:00+08:00,{seconds},0,0,0,,BJ-1,,,,"
-             for at, seconds in (("10", 100), ("11", 50), ("12", 0), ("13", 61))]  # fmt: skip
-    inbox = folder / "inbox" / "msc" / explain_workspace.CDR_FILE
-    inbox.write_text("\n".join([HEADER, *lines, ""]))
-    nights.run(folder, AS_OF_UTC_S)
-    found = rows(folder, "rated")
+        "counters: [{name: talked, measure: seconds, when: {service: voice}}]\n",
+        {10: 100, 11: 50, 12: 0, 13: 61},
+        "{name: more, used: {talked: {from: 100s}}, action: {percent: 50}}",
+    )
     # 100 s: 60 s are included, the rest of 40 s costs 0.40; then 100 s are counted: 0.40 x 50 %,
     # and 2 x 0.40 x 50 %.
-    assert [row["charge_airtime"] for row in found] == [
-        Decimal("0.400000"), Decimal("0.200000"), Decimal("0.400000")]  # fmt: skip
-    explainer = explaining.Explainer(session.open_session(folder))
-    for row in found:
-        assert explainer.explain(row["record_id"]).differences == ()
+    assert found == [Decimal(each) for each in ("0.40", "0.20", "0.40")]
 
 
 def test_money_and_a_cap_behind_a_discount(tmp_path: Path) -> None:
     """Half price; then 0.15 are given; then at most 0.20 a month, of which a rest is left over."""
     folder = explain_workspace.write(tmp_path / "op")
-    plan = folder / "tariffs" / "standard.yaml"
-    plan.write_text(plan.read_text() + (
+    found = airtime_of(
+        folder,
         "allowances: [{name: gift, amount: 0.15, when: {service: voice}}]\n"
-        "caps: [{name: most, amount: 0.20, when: {service: voice}}]\n"
-    ))
-    (folder / "tariffs" / "discounts.yaml").write_text(
-        "discounts: [{name: half, action: {percent: 50}}]\n")
-    lines = [f"voice,out,13900000001,{LOCAL},2003-06-10T{hour}:00:00+08:00,60,0,0,0,,BJ-1,,,,"
-             for hour in (10, 11, 12)]  # fmt: skip
-    inbox = folder / "inbox" / "msc" / explain_workspace.CDR_FILE
-    inbox.write_text("\n".join([HEADER, *lines, ""]))
-    nights.run(folder, AS_OF_UTC_S)
-    found = rows(folder, "rated")
+        "caps: [{name: most, amount: 0.20, when: {service: voice}}]\n",
+        {10: 60, 11: 60, 12: 60}, "{name: half, action: {percent: 50}}",
+    )  # fmt: skip
     # 0.40 x 50 % = 0.20, less 0.15; 0.20, of which the cap leaves 0.20 - 0.05; nothing is left.
-    assert [row["charge_airtime"] for row in found] == [
-        Decimal("0.050000"), Decimal("0.150000"), Decimal("0.000000")]  # fmt: skip
-    explainer = explaining.Explainer(session.open_session(folder))
-    for row in found:
-        assert explainer.explain(row["record_id"]).differences == ()
+    assert found == [Decimal(each) for each in ("0.05", "0.15", "0.00")]
     for number, said in (
         ("F1-2", ("0.40 x 50 % = 0.20", "gift: 0.15 were left  airtime  0.20 -> 0.05")),
         ("F1-3", ("gift: nothing was left of it", "most: 0.15 were left  airtime  0.20 -> 0.15")),
@@ -177,18 +177,15 @@ def test_caps_that_are_used_up_are_named_with_the_price_beyond(tmp_path: Path) -
     plan = folder / "tariffs" / "standard.yaml"
     plan.write_text(
         plan.read_text().replace("rates:\n", "rates:\n  slow: {per: 60s, price: 0.05}\n")
-        + "allowances: [{name: mins, amount: 60s, covers: airtime, increment: 60s}]\n"
-        "caps: [{name: most, amount: 0.30, when: {service: voice}, beyond: slow},\n"
-        "       {name: daily, amount: 0.33, period: day}]\n"
     )
-    lines = [f"voice,out,13900000001,{LOCAL},2003-06-10T{hour}:00:00+08:00,{length},0,0,0,,BJ-1,,,,"
-             for hour, length in ((10, 60), (11, 60), (12, 60), (13, 180))]  # fmt: skip
-    inbox = folder / "inbox" / "msc" / explain_workspace.CDR_FILE
-    inbox.write_text("\n".join([HEADER, *lines, ""]))
-    nights.run(folder, AS_OF_UTC_S)
-    assert [row["charge_airtime"] for row in rows(folder, "rated")] == [
-        Decimal(each) for each in ("0", "0.30", "0.03", "0")
-    ]  # fmt: skip
+    found = airtime_of(
+        folder,
+        "allowances: [{name: mins, amount: 60s, covers: airtime, increment: 60s}]\n"
+        "caps: [{name: most, amount: 0.30, when: {service: voice}, beyond: slow},\n"
+        "       {name: daily, amount: 0.33, period: day}]\n",
+        {10: 60, 11: 60, 12: 60, 13: 180},
+    )
+    assert found == [Decimal(each) for each in ("0.00", "0.30", "0.03", "0.00")]
     for number, said in (
         ("F1-3", ("mins: nothing was left of it", "daily: 0.33 were left airtime 0.40 -> 0.33",
                   "most: 0.30 were left airtime 0.33 -> 0.30")),
