@@ -8,13 +8,14 @@ are used up; in order they are free, and the calls after them are paid.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import calls
 import nights
 import pytest
-from calls import BOB, Call, audited
+from calls import BOB, Call, Lake, audited
 from click.testing import CliRunner
 from rerating_helpers import JUNE, state
 from sqlalchemy import update
@@ -185,6 +186,35 @@ def test_nobody_waits_for_records_that_were_withdrawn(tmp_path: Path) -> None:
         tb(root, "undo", file, "--note", "wrong file")
     told = said(root, "run")
     assert (told["not_rerated"], told["due_accounts"]) == ([], 0)
+    audited(root)
+
+
+def test_what_is_late_for_a_bill_is_a_correction_on_the_next(tmp_path: Path) -> None:
+    """June is billed before Ann is rated again; the minutes cover toll, too.
+
+    Her late 250 s found nothing left: 5 x 0.60 + 42 x 0.07 = 5.94. In order they take the five
+    minutes, and her local call after them costs 5 x 0.60 = 3.00 instead of nothing.
+    """
+    root = calls.make(tmp_path / "harbour")
+    plan = root / "tariffs" / "easy.yaml"
+    plan.write_text(plan.read_text() + ITEMS.replace("covers: airtime, ", ""))
+    calls.deliver(root, 1, at("06-10", 10, duration=300))
+    calls.run(root)
+    calls.deliver(root, 2, replace(ANN_LATE, other="+862087654321"))
+    assert said(root, "run", "--no-rerate")["charge_micro"] == 5_940_000
+    tb(root, "bill", "--period", "2003-06")
+    rated = Lake(root).charges
+    [done] = said(root, "run")["rerated"]
+    assert (done["period"], done["bill_period"], done["delta_micro"]) == (
+        "2003-06", "2003-07", -2_940_000)  # fmt: skip
+    assert Lake(root).charges == rated
+    audited(root)
+    tb(root, "bill", "--period", "2003-07", "--as-of", "2003-08-02T02:00:00+08:00")
+    lines = Lake(root).rows("bill_lines", "0 as record_id, account_id, amount",
+                            where="kind = 'correction'")  # fmt: skip
+    assert {account for _, account, _ in lines} == {"A-1"}
+    assert f"{sum(amount for *_, amount in lines):.2f}" == "-2.94"
+    assert said(root, "run")["due_accounts"] == 0
     audited(root)
 
 
