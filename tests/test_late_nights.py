@@ -30,7 +30,7 @@ allowances:
   - {name: minutes, amount: 5min, when: {service: voice}, covers: airtime, increment: 60s}
 late: rerate
 """
-ONE = "late records of plans with `late: rerate`: 1 account due from"
+ONE = "late records of plans with `late: rerate`: 1 account"
 AS_OF = "2003-07-04T02:00:00+08:00"
 
 
@@ -117,12 +117,12 @@ def test_the_screen_tells_what_was_noted_or_done(
 ) -> None:
     root, by_hand = (nights.copy(before, tmp_path / name) for name in ("run", "hand"))
     shown = tb(root, "run")
-    assert f"{ONE} 2003-06 on rated again in order\nrun 4: 2 records of 2003-06" in shown
-    assert f"{ONE} 2003-07 on rated again in order\nrun 5: 2 records of 2003-07" in shown
+    assert f"{ONE} rated again in order from 2003-06 on\nrun 4: 2 records of 2003-06" in shown
+    assert f"{ONE} rated again in order from 2003-07 on\nrun 5: 2 records of 2003-07" in shown
     assert "noted" not in shown
     shown = tb(by_hand, "run", "--no-rerate")
     assert "2 accounts noted; `tollbook rerate --late`, or the next" in shown
-    assert "rated again in order\n" not in shown
+    assert "rated again in order from" not in shown
     waiting = said(by_hand, "run", "--no-rerate")  # nothing new, and they wait still
     assert (waiting["run"], waiting["rerated"], waiting["due_accounts"]) == (0, [], 2)
     left = state(by_hand)
@@ -145,10 +145,10 @@ def test_a_month_that_is_refused_leaves_the_others_done(
     assert [(one["run_number"], one["period"]) for one in shown["rerated"]] == [(4, "2003-07")]
     [refused] = shown["not_rerated"]
     assert (refused["period"], refused["accounts"]) == ("2003-06", ["A-1"])
-    assert "1 balances that records had used are not in the state" in refused["why"]
+    assert "balances that records had used are not in the state: 1" in refused["why"]
     told = tb(root, "run", exit_code=1)
-    assert f"{ONE} 2003-07 on rated again in order\nrun 4: " in told
-    assert f"{ONE} 2003-06 on not rated again: A-1\nthe control totals do not" in told
+    assert f"{ONE} rated again in order from 2003-07 on\nrun 4: " in told
+    assert f"{ONE} not rated again from 2003-06 on: A-1\nthe control totals do not" in told
     told = tb(root, "run", exit_code=1)  # it is tried each time, and nothing else is done
     assert told.startswith("nothing to do: no new file in the inbox\n")
     assert said(root, "rerate", "--late", exit_code=1)["rerated"] == []

@@ -53,25 +53,25 @@ def screen(groups: Sequence[Group], dry_run: bool = False) -> str:
     lines = []
     for one in groups:
         if one.done is not None:
-            again = "would be rated again" if dry_run else "rated again"
-            lines.append(f"{_HEAD} {_accounts(one)} {again} in order")
+            again = "would be rated again in order" if dry_run else "rated again in order"
+            lines.append(f"{_HEAD} {_accounts(one, again)}")
             lines.append(rerated_screen(one.done, dry_run))
     refused = [one for one in groups if one.done is None]
     if not refused:
         return "\n".join(lines)
-    lines += [f"{_HEAD} {_accounts(one)} not rated again: {_some(one)}" for one in refused]
+    lines += [f"{_HEAD} {_accounts(one, 'not rated again')}: {_some(one)}" for one in refused]
     lines += dict.fromkeys(one.why_not for one in refused)
     lines.append("nothing of theirs was changed; `tollbook rerate --late`, or the next `tollbook "
                  "run`, tries it again")  # fmt: skip
     return "\n".join(lines)
 
 
-def _accounts(group: Group) -> str:
+def _accounts(group: Group, what: str) -> str:
     from tollbook.clock import period_text
 
     done = group.done
     names = group.accounts if done is None else {one.account_id for one in done.late}
-    return f"{count(len(names), 'account')} due from {period_text(group.period)} on"
+    return f"{count(len(names), 'account')} {what} from {period_text(group.period)} on"
 
 
 def _some(group: Group) -> str:

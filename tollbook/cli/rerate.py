@@ -189,9 +189,10 @@ def _next(done: Rerated, dry_run: bool) -> list[str]:
 
     if dry_run:
         return ["nothing was written; the same without --dry-run does it"]
-    if done.bill_period:
+    if done.bill_period and done.plans:
         month = period_text(done.bill_period)
         return [f"the month is billed: `tollbook bill --period {month}` bills the differences"]
     if sum(done.unrated.values()) > done.held:
         return ["see `tollbook suspense list` for what cures them"]
-    return [f"`tollbook bill --period {period_text(done.period)}` bills the new charges"]
+    month = period_text(done.period)
+    return [f"`tollbook bill --period {month}` bills the new charges"] if done.plans else []

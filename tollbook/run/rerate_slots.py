@@ -148,6 +148,6 @@ def _slots_of(held: pa.RecordBatch, uses: pa.RecordBatch) -> np.ndarray:
     np.add.at(in_all, of_use, ints(uses, "taken"))
     missing = int(np.count_nonzero((row < 0) & (in_all != 0)))
     if missing:
-        raise not_closed([f"{missing} balances that records had used are not in the state"])
+        raise not_closed([f"balances that records had used are not in the state: {missing}"])
     found: np.ndarray = row[of_use]
     return found
