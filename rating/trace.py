@@ -107,8 +107,9 @@ def _price_by(
     chosen: list[dict[str, _Chosen]] = []
     for place, part in enumerate(parts):
         named = _chosen(part, facts)
-        if named is None or any(one.is_missing for one in named.values()):
-            return replace(found, parts=parts[: place + 1], reason="no_rate")
+        missing = tuple(name for name, one in (named or {}).items() if one.is_missing)
+        if named is None or missing:
+            return replace(found, parts=parts[: place + 1], reason="no_rate", missing=missing)
         chosen.append(named)
     lines = []
     for component in dict.fromkeys(name for named in chosen for name in named):

@@ -236,6 +236,7 @@ class Trace:
     discounts: those that held, in their order; charge_micro is what they left. used: what it took
     from balances, in the order in which they were asked. settled: what allowances of money and
     caps then made of what there was to pay. empty: allowances that were asked and had nothing left.
+    missing: components whose rates are in a table that has none for the usage; then no_rate.
     """
 
     plan: Plan | None
@@ -251,6 +252,7 @@ class Trace:
     used: tuple[Used, ...] = ()
     settled: tuple[Settled, ...] = ()
     empty: tuple[Allowance, ...] = ()
+    missing: tuple[str, ...] = ()
 
     @property
     def charges(self) -> dict[str, int]:

@@ -65,9 +65,11 @@ def read_quantity_of(reader: Reader, key: str, measure: str) -> int:
 def _money(reader: Reader, key: str, written: str) -> tuple[int, int]:
     """Micro, and the worth of the last decimal."""
     value = parse_decimal(written, MICRO_DIGITS)
-    if value is None or not 0 < value <= CHARGE_LIMIT_MICRO:
-        reader.wrong(key, f"'{key}' is '{written}'", _MONEY_ALLOWED,
-                     "write more than 0 and at most 1000000000000, with a point")
+    if value is None or "." not in written or not 0 < value <= CHARGE_LIMIT_MICRO:
+        advice = "write more than 0 and at most 1000000000000, with a point"
+        if value and written.isdigit():
+            advice = f"write {written}.00"
+        reader.wrong(key, f"'{key}' is '{written}'", _MONEY_ALLOWED, advice)
         return 0, 1
     return value, 10 ** (MICRO_DIGITS - len(written.partition(".")[2]))
 

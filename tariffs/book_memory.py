@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from tariffs import memory_faults
-from tariffs.book_amounts import Amount, read_amount, read_quantity_of
+from tariffs.book_amounts import MONEY, Amount, read_amount, read_quantity_of
 from tariffs.book_rules import read_when
 from tariffs.book_taxes import ALWAYS, read_span
 from tariffs.book_tiers import NAME, NAME_ALLOWED, is_mapping
@@ -33,7 +33,7 @@ from tariffs.memory_model import (
 )
 from tariffs.model import Position, When
 from tariffs.units import parse_quantity
-from tollbook.money import CHARGE_LIMIT_MICRO, NANO, ROUNDING_MODES
+from tollbook.money import NANO, ROUNDING_MODES
 from tollbook.text import Node, Reader, did_you_mean
 
 PERIOD_DAYS_MAX: Final = 3660
@@ -205,14 +205,9 @@ def _counter(reader: Reader, name: str, at: Position) -> Counter:
 
 
 def _cap(reader: Reader, name: str, at: Position) -> Cap:
-    amount = reader.amount_micro("amount")
-    if not 0 < amount <= CHARGE_LIMIT_MICRO and reader.text("amount"):
-        reader.wrong("amount", f"'amount' is '{reader.text('amount')}'",
-                     "more than 0, at most 1000000000000", "for no charge at all write the rule "
-                     "`charge: free`")
     item = Cap(
         name,
-        amount,
+        read_quantity_of(reader, "amount", MONEY),
         _when(reader),
         at,
         covers=_names(reader, "covers"),

@@ -171,7 +171,10 @@ def _items(plan: str, day: str, old: Version, new: Version) -> Iterator[Change]:
     for name in dict.fromkeys((*before, *after)):
         one, other = _facts(before.get(name)), _facts(after.get(name))
         if one and other:
-            yield from _named(plan, day, one, other, after[name].at, f"{name}, ")
+            for what, was, now in words.differences(one, other):
+                unsaid = words_memory.UNSAID.get(what, "")
+                yield Change(plan, day, CHANGED, f"{name}, {what}", was or unsaid, now or unsaid,
+                             after[name].at)  # fmt: skip
             continue
         said = "; ".join(f"{what} {text}" for what, text in (one or other).items())
         said = said.removeprefix("amount ")

@@ -10,7 +10,7 @@ from tariffs.book_rules import ANY_CODE, NO_CODE, RULED_SERVICES
 from tariffs.check_rules import check_when, is_weaker, listed, rates_of, where
 from tariffs.known import Edition, Known
 from tariffs.memory_model import ITEMS_MAX, OWNERS, Allowance, Cap, Counter
-from tariffs.model import FREE, Charge, Rate, Rule, Version, When
+from tariffs.model import FREE, Book, Charge, Rate, Rule, Version, When
 from tariffs.settled import WHOLE
 from tariffs.units import fits, quantity_text
 from tollbook.text import Problems, did_you_mean
@@ -51,6 +51,14 @@ def kind_of(item: Item) -> str:
 def items_of(version: Version) -> tuple[Item, ...]:
     """All allowances, counters and caps."""
     return *version.memory.allowances, *version.memory.counters, *version.memory.caps
+
+
+def has_pools(book: Book) -> bool:
+    """Whether groups own anything: allowances, counters, caps, or tiers of a period."""
+    versions = [version for plan in book.plans for version in plan.versions]
+    owners = [item.owner for version in versions for item in items_of(version)]
+    owners += [rate.over.owner for version in versions for rate in version.rates if rate.over]
+    return "group" in owners
 
 
 def check_tier_periods(

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from tariffs import words, words_discounts, words_memory
+from tariffs import compile_decks, words, words_discounts, words_memory
 from tariffs.memory_model import NO_MEMORY, Discount
 from tariffs.model import (
     DAY_S,
@@ -23,15 +23,14 @@ from tariffs.model import (
     Position,
     PrefixDeck,
     Rate,
-    Tier,
     Version,
 )
 from tollbook import money
 from tollbook.clock import EPOCH_DAY
+from tollbook.text import Problems
 
 LISTED: Final = 6  # zones or destinations of one row that are named
 ROWS: Final = 12  # rows of one prefix deck that are shown without --prefix
-_WHOLE: Final = 100 * money.NANO  # per cent: the price of a row as it is
 ALL_RULES: Final = 3  # consecutive rules from this many on are written 3-5
 
 
@@ -262,30 +261,14 @@ def prefix_rows(deck: PrefixDeck, wall_s: int, prefix: str) -> np.ndarray:
 
 def _row_rate(deck: PrefixDeck, row: int, charge: Charge, version: Version) -> Rate | None:
     """What a row costs, as a rate: one of the version, or its price in the terms of ``like``."""
-    rows = deck.rows
-    if rows.rate[row] >= 0:
-        name = deck.rate_names[rows.rate[row]]
+    if deck.rows.rate[row] >= 0:
+        name = deck.rate_names[deck.rows.rate[row]]
         return None if name == FREE else version.rate(name)
-    like = Rate(deck.name, "second", (Tier(0, 0, 60, 60, 0, _WHOLE),), first_increment=60)
-    like = version.rate(charge.like) if charge.like else like
-    price, step = int(rows.price_nano[row]), int(rows.increment[row])
-
-    def priced(tiers: Sequence[Tier]) -> tuple[Tier, ...]:
-        return tuple(
-            replace(tier, price_nano=price * (tier.percent_nano or _WHOLE) // _WHOLE,
-                    percent_nano=0, increment=step or tier.increment) for tier in tiers
-        )  # fmt: skip
-
-    first = int(rows.first_increment[row]) if step else like.first_increment
-    following = step or (like.tiers or like.bands[0].tiers)[0].increment
-    connect, minimum = int(rows.connect_nano[row]), int(rows.minimum_nano[row])
-    return replace(
-        like, tiers=priced(like.tiers),
-        bands=tuple(replace(band, tiers=priced(band.tiers)) for band in like.bands),
-        first_increment=first if first != following else 0,
-        connect_nano=connect if connect >= 0 else like.connect_nano,
-        minimum_nano=minimum if minimum >= 0 else like.minimum_nano,
-    )  # fmt: skip
+    form = version.rate(charge.like) if charge.like else None
+    # A price that the compiler refuses has been refused before: a book is shown once it is read.
+    rate = compile_decks.row_rate(deck, form, Problems(), np.array([row]), 0)
+    following = (rate.tiers or rate.bands[0].tiers)[0].increment
+    return replace(rate, first_increment=0) if rate.first_increment == following else rate
 
 
 # ---- lists

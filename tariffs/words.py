@@ -25,6 +25,7 @@ from tariffs.write_rates import dates_text
 from tollbook import money
 
 REFUSED: Final = "refused"
+_EARLIEST: Final = "1970-01-01"  # the first day of a version without `valid`
 _ROAMING: Final = {"home": "at home", "national": "roaming in the country",
                    "international": "roaming abroad", "visitor": "visitors"}  # fmt: skip
 _YES_NO: Final = {
@@ -234,7 +235,12 @@ def charge_text(rule: Rule) -> str:
 def span_text(version: Version) -> str:
     """``from 2003-01-01 until 2008-03-01``."""
     since, until = moments(version)
-    return f"from {since}" + (f" until {until}" if until else " on")
+    return f"from {begin_text(since)}" + (f" until {until}" if until else " on")
+
+
+def begin_text(day: str) -> str:
+    """The first day of a version, or ``the beginning`` where the version names none."""
+    return "the beginning" if day == _EARLIEST else day
 
 
 def moments(version: Version) -> tuple[str, str]:

@@ -15,6 +15,18 @@ Item = Allowance | Counter | Cap
 _MODES: Final = {mode: name for name, mode in money.ROUNDING_MODES.items()}
 _PERIODS: Final = {"month": "a month", "day": "a day", "once": "in all"}
 _ALL: Final = "all that may be discounted"
+UNSAID: Final = {  # what holds where an item does not say it
+    "for": "everything",
+    "shared by": "nobody: each subscription has its own",
+    "priority": "0",
+    "in steps of": "1 s, 1 B or 1 event",
+    "mode": "partial",
+    "the rest": "stays where it is in the usage",
+    "at rate": "none: what is covered costs nothing",
+    "prorated": "not: always the whole",
+    "rolls over": "not",
+    "valid": "always",
+}
 
 
 def items_of(memory: Memory) -> Iterator[tuple[str, Item]]:

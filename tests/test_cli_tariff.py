@@ -52,6 +52,49 @@ def test_a_call_without_a_price_says_what_to_do() -> None:
     assert output.splitlines()[-2].startswith("  do         ")
 
 
+UNDATED = """\
+plan: x
+currency: CNY
+time_zone: Asia/Shanghai
+components: [airtime, toll]
+round: {digits: 2, mode: half_up}
+rates: {local: {per: 60s, price: 0.60}}
+rules:
+  - when: {service: voice}
+    charge: {airtime: local, toll: {by_relation: {near: local, far: free}}}
+  - {otherwise: refuse}
+allowances:
+  - {name: a, amount: 2min, when: {relation: home}, covers: airtime, increment: 60s}
+"""
+
+
+def test_a_table_without_the_row_is_named(tmp_path: Path) -> None:
+    """The rule holds: that no rule fits would send people to the wrong place. A relation that only
+    an allowance names is a word of the book, and a version without `valid` has no first day."""
+    (tmp_path / "x.yaml").write_text(UNDATED)
+    assert CliRunner().invoke(main.cli, ["tariff", "check", str(tmp_path)]).exit_code == 0
+    words = ["tariff", "price", str(tmp_path), "--start", "2003-06-10 10:00:00", "--used", "61",
+             "--set", "relation=home"]  # fmt: skip
+    lines = CliRunner().invoke(main.cli, words).stdout.splitlines()
+    assert lines[4] == "  plan       x (x), version from the beginning, " + (
+        f"{tmp_path.name}/x.yaml:1")
+    assert lines[6:8] == [
+        "  no rate    toll by relation (near: local, far: free): nothing there fits",
+        "  do         add the row to the table, then retry"]  # fmt: skip
+
+
+def test_what_is_refused_is_json_for_programs(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(UNDATED.replace("amount: 2min", "amount: 2"))
+    for words in (["price", str(tmp_path), "--start", "2003-06-10 10:00:00", "--used", "61"],
+                  ["diff", str(tmp_path), BOOK]):  # fmt: skip
+        done = CliRunner().invoke(main.cli, ["tariff", *words, "--json"])
+        found = json.loads(done.stdout)
+        assert (done.exit_code, done.stderr, found["errors"], found["warnings"]) == (1, "", 1, 0)
+        assert [(one["line"], one["found"]) for one in found["problems"]] == [
+            (12, "allowance 'a': 'amount' is '2'")]  # fmt: skip
+        assert CliRunner().invoke(main.cli, ["tariff", *words]).stdout == ""
+
+
 def test_a_file_is_a_table_of_prices_and_a_sum() -> None:
     code, output, _ = run("--calls", CALLS, "--limit", "2")
     lines = [" ".join(line.split()) for line in output.splitlines()]

@@ -206,3 +206,17 @@ def test_charges_of_two_currencies_are_not_compared(tmp_path: Path) -> None:
     assert diff(TRIAL, new)[0] == 0
     code, output = diff(TRIAL, new, "--calls", CASES / "trial" / "calls.csv")
     assert (code, "are in USD, those of the old book in EUR" in output) == (1, True)
+
+
+def test_what_an_item_leaves_out_is_said_where_it_changes(tmp_path: Path) -> None:
+    whole = "name: minutes, amount: 100min, increment: 60s, rest: start, mode: overrun"
+    items = "  - {otherwise: refuse}\nallowances:\n  - {%s}\n"
+    old = edited(TRIAL, tmp_path / "old", ("plan.yaml", "  - {otherwise: refuse}\n", items % (
+        f"{whole}, when: {{service: voice}}, covers: airtime, priority: 2")))  # fmt: skip
+    lines = said(old, tmp_path / "new", ("plan.yaml", ", rest: start, mode: overrun", ""),
+                 ("plan.yaml", ", priority: 2", ""))  # fmt: skip
+    assert lines == [
+        "allowance minutes, priority: 2 -> 0",
+        "allowance minutes, mode: overrun -> partial",
+        "allowance minutes, the rest: is priced from the start -> stays where it is in the usage",
+    ]

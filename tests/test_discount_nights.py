@@ -203,3 +203,18 @@ def test_caps_that_are_used_up_are_named_with_the_price_beyond(tmp_path: Path) -
     assert [(one["name"], one["is_used_up"], one["beyond"]) for one in found["settled"]] == [
         ("most", True, "slow"), ("daily", True, ""),
     ]  # fmt: skip
+
+
+def test_numbers_of_two_groups_are_warned_of_where_groups_own_something(tmp_path: Path) -> None:
+    """One number changes its group on 1 May; the other is in both from then on."""
+    folder = explain_workspace.write(tmp_path / "op")
+    (folder / "customers" / "groups.csv").write_text(
+        "group,number,valid_from,valid_to\n"
+        "h,+8613900000001,2003-01-01,\ng,+8613900000001,2003-05-01,\n"
+        "g,+8613900000002,2003-01-01,2003-05-01\nh,+8613900000002,2003-05-01,\n")  # fmt: skip
+    assert not any("groups" in one for one in data.load(folder).warnings)
+    with (folder / "tariffs" / "standard.yaml").open("a") as plan:
+        plan.write("caps: [{name: pool, amount: 50.00, owner: group}]\n")
+    said = [one for one in data.load(folder).warnings if "groups" in one]
+    assert [one.partition("\n")[0] for one in said] == [
+        "customers/groups.csv: warning: number 86139****0001 is in the groups g and h at a time"]

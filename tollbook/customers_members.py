@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from tollbook.columns import Table, first_rows, index_in, validity, words_of
+from tollbook.columns import Table, first_rows, index_in, overlaps, validity, words_of
 from tollbook.numbering import Numbering, masked, to_e164
 from tollbook.table_checks import WORD, WORD_IS, check_overlaps, check_shape, load_optional
 from tollbook.text import Problems
@@ -77,6 +77,23 @@ def load_groups(
     _check_once(table, "group", number, span, problems)
     groups, group_index = words_of(table, "group")
     return Groups(groups, group_index, number, *span)
+
+
+def warn_of_two_groups(groups: Groups, problems: Problems) -> None:
+    """Numbers that are in several groups at a time, where the tariff book has pools of groups."""
+    span = groups.valid_from_utc_s, groups.valid_to_utc_s
+    known = np.where(groups.number > 0, groups.number, -1 - np.arange(len(groups.number)))
+    later, earlier = overlaps(known, *span)
+    if len(later):
+        rows = int(later[0]), int(earlier[0])
+        first, other = sorted(groups.groups[groups.group_index[row]] for row in rows)
+        several = f" and {len(later) - 1:,} more" if len(later) > 1 else ""
+        problems.warn(("customers/groups.csv", 0),
+                      f"number {masked(int(groups.number[rows[0]]))} is in the groups {first} and "
+                      f"{other} at a time{several}",
+                      f"one group at a time, where groups have allowances, counters or caps: it "
+                      f"has those of the first by name, {first}", "end one membership where the "
+                      "other begins, unless that is meant")  # fmt: skip
 
 
 def _numbers(table: Table, numbering: Numbering, problems: Problems) -> np.ndarray:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import wraps
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import click
+
+from tollbook.errors import Problem, Refused
 
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 F = TypeVar("F", bound=Callable[..., Any])
@@ -28,6 +31,40 @@ def json_option(function: F) -> F:
     """``--json``: the figures as one JSON document, for programs."""
     decorated: F = click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
     return decorated
+
+
+def refused_as_json(function: F) -> F:
+    """Under ``--json`` files that are refused make a JSON document too, with all their problems.
+
+    The exit code is 1, as without it.
+    """
+
+    @wraps(function)
+    def wrapped(*arguments: Any, **options: Any) -> Any:
+        try:
+            return function(*arguments, **options)
+        except Refused as refused:
+            if not options["as_json"]:
+                raise
+            print_json(problems_dict(refused.problems))
+            click.get_current_context().exit(1)
+
+    return cast(F, wrapped)
+
+
+def problems_dict(problems: Iterable[Problem]) -> dict[str, Any]:
+    """Problems of files for programs, and how many there are."""
+    found = sorted(problems)
+    errors = sum(problem.severity == "error" for problem in found)
+    return {
+        "errors": errors,
+        "warnings": len(found) - errors,
+        "problems": [
+            {"file": p.file, "line": p.line, "severity": p.severity, "found": p.found,
+             "allowed": p.allowed, "do": p.do}
+            for p in found
+        ],
+    }  # fmt: skip
 
 
 def print_json(value: Any) -> None:

@@ -14,7 +14,8 @@ from rating.conditions import conditions
 from rating.trace import Component, Facts, Segment, Trace
 from rating.trace_steps import Discounted, Effect, Settled
 from tariffs.memory_model import Allowance, Cap
-from tariffs.model import Position, Rate
+from tariffs.model import Position, Rate, Version
+from tariffs.words import begin_text, target_text
 from tariffs.words_discounts import action_text
 from tollbook import clock, codes, money
 from tollbook.cli.common import count
@@ -81,11 +82,11 @@ def rule_lines(found: Trace, facts: Facts, with_rules: bool = False) -> Iterator
     if plan is None or version is None:
         yield "plan", "no version in force" if plan else "none of that name"
         return
-    yield "plan", (f"{plan.plan_id} ({plan.name}), version {version.valid_from}, "
+    yield "plan", (f"{plan.plan_id} ({plan.name}), version {_since(version)}, "
                    f"{at_text(version.at)}")  # fmt: skip
     for part in found.parts[1:]:
         since = clock.local_text(part.from_utc_s, version.time_zone)
-        yield "", (f"from {since} on version {part.version.valid_from}, "
+        yield "", (f"from {since} on version {_since(part.version)}, "
                    f"{at_text(part.version.at)}, rule {part.rule_index + 1}")  # fmt: skip
     if rule is None:
         yield "rule", f"none of {len(version.rules)} holds"
@@ -99,6 +100,16 @@ def rule_lines(found: Trace, facts: Facts, with_rules: bool = False) -> Iterator
     held = [f"{each.name} is {each.found or 'none'}" for each in conditions(rule.when, facts)]
     yield "rule", (f"{found.rule_index + 1} of {len(version.rules)}, {at_text(rule.at)}, is the "
                    f"first that holds: {', '.join(held) or 'it has no conditions'}")  # fmt: skip
+    for charge in rule.charges:
+        if charge.component in found.missing:
+            yield "no rate", f"{charge.component} {target_text(charge)}: nothing there fits"
+
+
+def _since(version: Version) -> str:
+    """The day that names a version; one without ``valid`` has none."""
+    day = str(version.valid_from)
+    since = begin_text(day)
+    return since if since == day else f"from {since}"
 
 
 def price_steps(found: Trace, remark: str) -> Iterator[Step]:

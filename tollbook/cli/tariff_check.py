@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tollbook.cli.common import count, json_option, print_json, workspace_option
+from tollbook.cli.common import (
+    count,
+    json_option,
+    print_json,
+    problems_dict,
+    workspace_option,
+)
 
 if TYPE_CHECKING:
     from rating.trial import Vocabulary
@@ -117,15 +123,7 @@ def _prove(
 
 def as_dict(problems: list[Problem], book: Book | None) -> dict[str, Any]:
     """The findings for programs."""
-    errors = sum(problem.severity == "error" for problem in problems)
-    return {
-        "errors": errors,
-        "warnings": len(problems) - errors,
-        "problems": [
-            {"file": p.file, "line": p.line, "severity": p.severity, "found": p.found,
-             "allowed": p.allowed, "do": p.do}
-            for p in sorted(problems)
-        ],
+    return problems_dict(problems) | {
         "book": None if book is None else {
             "plans": len(book.plans),
             "versions": sum(len(plan.versions) for plan in book.plans),

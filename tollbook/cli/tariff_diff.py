@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from tollbook.cli.common import count, json_option, print_json, table
+from tollbook.cli.common import count, json_option, print_json, refused_as_json, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +37,7 @@ SHOWN: Final = 20
 @click.option("--explain", is_flag=True,
               help="With --calls: how the roundings of NEW lead to another charge.")  # fmt: skip
 @json_option
+@refused_as_json
 def command(
     old: Path, new: Path, calls: str | None, plan: str | None, period: str | None,
     sample: int | None, limit: int, **how: bool,
@@ -174,12 +175,15 @@ def _compare_period(
 
 def changes_screen(found: Sequence[Change]) -> str:
     """The changes, plan by plan and version by version."""
+    from tariffs.words import begin_text
+
     lines: list[str] = []
     before = None
     for change in found:
         if (change.plan, change.version) != before:
             before = change.plan, change.version
-            version = f", version from {change.version}" if change.version else ""
+            since = ", ".join(map(begin_text, change.version.split(", ")))
+            version = f", version from {since}" if since else ""
             lines.append((f"plan {change.plan}" if change.plan else "taxes") + version)
         lines.append(f"  {change}")
     return "\n".join(lines) or "nothing changed"

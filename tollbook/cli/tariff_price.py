@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
-from tollbook.cli.common import count, json_option, print_json, table
+from tollbook.cli.common import count, json_option, print_json, refused_as_json, table
 from tollbook.errors import printable
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class Choices(NamedTuple):
               help="A discount of calls that name none; may be repeated. `none`: no discount.")
 @json_option
 @click.pass_context
+@refused_as_json
 def command(ctx: click.Context, /, book: Path, as_json: bool, **options: Any) -> None:
     """Price calls by a book, exactly as a run would.
 
@@ -274,6 +275,7 @@ def _rows(done: Pricing, limit: int) -> list[tuple[pa.RecordBatch, int, str]]:
 
 
 def _screen(done: Pricing, limit: int) -> str:
+    from tariffs.words import begin_text
     from tollbook.money import format_micro
 
     def money(value: Any) -> str:
@@ -285,7 +287,8 @@ def _screen(done: Pricing, limit: int) -> str:
     used = [name for name in names if any(one.as_py() for one in first[f"charge_{name}"])]
     rows = [
         [row["line"], printable(row["name"]), row["reason"] or "priced", row["plan"],
-         row["version"], row["rule"] or "", *(money(row[f"charge_{name}"]) for name in used),
+         begin_text(row["version"]), row["rule"] or "",
+         *(money(row[f"charge_{name}"]) for name in used),
          f"{money(row['charge'])} {row['currency']}",
          *(row[f"reason_{kind}"] or money(row[f"charge_{kind}"]) for kind in kinds),
          *([money(row["margin"])] if kinds else [])]
@@ -319,8 +322,8 @@ def _explained(context: Context, batch: pa.RecordBatch, row: int, name: str) -> 
     if not reason or reasons.BY_CODE[reason].stage == "rate":
         lines += [steps.line(*each) for each in steps.rule_lines(found, facts)]
     if reason:
-        lines.append(steps.line("do", reasons.BY_CODE[reason].advice))
-        return "\n".join(lines)
+        advice = "add the row to the table, then retry" if found.missing else ""
+        return "\n".join([*lines, steps.line("do", advice or reasons.BY_CODE[reason].advice)])
     return "\n".join([*lines, *price_lines(found, batch, row, context.compiled)])
 
 

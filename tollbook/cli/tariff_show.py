@@ -71,7 +71,7 @@ def _day_of(version: Version, day: str | None) -> date:
 
 def _show_plans(book: Book, as_json: bool) -> None:
     """The plans of the book, with the spans of their versions."""
-    from tariffs.words import moments
+    from tariffs.words import begin_text, moments
     from tollbook.cli.common import table
 
     spans = {one.plan_id: [moments(version) for version in one.versions] for one in book.plans}
@@ -81,8 +81,9 @@ def _show_plans(book: Book, as_json: bool) -> None:
                                   for since, until in spans[one.plan_id]]}
                     for one in book.plans])  # fmt: skip
         return
-    rows = [[one.plan_id, one.name, one.currency, len(one.versions), spans[one.plan_id][0][0],
-             spans[one.plan_id][-1][1] or "open"] for one in book.plans]  # fmt: skip
+    rows = [[one.plan_id, one.name, one.currency, len(one.versions),
+             begin_text(spans[one.plan_id][0][0]), spans[one.plan_id][-1][1] or "open"]
+            for one in book.plans]  # fmt: skip
     click.echo(table(["plan", "name", "currency", "versions", "from", "until"], rows, [3]))
 
 

@@ -18,9 +18,11 @@ from rating import selectors, visitors
 from tariffs import agreements, book
 from tariffs.agreements import Agreement
 from tariffs.known import names_of
+from tariffs.lint_memory import has_pools
 from tariffs.model import Book
 from tollbook import customers, mediation, network, workspace
 from tollbook.customers import Accounts, Customers
+from tollbook.customers_members import warn_of_two_groups
 from tollbook.network import Network
 from tollbook.network_ratings import CarrierRatings
 from tollbook.run import pool
@@ -61,6 +63,8 @@ def load(folder: Path) -> Data:
     visitors.check_zones(people, net.zones.ids, problems)
     if tariff_book is not None:
         visitors.check_plans(people, tariff_book, problems)
+        if has_pools(tariff_book):
+            warn_of_two_groups(people.groups, problems)
     if tariff_book is not None and not problems.errors:
         selectors.check(tariff_book.discounts, people, problems)
     layouts = _layouts(space, problems)
