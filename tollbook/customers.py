@@ -35,6 +35,7 @@ from tollbook.numbering import Numbering, masked, to_e164
 from tollbook.table_checks import (
     check_files,
     check_filled,
+    check_one_account,
     check_overlaps,
     check_shape,
     check_unique,
@@ -211,13 +212,8 @@ def _subscriptions(
                  " | ".join(STATUSES), "use one of these words", problems)
     span = validity(table, time_zone, problems)
     subscription = first_rows(table["subscription_id"])
-    table.report(
-        (account_index != account_index[subscription]) & (account_index >= 0),
-        lambda row: f"subscription '{table.cell('subscription_id', row)}' belongs to account "
-                    f"'{table.cell('account_id', row)}' here and to "
-                    f"'{table.cell('account_id', int(subscription[row]))}' in line "
-                    f"{table.lines[subscription[row]]}",
-        "one account for all rows of a subscription",
+    check_one_account(
+        table, account_index, subscription,
         "give the line a new subscription_id when it moves to another account", problems,
     )  # fmt: skip
     _overlaps(table, subscription, number, imsi, span, problems)

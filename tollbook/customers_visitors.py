@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from tollbook.columns import Table, digits_value, first_rows, index_in, is_digits, lengths, validity
 from tollbook.numbering import masked
-from tollbook.table_checks import check_filled, check_overlaps, load_optional
+from tollbook.table_checks import check_filled, check_one_account, check_overlaps, load_optional
 from tollbook.text import Problems
 
 FILE: Final = "visitors.csv"
@@ -108,15 +108,8 @@ def _check_once(
 ) -> None:  # fmt: skip
     """At any instant a prefix and an id stand in one row, and an id always has one account."""
     first = first_rows(table["subscription_id"])
-    table.report(
-        (account_index != account_index[first]) & (account_index >= 0),
-        lambda row: f"subscription '{table.cell('subscription_id', row)}' belongs to account "
-                    f"'{table.cell('account_id', row)}' here and to "
-                    f"'{table.cell('account_id', int(first[row]))}' in line "
-                    f"{table.lines[first[row]]}",
-        "one account for all rows of a subscription", "give the row a subscription_id of its own",
-        problems,
-    )  # fmt: skip
+    check_one_account(table, account_index, first, "give the row a subscription_id of its own",
+                      problems)  # fmt: skip
     check_overlaps(table, "subscription_id", first, span, problems)
     nobody = -1 - np.arange(len(table))  # keys that clash with none
     check_overlaps(table, "imsi_prefix", np.where(prefix > 0, prefix, nobody), span, problems)

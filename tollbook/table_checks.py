@@ -109,6 +109,21 @@ def check_overlaps(
     )  # fmt: skip
 
 
+def check_one_account(
+    table: Table, account_index: np.ndarray, first: np.ndarray, action: str, problems: Problems
+) -> None:
+    """Rows of one subscription are of one account. first: the first row of each row's subscription;
+    account_index: -1 where the account is not known; action: what to do."""
+    table.report(
+        (account_index != account_index[first]) & (account_index >= 0),
+        lambda row: f"subscription '{table.cell('subscription_id', row)}' belongs to account "
+                    f"'{table.cell('account_id', row)}' here and to "
+                    f"'{table.cell('account_id', int(first[row]))}' in line "
+                    f"{table.lines[first[row]]}",
+        "one account for all rows of a subscription", action, problems,
+    )  # fmt: skip
+
+
 def check_files(folder: Path, known: Sequence[str], problems: Problems, shown: str) -> None:
     """No CSV file of another name: a misspelt optional table would be passed over in silence."""
     for path in sorted(folder.glob("*.csv")):

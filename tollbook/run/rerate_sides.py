@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -109,9 +108,3 @@ def _is_word(column: pa.ChunkedArray, word: str) -> pa.ChunkedArray:
 def only(batch: pa.RecordBatch, chosen: np.ndarray) -> pa.RecordBatch:
     """Some rows of a batch (bool)."""
     return batch if chosen.all() else batch.filter(pa.array(chosen))
-
-
-def ids_of(tables: Sequence[pa.Table]) -> np.ndarray:
-    """The record ids of tables, ascending."""
-    parts = [table.column("record_id").to_numpy() for table in tables]
-    return np.unique(np.concatenate([np.zeros(0, np.int64), *parts]))
