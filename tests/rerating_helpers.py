@@ -55,6 +55,13 @@ def state(root: Path) -> tuple[dict[str, str], dict[str, list[dict[str, Any]]]]:
     return files, nights.books(root)
 
 
+def nothing_differs(root: Path, as_of: str = LATER) -> None:
+    """A month that is right already: re-rating it writes nothing."""
+    before = state(root)
+    assert rerated(root, as_of=as_of).run_number == 0
+    assert state(root) == before
+
+
 def killed(
     root: Path, before: str = "", *, period: int = JUNE, as_of: str = LATER, **environment: str
 ) -> None:

@@ -10,7 +10,7 @@ import nights
 import pytest
 from calls import BOB, Call, audited
 from click.testing import CliRunner
-from rerating_helpers import killed_leaves_no_trace, rerated, state
+from rerating_helpers import killed_leaves_no_trace, nothing_differs, rerated, state
 from test_rerate import content
 
 from tollbook.cli.main import cli
@@ -85,9 +85,7 @@ def test_wrong_allowances_put_right_are_as_if_right_at_once(
     for one in (root, right):
         first(one)
         second(one, *late)
-        before = state(one)
-        assert rerated(one).run_number == 0  # nothing differs
-        assert state(one) == before
+        nothing_differs(one)
     correct(root)
     seen = state(root)
     planned = rerated(root, dry_run=True)
@@ -95,9 +93,7 @@ def test_wrong_allowances_put_right_are_as_if_right_at_once(
     assert rerated(root).run_number == 3
     assert whole(root) == whole(right)
     audited(root)
-    before = state(root)
-    assert rerated(root).run_number == 0
-    assert state(root) == before
+    nothing_differs(root)
 
 
 def test_late_records_are_rated_as_if_they_had_come_in_time(root: Path, tmp_path: Path) -> None:
@@ -157,18 +153,14 @@ def test_a_made_month_under_wrong_data(tmp_path: Path) -> None:
     for night in range(2):
         nights.run(wrong, nights.deliver(wrong, made, night))
         nights.run(right, nights.deliver(right, made, night))
-    before = state(wrong)
-    assert rerated(wrong).run_number == 0
-    assert state(wrong) == before
+    nothing_differs(wrong)
     put_right(wrong)
     correct(wrong)
     done = rerated(wrong)
     assert (done.run_number, done.changed > 300) == (3, True)
     assert whole(wrong) == whole(right)
     audited(wrong)
-    before = state(wrong)
-    assert rerated(wrong).run_number == 0
-    assert state(wrong) == before
+    nothing_differs(wrong)
 
 
 def put_right(root: Path) -> None:

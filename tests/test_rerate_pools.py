@@ -14,7 +14,15 @@ import memory_workspace
 import nights
 import pytest
 from calls import ANN, BOB, CAT, NOBODY, Call, audited
-from rerating_helpers import JULY, JUNE, billed, killed_leaves_no_trace, rerated, state
+from rerating_helpers import (
+    JULY,
+    JUNE,
+    billed,
+    killed_leaves_no_trace,
+    nothing_differs,
+    rerated,
+    state,
+)
 from test_rerate_memory import correct, put_right
 
 from tollbook.run import balances as balances_of
@@ -130,9 +138,7 @@ def test_a_scope_closes_over_pools_and_leaves_all_others(root: Path, tmp_path: P
     assert (done.run_number, done.records) == (4, 12)
     assert (due(root), balances(root)) == (due(right), balances(right))
     audited(root)
-    before = state(root)
-    assert rerated(root).run_number == 0
-    assert state(root) == before
+    nothing_differs(root)
 
 
 def test_a_closed_month_and_what_it_carries_into_the_open_one(root: Path, tmp_path: Path) -> None:
@@ -161,9 +167,7 @@ def test_a_closed_month_and_what_it_carries_into_the_open_one(root: Path, tmp_pa
     corrected = {one.item: one.corrected for one in june_of_ann if one.since.month == 6}
     assert corrected["easy/allowance/minutes"] == 60  # 4 minutes of 4, where 3 of 3 were used
     assert all(one.before == 0 for one in june_of_ann if one.is_open)
-    before = state(root)
-    assert rerated(root, as_of="2003-07-06T00:00:00").run_number == 0
-    assert state(root) == before
+    nothing_differs(root, as_of="2003-07-06T00:00:00")
     for one in (root, right):  # and once more: what was booked counts
         settle_on(one, "0.50", "account")
     assert rerated(root, Scope(accounts=("A-1",)), "2003-07-06T00:00:00").run_number == 6
@@ -248,6 +252,4 @@ def test_a_made_month_plan_by_plan(
     now = sum(row["charge_micro"] for row in rows(made[1], "rated"))
     assert sum(done.new_micro - done.old_micro for done in found) == now - total
     audited(root)
-    before = state(root)
-    assert rerated(root, as_of="2003-07-03T00:00:00").run_number == 0
-    assert state(root) == before
+    nothing_differs(root, as_of="2003-07-03T00:00:00")
