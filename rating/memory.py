@@ -312,13 +312,14 @@ def _left(out: Rated, room: slot_kernels.Room) -> take_kernels.Left:
 def _ordered(
     rows: np.ndarray, pool: np.ndarray, usage: Usage, batch: pa.RecordBatch
 ) -> np.ndarray:
-    """Row numbers by pool, start, hash and record id."""
+    """Row numbers by pool, bill month, start, hash and record id."""
     if not len(rows):
         return rows
-    start, pools = usage.start_utc_s[rows], pool[rows].astype(np.int64)
-    start = start - start.min()
-    bits = int(start.max()).bit_length()
-    keys, order = (pools - pools.min()) << bits | start, rows.copy()
+    keys, order = np.zeros(len(rows), np.int64), rows.copy()
+    for column in (pool, ints(batch, "bill_period"), usage.start_utc_s):
+        values = column[rows].astype(np.int64)
+        values -= values.min()
+        keys = keys << int(values.max()).bit_length() | values
     order_kernels.sort_rows(
         keys, order, np.empty_like(keys), np.empty_like(order), ints(batch, "dedupe_hash"),
         ints(batch, "record_id"),

@@ -1,4 +1,4 @@
-"""The order of records within each account: by pool, start, hash and record id."""
+"""The order of records within each account: by pool, bill month, start, hash and record id."""
 
 from __future__ import annotations
 

@@ -40,8 +40,8 @@ class Event:
     facts: Facts
 
     @property
-    def order(self) -> tuple[int, int, int]:
-        return self.facts.start_utc_s, self.dedupe_hash, self.record_id
+    def order(self) -> tuple[date, int, int, int]:
+        return self.bill_month, self.facts.start_utc_s, self.dedupe_hash, self.record_id
 
 
 @dataclass

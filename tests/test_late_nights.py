@@ -238,3 +238,27 @@ rerate_late.run = lambda *values: os.kill(os.getpid(), signal.SIGKILL)
     told = said(root, "run")
     assert (told["put_right"], [one["run_number"] for one in told["rerated"]]) == ([4], [5])
     assert state(root) == state(calm[0])
+
+
+def test_what_came_after_its_month_was_closed_stays_behind_it(tmp_path: Path) -> None:
+    """June: 300 s are free, 300 s cost 5 x 0.60, and June is billed. A call of 5 June counts in July
+    then, whose five minutes it takes. What June leaves (up to three minutes may go on, but nothing
+    is left) belongs to June's own records first, also where both months are rated again."""
+    root = calls.make(tmp_path / "harbour")
+    plan = root / "tariffs" / "easy.yaml"
+    plan.write_text(plan.read_text() + ITEMS.replace(
+        "increment: 60s}", "increment: 60s, rollover: {limit: 3min, periods: 1}}"
+    ))  # fmt: skip
+    calls.deliver(root, 1, at("06-10", 10, duration=300), at("06-20", 10, duration=300))
+    calls.run(root, "2003-07-01T02:00:00")
+    tb(root, "bill", "--period", "2003-06", "--as-of", "2003-07-02T00:00:00+08:00")
+    calls.deliver(root, 2, at("06-05", 10, duration=300))
+    night = said(root, "run", "--as-of", "2003-07-03T02:00:00+08:00")
+    assert night["charge_micro"] == 0
+    before = taken(root)
+    for words in (("--late",), ("--period", "2003-07"), ("--period", "2003-06")):
+        done = said(root, "rerate", *words)
+        for one in done.get("rerated", [done]):
+            assert (one["changed"], one["delta_micro"]) == (0, 0), words
+    assert taken(root) == before
+    audited(root)
