@@ -201,8 +201,9 @@ def check(discounts: Sequence[Discount], customers: Customers, problems: Problem
                            if not is_known]  # fmt: skip
                 if missing:
                     more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+                    others = " or visitors.csv" * (word == "subscription")
                     problems.warn(at, f"{name} names {word} '{missing[0]}'{more}, which customers/"
-                                  f"{file} does not have", f"ids of {file}",
+                                  f"{file} does not have", f"ids of {file}{others}",
                                   "correct the id, or leave it out")
             numbers = customers.lines.number
             if chosen.numbers and not numbers_in(numbers, chosen.numbers).any():

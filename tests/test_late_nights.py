@@ -241,7 +241,7 @@ rerate_late.run = lambda *values: os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_what_came_after_its_month_was_closed_stays_behind_it(tmp_path: Path) -> None:
-    """June: 300 s are free, 300 s cost 5 x 0.60, and June is billed. A call of 5 June counts in July
+    """June: 300 s are free, 300 s cost 5 x 0.60; June is billed. A call of 5 June counts in July
     then, whose five minutes it takes. What June leaves (up to three minutes may go on, but nothing
     is left) belongs to June's own records first, also where both months are rated again."""
     root = calls.make(tmp_path / "harbour")

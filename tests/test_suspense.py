@@ -49,6 +49,12 @@ def root(after_the_night: Path, tmp_path: Path) -> Path:
 # ---- looking
 
 
+def test_nothing_waits_in_a_new_workspace(tmp_path: Path) -> None:
+    root = calls.make(tmp_path / "harbour")
+    for words in ((), ("--reason", "location_missing"), ("F1-2",)):
+        assert said(root, "show", *words) == "no such record in suspense\n"
+
+
 def test_the_list_counts_estimates_and_tells_the_age(after_the_night: Path) -> None:
     found = told(after_the_night, "list", "--as-of", "2003-06-20T03:00:00+08:00")
     counts = {name: one["records"] for name, one in found.items()}

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from rating.guide_trace import Guidance, Place
 from rating.trace import Trace
+from tariffs.compiler import DISCOUNT_ITEM
 from tollbook import clock, codes, money
 from tollbook.cli.balance_text import balance_text, measure_of
 from tollbook.cli.common import count
@@ -253,7 +254,8 @@ def _rule(one: Explanation, found: Trace, with_rules: bool) -> Iterator[Line]:
 
 def _used(one: Explanation, found: Trace) -> Iterator[Line]:
     """What was taken from balances, in the order in which they were asked."""
-    for place, use in enumerate(found.used):
+    remembered = [use for use in found.used if not use.item.startswith(DISCOUNT_ITEM)]
+    for place, use in enumerate(remembered):
         def worth(value: int, item: str = use.item) -> str:
             return balance_text(value, measure_of(one.data.book, item), _currency(one))
 
@@ -263,7 +265,7 @@ def _used(one: Explanation, found: Trace) -> Iterator[Line]:
         yield ("used" if not place else ""), (
             f"{use.item} from {use.since}: {worth(use.before)} + {worth(use.taken)}{left}")
     for place, allowance in enumerate(found.empty):
-        yield ("used" if not place and not found.used else ""), (
+        yield ("used" if not place and not remembered else ""), (
             f"{one.row['plan']}/allowance/{allowance.name}: nothing was left of it")
 
 

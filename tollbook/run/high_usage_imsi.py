@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-import pyarrow.compute as pc
+import pyarrow as pa
 
 from tollbook.customers import Subscriptions
 from tollbook.run.session import Session
@@ -20,11 +20,20 @@ class Imsis:
     def of(self, subscription_id: str, utc_s: int) -> int:
         """The IMSI that a subscription had at an instant; 0: none."""
         known = self._subscriptions
-        rows = np.flatnonzero(pc.equal(known.subscription_id, subscription_id))
-        then = rows[
-            (known.valid_from_utc_s[rows] <= utc_s) & (utc_s < known.valid_to_utc_s[rows])
-        ]
-        return int(known.imsi[then[0]]) if len(then) else 0
+        for row in self._rows.get(subscription_id, ()):
+            if known.valid_from_utc_s[row] <= utc_s < known.valid_to_utc_s[row]:
+                return int(known.imsi[row])
+        return 0
+
+    @cached_property
+    def _rows(self) -> dict[str, list[int]]:
+        """The rows of each subscription that has an IMSI at any time."""
+        found: dict[str, list[int]] = {}
+        rows = np.flatnonzero(self._subscriptions.imsi)
+        ids = self._subscriptions.subscription_id.take(pa.array(rows))
+        for subscription_id, row in zip(ids.to_pylist(), rows.tolist(), strict=True):
+            found.setdefault(subscription_id, []).append(row)
+        return found
 
     @cached_property
     def _subscriptions(self) -> Subscriptions:

@@ -81,7 +81,7 @@ def in_order(session: Session, choice: Choice, today: Today | None = None) -> pa
             table = table.append_column("retry", words)
         found.append(table.filter(pa.array(choice.mask(table))))
     if not found:
-        return pa.table({})
+        return pa.table({"record_id": pa.array([], pa.int64())})
     return pa.concat_tables(found, promote_options="default").sort_by("record_id")
 
 
