@@ -51,12 +51,15 @@ discounts:
 
 @pytest.fixture(scope="module")
 def month(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return three_nights(tmp_path_factory.mktemp("simulate") / "harbour", MEMORY)
+
+
+def three_nights(root: Path, memory: str) -> Path:
     """Three nights under a book that remembers; the first night's second file comes with the last
     one, so that its records are late."""
-    root = tmp_path_factory.mktemp("simulate") / "harbour"
     made = nights.make(root, RECORDS, NIGHTS)
     for path in (root / "tariffs").glob("standard*.yaml"):
-        path.write_text(path.read_text("utf-8") + MEMORY, "utf-8")
+        path.write_text(path.read_text("utf-8") + memory, "utf-8")
     (root / "tariffs" / "discounts.yaml").write_text(DISCOUNTS, "utf-8")
     people = (root / "customers" / "subscriptions.csv").read_text("utf-8").splitlines()
     at = people[0].split(",").index("number")
@@ -152,3 +155,22 @@ def test_a_plan_with_allowances_may_be_tried_on_others(month: Path) -> None:
     before = next(one for one in own if one["item"] == "standard/allowance/pool")
     assert pool["owners"] > before["owners"]
     assert pool["granted"] == pool["owners"] * 50 * 2**20
+
+
+def test_what_was_rated_again_for_late_records_is_taken_in_its_order(tmp_path: Path) -> None:
+    root = three_nights(tmp_path / "harbour", MEMORY + "late: rerate\n")
+    arrived = document(root, "--book", root / "tariffs")
+    assert arrived["books"][0]["would_be"] == arrived["charged"]
+    done = CliRunner().invoke(main.cli, ["rerate", "-C", str(root), "--late", "--json"])
+    assert sum(one["changed"] for one in json.loads(done.stdout)["rerated"]) > 0, done.output
+    found = document(root, "--book", root / "tariffs")
+    assert found["books"][0]["would_be"] == found["charged"]
+    assert (found["books"][0]["winners"], found["books"][0]["losers"]) == (0, 0)
+    # A sample may leave whole files without a record, and all of them.
+    some = document(root, "--book", root / "tariffs", "--sample", "20%")
+    assert some["books"][0]["would_be"] == some["charged"] != found["charged"]
+    result = CliRunner().invoke(main.cli, [
+        "tariff", "simulate", "-C", str(root), "--period", "2003-06", "--book",
+        str(root / "tariffs"), "--sample", "0.0001%",
+    ])  # fmt: skip
+    assert (result.exit_code, "take a larger --sample" in result.output) == (1, True)

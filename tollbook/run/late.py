@@ -110,6 +110,17 @@ def noted(catalogue: Catalogue, period: int) -> set[str]:
         return {row.account_id for row in link.execute(query)}
 
 
+def rated_again(catalogue: Catalogue, period: int) -> dict[str, int]:
+    """Accounts whose records of a bill period were rated again because some came late, then or
+    before it; and the last run that did."""
+    query = select(LATE).where((LATE.c.period <= period) & (LATE.c.rerated_by > 0))
+    found: dict[str, int] = {}
+    with catalogue.engine.connect() as link:
+        for row in link.execute(query):
+            found[row.account_id] = max(found.get(row.account_id, 0), row.rerated_by)
+    return found
+
+
 def strike_off(link: Connection, done: Iterable[Due], run_number: int) -> None:
     """Note, in its own transaction, that a run has rated accounts again."""
     for one in done:

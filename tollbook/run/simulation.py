@@ -13,6 +13,7 @@ from rating.simulated import Simulation
 from rating.trial import Context
 from tollbook import clock, workspace
 from tollbook.customers import Customers
+from tollbook.errors import NotFound
 from tollbook.run import simulation_order, stored_usage
 from tollbook.run.pool import in_order
 from tollbook.run.session import Session
@@ -36,7 +37,7 @@ def run(
         found = simulation_order.run(
             session, candidates, question, _customers(session), groups, zone
         )
-        return simulated.conclude(found, candidates, question.elasticity)
+        return _concluded(found, candidates, question)
     session.progress.start("simulate", sum(group.rows for group in groups))
 
     def work(group: Group) -> tuple[int, simulate.Sums]:
@@ -48,6 +49,16 @@ def run(
         found.add(sums)
         session.progress.advance(rows)
     session.progress.stop()
+    return _concluded(found, candidates, question)
+
+
+def _concluded(
+    found: simulate.Sums, candidates: Sequence[Candidate], question: Question
+) -> Simulation:
+    if not sum(one.num_rows for one in found.accounts):
+        raise NotFound(f"{clock.period_text(question.period)}: the sample has no account with a "
+                       "rated record\n    allowed: a share that holds some\n"
+                       "    do: take a larger --sample")  # fmt: skip
     return simulated.conclude(found, candidates, question.elasticity)
 
 

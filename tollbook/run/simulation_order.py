@@ -26,7 +26,7 @@ from rating.trial_stated import batch_of
 from tollbook import schemas
 from tollbook.clock import ZoneTable
 from tollbook.customers import Customers
-from tollbook.run import lake, rewriting, stored_usage
+from tollbook.run import lake, late, rewriting, stored_usage
 from tollbook.run.pool import in_order
 from tollbook.run.session import Session
 from tollbook.run.simulation_question import Question
@@ -178,6 +178,7 @@ def _read(
     """The records of some parts: part -> (run they came with, columns)."""
     plans = [plan.plan_id for plan in candidate.context.plans]
     words = candidate.context.words
+    in_their_order = _rated_in_order(session, question.period, holder)
 
     def work(group: Group) -> tuple[Group, list[tuple[int, Columns]]]:
         table = stored_usage.read_group(session, group, stored_usage.OWNED)
@@ -190,14 +191,37 @@ def _read(
         )
         columns["charge_micro"] = table[stored_usage.CHARGE].to_numpy()
         columns["bill_period"] = np.full(table.num_rows, question.period, np.int32)
+        columns["run"] = np.maximum(
+            rewriting.night_of(group.file), in_their_order[columns["account_index"]]
+        )
         return group, list(_split(columns, holder, parts, question, accounts, account))
 
     laid: dict[int, list[tuple[int, Columns]]] = {}
     for group, pieces in in_order(session.threads, work, groups):
         for part, columns in pieces:
-            laid.setdefault(part, []).append((rewriting.night_of(group.file), columns))
+            laid.setdefault(part, []).extend(_by_run(columns))
         session.progress.advance(group.rows)
     return laid
+
+
+def _rated_in_order(session: Session, period: int, holder: Holder) -> np.ndarray:
+    """By account, the last run up to which its records of a month were rated again in their own
+    order because some came late; 0: none did, also behind the last. Pools are rated together."""
+    runs = late.rated_again(session.catalogue, period)
+    root = holder.tables.root_of_account
+    account = _found(holder.account, pa.array(list(runs), pa.string()))
+    of_root = np.zeros(len(root), np.int64)
+    is_known = account >= 0
+    np.maximum.at(of_root, root[account[is_known]], np.array([*runs.values()], int)[is_known])
+    return np.append(of_root[root], 0)
+
+
+def _by_run(columns: Columns) -> Iterator[tuple[int, Columns]]:
+    """The rows of each run in whose turn they are rated."""
+    runs = columns.pop("run")
+    for number in np.unique(runs).tolist():
+        chosen = runs == number
+        yield number, {name: column[chosen] for name, column in columns.items()}
 
 
 def _found(table: TextTable, texts: pa.Array) -> np.ndarray:
@@ -217,6 +241,8 @@ def _split(
     chosen = (part >= parts.start) & (part < parts.stop)
     chosen &= stored_usage.sampled(accounts, question.sample_ppm)[account]
     rows = np.flatnonzero(chosen)
+    if not len(rows):
+        return
     rows = rows[np.argsort(part[rows], kind="stable")]
     found, starts = np.unique(part[rows], return_index=True)
     for number, low, high in zip(found.tolist(), starts, [*starts[1:], len(rows)], strict=True):
