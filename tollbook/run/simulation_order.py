@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from rating import owners, selectors, simulate
 from rating.guide_kernels import BUCKET_COUNT
@@ -231,6 +232,13 @@ def _found(table: TextTable, texts: pa.Array) -> np.ndarray:
     return np.maximum(found, -1)
 
 
+def _pools(holder: Holder, accounts: pa.Array) -> pa.Array:
+    """The account that stands for the pool of each; one that nobody knows today is its own."""
+    place = _found(holder.account, accounts)
+    root = holder.tables.root_of_account[np.maximum(place, 0)]
+    return pc.if_else(pa.array(place >= 0), holder.tables.accounts.take(pa.array(root)), accounts)
+
+
 def _split(
     columns: Columns, holder: Holder, parts: range, question: Question, accounts: pa.Array,
     account: np.ndarray,
@@ -239,7 +247,9 @@ def _split(
     buckets = np.append(holder.tables.bucket_of_account, np.int16(0))
     part = buckets[columns["account_index"]] // _BUCKETS_A_PART
     chosen = (part >= parts.start) & (part < parts.stop)
-    chosen &= stored_usage.sampled(accounts, question.sample_ppm)[account]
+    if question.sample_ppm < stored_usage.WHOLE_PPM:  # accounts of a pool together, or not at all
+        pools = _pools(holder, accounts)
+        chosen &= stored_usage.sampled(pools, question.sample_ppm)[account]
     rows = np.flatnonzero(chosen)
     if not len(rows):
         return
