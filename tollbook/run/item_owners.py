@@ -59,17 +59,19 @@ class ItemOwners:
             return self.stored
         number = rewriting.origin_of(file)
         if number not in self._of_run:
-            known = self._book_of(number)
+            known = of_run(self._session, number)
             self._of_run[number] = self.stored | {
                 item: known[item] for item in self._unclear & known.keys()
             }
         return self._of_run[number]
 
-    def _book_of(self, run_number: int) -> dict[str, str]:
-        run = self._session.catalogue.run(run_number)
-        folder, problems = snapshots.folder_of(self._session.lake, run.snapshot), Problems()
-        space = workspace.load(folder, problems)
-        net = network.load(space.network, space.operator.time_zone, problems)
-        found = book.load(space.tariffs, problems, names_of(space, net))
-        problems.refuse_if_any(f"the snapshot of run {run_number} cannot be read")
-        return {} if found is None else of_book(found)
+
+def of_run(session: Session, run_number: int) -> dict[str, str]:
+    """Item -> a word of OWNERS, by the book of a run."""
+    run = session.catalogue.run(run_number)
+    folder, problems = snapshots.folder_of(session.lake, run.snapshot), Problems()
+    space = workspace.load(folder, problems)
+    net = network.load(space.network, space.operator.time_zone, problems)
+    found = book.load(space.tariffs, problems, names_of(space, net))
+    problems.refuse_if_any(f"the snapshot of run {run_number} cannot be read")
+    return {} if found is None else of_book(found)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +22,8 @@ from tariffs.model import Book
 from tollbook.run.catalogue import Catalogue
 from tollbook.run.tables import LATE
 from tollbook.stage import ints
+
+NO_RUN: Final = 2**31 - 1  # behind all runs
 
 
 @dataclass(frozen=True)
@@ -103,22 +106,14 @@ def due(catalogue: Catalogue) -> list[Due]:
         ]
 
 
-def noted(catalogue: Catalogue, period: int) -> set[str]:
-    """The accounts with late records in a bill period or later ones, rated again since or not."""
-    query = select(LATE.c.account_id).where(LATE.c.period >= period)
+def noted(catalogue: Catalogue, period: int, before: int = NO_RUN) -> set[str]:
+    """The accounts with late records in a bill period or later ones, rated again since or not.
+
+    before: only what was noted before a run.
+    """
+    query = select(LATE.c.account_id).where(LATE.c.period >= period, LATE.c.run_number < before)
     with catalogue.engine.connect() as link:
         return {row.account_id for row in link.execute(query)}
-
-
-def rated_again(catalogue: Catalogue, period: int) -> dict[str, int]:
-    """Accounts whose records of a bill period were rated again because some came late, then or
-    before it; and the last run that did."""
-    query = select(LATE).where((LATE.c.period <= period) & (LATE.c.rerated_by > 0))
-    found: dict[str, int] = {}
-    with catalogue.engine.connect() as link:
-        for row in link.execute(query):
-            found[row.account_id] = max(found.get(row.account_id, 0), row.rerated_by)
-    return found
 
 
 def strike_off(link: Connection, done: Iterable[Due], run_number: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pyarrow as pa
 
 from rating import simulate, simulated
 from rating.settled import Settler
@@ -18,7 +19,7 @@ from tollbook.run import simulation_order, stored_usage
 from tollbook.run.pool import in_order
 from tollbook.run.session import Session
 from tollbook.run.simulation_question import Question
-from tollbook.run.stored_usage import Group
+from tollbook.run.stored_usage import Corrections, Group
 
 
 def run(
@@ -39,9 +40,12 @@ def run(
         )
         return _concluded(found, candidates, question)
     session.progress.start("simulate", sum(group.rows for group in groups))
+    corrections = Corrections.of(session, question.period)
 
     def work(group: Group) -> tuple[int, simulate.Sums]:
-        piece = _piece(session, group, candidates[0].context, question.sample_ppm)
+        table = stored_usage.read_group(session, group)
+        charge_micro = corrections.charges_of(table)
+        piece = _piece(table, charge_micro, candidates[0].context, question.sample_ppm)
         return group.rows, simulate.simulate(piece, candidates, zone)[0]
 
     found = simulate.nothing(candidates)
@@ -74,14 +78,14 @@ def _moves(context: Context, moves: Mapping[str, str]) -> np.ndarray:
     return np.array([*found, -1], np.int32)
 
 
-def _piece(session: Session, group: Group, context: Context, sample_ppm: int) -> Piece:
-    table = stored_usage.read_group(session, group)
+def _piece(
+    table: pa.Table, charge_micro: np.ndarray, context: Context, sample_ppm: int
+) -> Piece:
     plans = [plan.plan_id for plan in context.plans]
     columns = stored_usage.columns_of(table, context.words, plans)
     account, accounts = stored_usage.accounts_of(table)
-    charge = table[stored_usage.CHARGE].to_numpy()
     if sample_ppm < stored_usage.WHOLE_PPM:
         rows = np.flatnonzero(stored_usage.sampled(accounts, sample_ppm)[account])
         columns = {name: column[rows] for name, column in columns.items()}
-        account, charge = account[rows], charge[rows]
-    return Piece(columns, charge, account, accounts)
+        account, charge_micro = account[rows], charge_micro[rows]
+    return Piece(columns, charge_micro, account, accounts)

@@ -23,18 +23,20 @@ from rating.owners import OwnerTables
 from rating.settled import Volumes
 from rating.simulate import Candidate, Piece, Sums
 from rating.tables import text_table, texts_of
+from rating.trial import Context
 from rating.trial_stated import batch_of
 from tollbook import schemas
 from tollbook.clock import ZoneTable
 from tollbook.customers import Customers
-from tollbook.run import lake, late, rewriting, stored_usage
+from tollbook.run import lake, rewriting, stored_usage
 from tollbook.run.pool import in_order
 from tollbook.run.session import Session
 from tollbook.run.simulation_question import Question
+from tollbook.run.simulation_turns import Turns
 from tollbook.run.state import DATASET, StateNames
 from tollbook.run.state import batch_of as state_of
 from tollbook.run.state_reach import Reach
-from tollbook.run.stored_usage import Group
+from tollbook.run.stored_usage import Corrections, Group
 from tollbook.run.undo_state import GivenBack, used_by
 from tollbook.run.use_differences import Booked
 from tollbook.stage import ints
@@ -110,13 +112,18 @@ def run(
     plans = candidates[0].context.compiled.plan_ids
     tables = has_groups[0] if has_groups else owners.build(customers, False, plans, time_zone)
     holder = Holder.of(customers, tables)
+    reader = _Reader(
+        session, groups, candidates[0].context, question, holder,
+        Turns.of(session, question.period, customers, tables),
+        Corrections.of(session, question.period),
+    )  # fmt: skip
     found = simulate.nothing(candidates)
     rows = sum(group.rows for group in groups)
     passes = max(1, -(-rows // ROWS_AT_ONCE))
     session.progress.start("simulate", rows * passes)
     for number in range(passes):
         parts = range(number * PARTS // passes, (number + 1) * PARTS // passes)
-        laid = _read(session, groups, candidates[0], question, holder, parts)
+        laid = reader.read(parts)
 
         def work(part: int, laid: dict[int, list[tuple[int, Columns]]] = laid) -> Sums:
             return _simulate(part, laid.pop(part, []), candidates, remembered, holder, zone)
@@ -172,49 +179,48 @@ def _before(session: Session, period: int) -> pa.Table | None:
     return whole if given is None else given.less(whole)
 
 
-def _read(
-    session: Session, groups: Sequence[Group], candidate: Candidate, question: Question,
-    holder: Holder, parts: range,
-) -> dict[int, list[tuple[int, Columns]]]:  # fmt: skip
-    """The records of some parts: part -> (run they came with, columns)."""
-    plans = [plan.plan_id for plan in candidate.context.plans]
-    words = candidate.context.words
-    in_their_order = _rated_in_order(session, question.period, holder)
+@dataclass(frozen=True)
+class _Reader:
+    """Brings a month's records to their parts, each with the run in whose turn it was rated."""
 
-    def work(group: Group) -> tuple[Group, list[tuple[int, Columns]]]:
-        table = stored_usage.read_group(session, group, stored_usage.OWNED)
-        columns = stored_usage.columns_of(table, words, plans, stored_usage.OWNED)
+    session: Session
+    groups: Sequence[Group]
+    context: Context
+    question: Question
+    holder: Holder
+    turns: Turns
+    corrections: Corrections
+
+    def read(self, parts: range) -> dict[int, list[tuple[int, Columns]]]:
+        """The records of some parts: part -> (run, columns)."""
+        laid: dict[int, list[tuple[int, Columns]]] = {}
+
+        def work(group: Group) -> list[tuple[int, Columns]]:
+            return list(self._of_group(group, parts))
+
+        done = in_order(self.session.threads, work, self.groups)
+        for group, pieces in zip(self.groups, done, strict=True):
+            for part, columns in pieces:
+                laid.setdefault(part, []).extend(_by_run(columns))
+            self.session.progress.advance(group.rows)
+        return laid
+
+    def _of_group(self, group: Group, parts: range) -> Iterator[tuple[int, Columns]]:
+        holder, plans = self.holder, [plan.plan_id for plan in self.context.plans]
+        table = stored_usage.read_group(self.session, group, stored_usage.OWNED)
+        columns = stored_usage.columns_of(table, self.context.words, plans, stored_usage.OWNED)
         account, accounts = stored_usage.accounts_of(table)
         columns["account_index"] = _found(holder.account, accounts)[account]
         lines, ids = stored_usage.subscriptions_of(table)
         columns["subscription_index"] = holder.rows_of(
             _found(holder.subscription, ids)[lines], columns["start_utc_s"]
         )
-        columns["charge_micro"] = table[stored_usage.CHARGE].to_numpy()
-        columns["bill_period"] = np.full(table.num_rows, question.period, np.int32)
-        columns["run"] = np.maximum(
-            rewriting.night_of(group.file), in_their_order[columns["account_index"]]
+        columns["charge_micro"] = self.corrections.charges_of(table)
+        columns["bill_period"] = np.full(table.num_rows, self.question.period, np.int32)
+        columns["run"] = self.turns.of_rows(
+            columns["account_index"], rewriting.night_of(group.file)
         )
-        return group, list(_split(columns, holder, parts, question, accounts, account))
-
-    laid: dict[int, list[tuple[int, Columns]]] = {}
-    for group, pieces in in_order(session.threads, work, groups):
-        for part, columns in pieces:
-            laid.setdefault(part, []).extend(_by_run(columns))
-        session.progress.advance(group.rows)
-    return laid
-
-
-def _rated_in_order(session: Session, period: int, holder: Holder) -> np.ndarray:
-    """By account, the last run up to which its records of a month were rated again in their own
-    order because some came late; 0: none did, also behind the last. Pools are rated together."""
-    runs = late.rated_again(session.catalogue, period)
-    root = holder.tables.root_of_account
-    account = _found(holder.account, pa.array(list(runs), pa.string()))
-    of_root = np.zeros(len(root), np.int64)
-    is_known = account >= 0
-    np.maximum.at(of_root, root[account[is_known]], np.array([*runs.values()], int)[is_known])
-    return np.append(of_root[root], 0)
+        yield from _split(columns, holder, parts, self.question, accounts, account)
 
 
 def _by_run(columns: Columns) -> Iterator[tuple[int, Columns]]:

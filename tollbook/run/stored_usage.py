@@ -16,7 +16,7 @@ from rating.trial_stated import batch_of
 from tollbook import clock, codes
 from tollbook.columns import index_in
 from tollbook.errors import NotFound
-from tollbook.run import lake
+from tollbook.run import differences, lake
 from tollbook.run.session import Session, open_session
 
 if TYPE_CHECKING:
@@ -151,6 +151,35 @@ def _coded(column: pa.ChunkedArray, names: Sequence[str]) -> np.ndarray:
         place = index_in(chunk.dictionary.cast(pa.string()), names).astype(np.int32)
         parts.append(place[chunk.indices.to_numpy(zero_copy_only=False)])
     return np.concatenate(parts) if len(parts) != 1 else parts[0]
+
+
+@dataclass(frozen=True)
+class Corrections:
+    """What charges of a closed month have become by re-ratings: the rows stay as they were billed.
+
+    record_ids: int64, ascending, each once. delta_micro: int64.
+    """
+
+    record_ids: np.ndarray
+    delta_micro: np.ndarray
+
+    @classmethod
+    def of(cls, session: Session, period: int) -> Corrections:
+        """All that is booked for a bill month's records."""
+        rows = lake.amounts_to_micro(differences.booked(session, [period]).rows)
+        ids, which = np.unique(rows.column("record_id").to_numpy(), return_inverse=True)
+        delta = np.zeros(len(ids), np.int64)
+        np.add.at(delta, which, rows.column("delta_micro").to_numpy())
+        return cls(ids, delta)
+
+    def charges_of(self, table: pa.Table) -> np.ndarray:
+        """What the rows of a row group cost today; int64, micro."""
+        charge: np.ndarray = table[CHARGE].to_numpy()
+        if not len(self.record_ids):
+            return charge
+        ids = table["record_id"].to_numpy()
+        place = np.minimum(np.searchsorted(self.record_ids, ids), len(self.record_ids) - 1)
+        return charge + np.where(self.record_ids[place] == ids, self.delta_micro[place], 0)
 
 
 def accounts_of(table: pa.Table) -> tuple[np.ndarray, pa.Array]:
