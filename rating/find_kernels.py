@@ -25,7 +25,7 @@ from tariffs.rule_kernels import (
     Rules,
     Tables,
 )
-from tollbook.jit import inner, kernel
+from tollbook.jit import borrows, inlined, inner, kernel, pasted
 
 FLAGS_MASK = 3  # FLAG_SPECIAL and FLAG_ON_NET of tollbook.codes: the table's last axes
 BOUNDARY_FLAG, INTER_FLAG, ROUTED_FLAG = 128, 256, 512  # tollbook.codes
@@ -76,7 +76,8 @@ class Faults(NamedTuple):
     passed_by: int
 
 
-@inner
+@inlined
+@borrows
 def index_of(usage: Usage, row: int, axis: int) -> int:
     """What a row has on an axis of MORE."""
     if axis == FROM_ZONE:
@@ -94,7 +95,8 @@ def index_of(usage: Usage, row: int, axis: int) -> int:
     return 2 if usage.flags[row] & INTER_FLAG else 1
 
 
-@inner
+@inlined
+@borrows
 def holds_open(rules: Rules, usage: Usage, row: int, rule: int) -> bool:
     """Whether the open conditions of a rule (its place among all) hold for a row."""
     if usage.flags[row] & rules.rules[rule]["flags_mask"] != rules.rules[rule]["flags_value"]:
@@ -114,6 +116,7 @@ def holds_open(rules: Rules, usage: Usage, row: int, rule: int) -> bool:
 
 
 @inner
+@borrows
 def rule_of(tables: Tables, usage: Usage, row: int, version: int) -> int:
     """The first rule of a version that holds for a row, counted from the version's first; or -1."""
     rules, versions = tables.rules, tables.versions.versions
@@ -135,8 +138,8 @@ def rule_of(tables: Tables, usage: Usage, row: int, version: int) -> int:
 class Asked(NamedTuple):
     """What finds the rate of a deck, gathered once for all rows.
 
-    A call counts references to every array that it is given, which costs more than the search:
-    so these are few, and not all tables and columns.
+    A call hands on seven values for every array, which costs more than the search: so these are
+    few, and not all tables and columns.
     """
 
     decks: np.ndarray
@@ -151,7 +154,7 @@ class Asked(NamedTuple):
     start_utc_s: np.ndarray
 
 
-@inner
+@pasted
 def asked_of(tables: Tables, usage: Usage) -> Asked:
     """What ``target_of`` needs."""
     return Asked(
@@ -162,6 +165,7 @@ def asked_of(tables: Tables, usage: Usage) -> Asked:
 
 
 @inner
+@borrows
 def target_of(asked: Asked, row: int, target: int) -> int:
     """The rate of a target that is a deck (<= DECK): a rate, FREE or NO_RATE."""
     axis, first = asked.decks[DECK - target]["axis"], asked.decks[DECK - target]["first"]
@@ -178,14 +182,14 @@ def target_of(asked: Asked, row: int, target: int) -> int:
 
 
 @kernel
+@borrows
 def find_rules(tables: Tables, usage: Usage, faults: Faults, out: Rated) -> None:
     """Version and rule of every row without a reason, but for a direction that is passed by.
 
-    ``rule_of`` is written out: each call counts references to all
-    arrays, which costs more than the search.
+    ``rule_of`` is written out: a call hands on all arrays, which costs more than the search.
     """
     (first, versions), all_rules = tables.versions, tables.rules
-    cells, candidates, rules = all_rules.cell, all_rules.candidate, all_rules.rules
+    cells, candidates, refuses = all_rules.cell, all_rules.candidate, all_rules.refuses
     relations = int(all_rules.relation_count + 1)
     for row in range(len(out.reason)):
         out.version_index[row] = -1
@@ -217,11 +221,12 @@ def find_rules(tables: Tables, usage: Usage, faults: Faults, out: Rated) -> None
                 place += 1
                 rule = int(candidates[place])
         out.rule_index[row] = rule
-        if rule < 0 or rules[first_rule + rule]["refuses"]:
+        if rule < 0 or refuses[np.uint64(first_rule + rule)]:
             out.reason[row] = faults.no_rate
 
 
 @kernel
+@borrows
 def find_missing(tables: Tables, usage: Usage, out: Rated, is_missing: np.ndarray) -> None:
     """Rows whose version has no rule for them, or whose rule names a deck without their rate.
 
@@ -235,7 +240,7 @@ def find_missing(tables: Tables, usage: Usage, out: Rated, is_missing: np.ndarra
         if version < 0 or out.rule_index[row] < 0:
             continue
         rule = versions[version]["first_rule"] + out.rule_index[row]
-        if rules.rules[rule]["refuses"]:
+        if rules.refuses[rule]:
             continue
         for slot in range(rules.target.shape[1]):
             target = rules.target[rule, slot]

@@ -25,12 +25,13 @@ from tariffs.walk_kernels import (
     Way,
     price_general,
 )
-from tollbook.jit import inner, kernel
+from tollbook.jit import borrows, inner, kernel
 
 CLOCK_TARIFF, CLOCK_HOME, CLOCK_VISITED, CLOCK_SWITCH = 0, 1, 2, 3  # tariffs.model.CLOCKS
 
 
 @inner
+@borrows
 def way_of(
     tables: Tables, usage: Usage, row: int, zone: int, terms: np.void, part_count: int
 ) -> Way:
@@ -49,6 +50,7 @@ def way_of(
 
 
 @inner
+@borrows
 def part_of(
     counts: tuple[int, int], reach: Reach, way: Way, is_time: bool
 ) -> tuple[tuple[int, int], Reach, Way]:
@@ -63,6 +65,7 @@ def part_of(
 
 
 @inner
+@borrows
 def price_one(
     tables: Tables, usage: Usage, row: int, version: int, target: int, reach: Reach,
     parts: np.ndarray,
@@ -95,6 +98,7 @@ def price_one(
 
 
 @inner
+@borrows
 def price_length(
     tables: Tables, usage: Usage, row: int, version: int, rate: int, length: int, parts: np.ndarray
 ) -> int:
@@ -114,6 +118,7 @@ def price_length(
 
 
 @inner
+@borrows
 def find_parts(
     tables: Tables, usage: Usage, row: int, version: int, slot: int, parts: np.ndarray
 ) -> int:
@@ -124,7 +129,7 @@ def find_parts(
     while version >= 0 and count < PARTS_MAX:
         rule = rule_of(tables, usage, row, version)
         place = int(versions[version]["first_rule"]) + rule
-        if rule < 0 or rules.rules[place]["refuses"]:
+        if rule < 0 or rules.refuses[place]:
             return NO_RATE
         rate = int(rules.target[place, slot])
         if rate <= DECK:
@@ -140,6 +145,7 @@ def find_parts(
 
 
 @inner
+@borrows
 def price_split(
     tables: Tables, usage: Usage, row: int, version: int, slot: int, reach: Reach,
     parts: np.ndarray,
@@ -183,6 +189,7 @@ def price_split(
 
 
 @kernel
+@borrows
 def price_left(
     tables: Tables, usage: Usage, faults: Faults, out: Rated, rows: np.ndarray, parts: np.ndarray
 ) -> None:

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from tariffs.model import DAY_CLASSES_MAX, DAY_S, DAY_TYPES, Band, Book, Dates, Rate
+from tariffs.price_kernels import BAND, HOUR
 from tariffs.rate_limits import schedules
 from tollbook import clock
 from tollbook.text import Problems
@@ -224,6 +225,16 @@ class Shapes:
             begins = np.searchsorted(ends, np.arange(_HOURS) * HOUR_S, side="right")
             self.hour_band += (first + begins).tolist()
         return self._known[spans]
+
+    def hours(self) -> np.ndarray:
+        """HOUR rows: each hour's band."""
+        rows = np.zeros(len(self.hour_band), HOUR)
+        if self.bands:
+            bands = np.array(self.bands, BAND)[self.hour_band]
+            for name in BAND.names or ():
+                rows[name] = bands[name]
+            rows["band"] = self.hour_band
+        return rows
 
 
 def _morning(spans: Sequence[Sequence[Span]]) -> dict[int, int]:

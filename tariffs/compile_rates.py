@@ -217,7 +217,7 @@ class RateTables:
             rates=self.rates.array(),
             rates_rest=self.rates_rest.array(),
             day_classes=len(self.days),
-            hour_band=frozen(self.shapes.hour_band, np.int32),
+            hours=frozen(self.shapes.hours(), kernels.HOUR),
             bands=frozen(self.shapes.bands, kernels.BAND),
             schedules=self.schedules.array(),
             schedules_rest=self.schedules_rest.array(),

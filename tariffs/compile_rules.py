@@ -59,6 +59,7 @@ class RuleTables:
     first_cells: dict[Any, int] = field(default_factory=dict)
     candidate: list[int] = field(default_factory=list)
     rules: list[_Row] = field(default_factory=list)
+    refuses: list[bool] = field(default_factory=list)
     zone_sets: dict[_Set, int] = field(default_factory=lambda: {(): 0})
     code_sets: dict[_Set, int] = field(default_factory=lambda: {(): 0})
     more: list[tuple[int, int]] = field(default_factory=list)
@@ -73,22 +74,24 @@ class RuleTables:
         self.targets.add_decks(edition)
         for rule in edition.version.rules:
             self._check_when(rule.when, rule.at)
-            row = self._row(rule.when, rule.refuse)
-            is_open.append(any(row[:-1]))
+            row = self._row(rule.when)
+            is_open.append(any(row))
             self.rules.append(row)
+            self.refuses.append(rule.refuse)
             self.target.append(self.targets.of(rule, edition))
         return self._cells(edition.version.rules, is_open), first_rule
 
     def add_conditions(self, when: When, at: Position) -> int:
         """Add conditions that are no rule's; returns where their open ones are, or -1: none."""
         self._check_when(when, at)
-        row = self._row(when, refuses=False)
+        row = self._row(when)
         if not any(row):
             return -1
         self.rules.append(row)
+        self.refuses.append(False)
         return len(self.rules) - 1
 
-    def _row(self, when: When, refuses: bool) -> _Row:
+    def _row(self, when: When) -> _Row:
         """The open conditions of a rule; nothing but zeros where it has none."""
         mask, value = _flags(when)
         first = len(self.more)
@@ -107,7 +110,7 @@ class RuleTables:
             mask, value,
             self.zone_sets.setdefault(when.to_zone, len(self.zone_sets)),
             self.code_sets.setdefault(when.access_code, len(self.code_sets)),
-            first if count else 0, count, int(refuses),
+            first if count else 0, count,
         )  # fmt: skip
 
     def _more_set(self, axis: int, words: _Set, names: Sequence[str]) -> int:
@@ -177,6 +180,7 @@ class RuleTables:
             cell=frozen(np.concatenate(self.cell) if self.cell else [], np.int32),
             candidate=frozen(self.candidate, np.int32),
             rules=frozen(self.rules, RULE),
+            refuses=frozen(self.refuses, np.bool_),
             zone_member=_members(self.zone_sets, self.names.zones),
             code_member=_code_members(self.code_sets, self.names.access_codes),
             more=frozen(self.more, MORE),

@@ -9,43 +9,47 @@ from __future__ import annotations
 
 import numpy as np
 
-from tollbook.jit import kernel
+from tollbook.jit import borrows, inlined, kernel
 
 HALF_BITS = 62
 HALF_MASK = (1 << HALF_BITS) - 1
 WIDE_BITS = 2 * HALF_BITS
 NARROW_DIVISOR = 1 << (HALF_BITS - 1)
 
-# Whether a quotient goes up: by mode (tollbook.money: down, up, half_up, half_down, half_even), by
-# the rest (none, below half of the divisor, half, above), and by whether the quotient is odd.
-NO_REST, BELOW_HALF, HALF, ABOVE_HALF = range(4)
-GOES_UP = np.array(
-    [
-        [[0, 0], [0, 0], [0, 0], [0, 0]],
-        [[0, 0], [1, 1], [1, 1], [1, 1]],
-        [[0, 0], [0, 0], [1, 1], [1, 1]],
-        [[0, 0], [0, 0], [0, 0], [1, 1]],
-        [[0, 0], [0, 0], [0, 1], [1, 1]],
-    ],
-    np.int64,
-)
+DOWN, UP, HALF_UP, HALF_DOWN, HALF_EVEN = range(5)  # tollbook.money
+
+
+@inlined
+@borrows
+def ratio(numerator: int, denominator: int) -> int:
+    """Quotient of numbers that are not negative, rounded down.
+
+    As unsigned numbers, which need no steps for signs.
+    """
+    return np.int64(np.uint64(numerator) // np.uint64(denominator))  # type: ignore[return-value]
 
 
 @kernel
+@borrows
 def divide(numerator: int, denominator: int, mode: int) -> int:
-    """Rounded quotient; 0 <= numerator < 2**62, 0 < denominator < 2**61."""
+    """Rounded quotient; 0 <= numerator < 2**62, 0 < denominator < 2**61.
+
+    What rounds up is added before dividing: to look at the rest afterwards would be a branch that
+    goes either way by chance. An exact half is met only where the sum divides evenly.
+    """
     if denominator <= 1:
         return numerator
-    quotient = numerator // denominator
-    rest = numerator - quotient * denominator
-    place = NO_REST
-    if rest > 0:
-        double = 2 * rest
-        place = BELOW_HALF + (double >= denominator) + (double > denominator)
-    return int(quotient + GOES_UP[mode, place, quotient & 1])
+    added = (denominator - (mode == HALF_DOWN)) >> 1
+    if mode < HALF_UP:
+        added = denominator - 1 if mode == UP else 0
+    quotient = ratio(numerator + added, denominator)
+    if mode == HALF_EVEN and denominator & 1 == 0 and quotient * denominator == numerator + added:
+        return quotient - (quotient & 1)
+    return quotient
 
 
 @kernel
+@borrows
 def add(high: int, low: int, more_high: int, more_low: int) -> tuple[int, int]:
     """Sum of two wide numbers; it must be below 2**124."""
     low += more_low
@@ -53,6 +57,7 @@ def add(high: int, low: int, more_high: int, more_low: int) -> tuple[int, int]:
 
 
 @kernel
+@borrows
 def add_product(
     high: int, low: int, count: int, weight_high: int, weight_low: int
 ) -> tuple[int, int]:
@@ -67,12 +72,14 @@ def add_product(
 
 
 @kernel
+@borrows
 def is_less(high: int, low: int, other_high: int, other_low: int) -> bool:
     """Order of two wide numbers."""
     return high < other_high or (high == other_high and low < other_low)
 
 
 @kernel
+@borrows
 def divide_wide(high: int, low: int, by_high: int, by_low: int, mode: int) -> int:
     """Rounded quotient of wide numbers, bit by bit; divisor below 2**123, quotient below 2**62."""
     if high == 0 and by_high == 0 and by_low < NARROW_DIVISOR:
@@ -93,10 +100,12 @@ def divide_wide(high: int, low: int, by_high: int, by_low: int, mode: int) -> in
             if rest_low < 0:
                 rest_low += HALF_MASK + 1
                 rest_high -= 1
-    place = NO_REST
-    if rest_high > 0 or rest_low > 0:
-        double_high, double_low = add(rest_high, rest_low, rest_high, rest_low)
-        place = BELOW_HALF
-        if not is_less(double_high, double_low, by_high, by_low):
-            place = ABOVE_HALF if is_less(by_high, by_low, double_high, double_low) else HALF
-    return int(quotient + GOES_UP[mode, place, quotient & 1])
+    if rest_high == 0 and rest_low == 0:
+        return quotient
+    double_high, double_low = add(rest_high, rest_low, rest_high, rest_low)
+    is_below = is_less(double_high, double_low, by_high, by_low)
+    is_above = is_less(by_high, by_low, double_high, double_low)
+    goes_up = mode == UP or (mode != DOWN and is_above)
+    if not (is_below or is_above):
+        goes_up = mode in (UP, HALF_UP) or (mode == HALF_EVEN and quotient & 1 == 1)
+    return quotient + (1 if goes_up else 0)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tollbook.jit import inner
+from tollbook.jit import borrows, inner
 
 E164_DIGITS = 15
 SIZE_BITS = 4
@@ -39,6 +39,7 @@ class Prefixes(NamedTuple):
 
 
 @inner
+@borrows
 def find_prefix(prefixes: Prefixes, deck: int, number: int, utc_s: int) -> int:
     """The rate of a number in a deck at a time: a rate, FREE or NO_RATE."""
     if number <= 0 or number >= 10 * FULL:

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tariffs.exact_kernels import add, add_product, divide, divide_wide, is_less
-from tollbook.jit import inner, kernel
+from tariffs.exact_kernels import add, add_product, divide, divide_wide, is_less, ratio
+from tollbook.jit import borrows, inlined, inner, kernel
 
 DAY_S = 86_400  # tariffs.model
 HOUR_S, HOURS = 3600, 24
@@ -44,15 +44,15 @@ class Prices(NamedTuple):
 
     rates (RATE) and schedules (SCHEDULE) hold what nearly every usage needs, 64 bytes a row;
     rates_rest and schedules_rest, at the same index, what few do. A rate's schedules lie one after
-    the other. hour_band: int32 [(shape * day_classes + day class) * 24 + hour], the band (BAND) in
-    force as that hour of the local day begins; a day's bands end with one that reaches its end.
+    the other. hours: HOUR [(shape * day_classes + day class) * 24 + hour], the band in force as
+    that hour of the local day begins; a day's bands (BAND) end with one that reaches its end.
     The tiers (TIER) of a schedule end with one without end.
     """
 
     rates: np.ndarray
     rates_rest: np.ndarray
     day_classes: int
-    hour_band: np.ndarray
+    hours: np.ndarray
     bands: np.ndarray
     schedules: np.ndarray
     schedules_rest: np.ndarray
@@ -72,6 +72,22 @@ class Reach(NamedTuple):
     stop: int
     origin: int
     anew: int
+
+
+class Day(NamedTuple):
+    """A local day of a time zone, or the part of it before or behind a change of clocks.
+
+    It holds at since_utc_s <= utc < until_utc_s. midnight_utc_s: from it seconds of the day count.
+    first_hour: of its kind of day, in ``Prices.hours`` of the first shape. clock_until_utc_s: when
+    clocks change next.
+    """
+
+    zone: int
+    since_utc_s: int
+    until_utc_s: int
+    midnight_utc_s: int
+    first_hour: int
+    clock_until_utc_s: int
 
 
 def _record(*names: str) -> np.dtype:
@@ -100,6 +116,8 @@ RATE_REST = _record(
 # to_s: second of the local day. until_s: the same, counted on over midnight where every day begins
 # as this one ends. schedule: counted from the rate's first.
 BAND = np.dtype([(name, np.int32) for name in ("to_s", "until_s", "schedule")])
+# band: its place; the rest is copied from there, since bands seldom change within an hour.
+HOUR = np.dtype([*((name, np.int32) for name in BAND.names or ()), ("band", np.int32)])
 
 # first: length of the first increment where it has its own, else 0, and what it weighs.
 # to_quantity, increment, weight: those of the first tier. Weights are wide numbers
@@ -123,6 +141,7 @@ EXTRA = _record(
 
 
 @kernel
+@borrows
 def zone_entry(clocks: Clocks, zone: int, utc_s: int) -> int:
     """Entry of a zone that holds at an instant."""
     low, high = int(clocks.first[zone]), int(clocks.first[zone + 1]) - 2
@@ -136,6 +155,7 @@ def zone_entry(clocks: Clocks, zone: int, utc_s: int) -> int:
 
 
 @kernel
+@borrows
 def day_class_of(day_class: np.ndarray, day: int) -> int:
     """Kind of a local day; days beyond the calendar take its last one."""
     if 0 <= day < len(day_class):
@@ -144,13 +164,41 @@ def day_class_of(day_class: np.ndarray, day: int) -> int:
 
 
 @kernel
+@borrows
+def day_of(clocks: Clocks, zone: int, utc_s: int) -> Day:
+    """The local day of an instant."""
+    entry = zone_entry(clocks, zone, utc_s)
+    offset, until = int(clocks.entries[entry]["offset_s"]), clocks.entries[entry + 1]["since_utc_s"]
+    day = (utc_s + offset) // DAY_S
+    midnight = day * DAY_S - offset
+    return Day(
+        zone, max(midnight, int(clocks.entries[entry]["since_utc_s"])),
+        min(midnight + DAY_S, int(until)), midnight,
+        day_class_of(clocks.day_class, day) * HOURS, int(until),
+    )  # fmt: skip
+
+
+@inlined
+@borrows
+def band_of(hours: np.ndarray, bands: np.ndarray, hour: int, second: int) -> tuple[int, int]:
+    """Schedule and ``until_s`` of the band at a second of the day. hour: its place in ``hours``."""
+    begins = hours[np.uint64(hour)]  # unsigned: no test for a place that counts from the end
+    if begins["to_s"] > second:
+        return int(begins["schedule"]), int(begins["until_s"])
+    band = bands[band_from(bands, int(begins["band"]), second)]
+    return int(band["schedule"]), int(band["until_s"])
+
+
+@kernel
+@borrows
 def band_at(prices: Prices, shape: int, day_class: int, second: int) -> int:
     """The band of a shape that holds at a second of a local day."""
     hour = (int(shape) * prices.day_classes + day_class) * HOURS + second // HOUR_S
-    return band_from(prices.bands, int(prices.hour_band[hour]), second)
+    return band_from(prices.bands, int(prices.hours[hour]["band"]), second)
 
 
 @inner
+@borrows
 def band_from(bands: np.ndarray, band: int, second: int) -> int:
     """The band that holds at a second of the day; ``band``: the one as its hour begins."""
     while bands[band]["to_s"] <= second:
@@ -159,6 +207,7 @@ def band_from(bands: np.ndarray, band: int, second: int) -> int:
 
 
 @inner
+@borrows
 def sum_tiers(schedule: np.void, tiers: np.ndarray, quantity: int) -> int:
     """Connection fee and weights of all increments of a quantity, whatever tiers it reaches."""
     total = schedule["connect_low"] + schedule["first_weight_low"]
@@ -174,16 +223,18 @@ def sum_tiers(schedule: np.void, tiers: np.ndarray, quantity: int) -> int:
     return int(total)
 
 
-@inner
+@inlined
+@borrows
 def sum_first(schedule: np.void, quantity: int) -> int:
     """The same of a quantity above zero that ends in the first tier. All of it fits 62 bits."""
     increment = schedule["increment"]
-    count = (max(quantity - schedule["first"], 0) + increment - 1) // increment
+    count = ratio(max(quantity - schedule["first"], 0) + increment - 1, increment)
     fixed = schedule["connect_low"] + schedule["first_weight_low"]
     return int(fixed + count * schedule["weight_low"])
 
 
 @inner
+@borrows
 def sum_narrow(schedule: np.void, tiers: np.ndarray, quantity: int) -> int:
     """The same, wherever it ends. schedule: a row of SCHEDULE. quantity: above zero."""
     if quantity > schedule["to_quantity"]:
@@ -192,6 +243,7 @@ def sum_narrow(schedule: np.void, tiers: np.ndarray, quantity: int) -> int:
 
 
 @kernel
+@borrows
 def sum_wide(
     prices: Prices, clocks: Clocks, rate: int, zone: int, start_utc_s: int, quantity: int
 ) -> tuple[int, int]:
@@ -237,6 +289,7 @@ def sum_wide(
 
 
 @kernel
+@borrows
 def schedule_at(prices: Prices, clocks: Clocks, rate: int, zone: int, utc_s: int) -> int:
     """The schedule of a rate that holds at an instant."""
     schedule, shape = int(prices.rates[rate]["first_schedule"]), prices.rates[rate]["shape"]
@@ -249,27 +302,29 @@ def schedule_at(prices: Prices, clocks: Clocks, rate: int, zone: int, utc_s: int
     return schedule
 
 
-@inner
+@inlined
+@borrows
 def finish_narrow(rate: np.void, total: int) -> int:
     """Minimum, maximum and the one rounding of a sum below 2**62; micro. rate: a row of RATE."""
     total = min(max(total, rate["minimum_low"]), rate["maximum_low"])
     return divide(total, rate["denominator_low"], rate["mode"]) * int(rate["scale"])
 
 
-@inner
+@inlined
+@borrows
 def price_first(rate: np.void, schedule: np.void, quantity: int) -> int:
     """Charge in micro of a narrow quantity above zero that ends in the first tier."""
     return finish_narrow(rate, sum_first(schedule, quantity))
 
 
 @inner
+@borrows
 def price_plain(
     rate: np.void, schedule: np.void, tiers: np.ndarray, quantity: int, apart: int
 ) -> int:
     """Charge in micro of quantities that are narrow and lie under one schedule.
 
-    Rows of RATE and SCHEDULE instead of arrays: a loop over usages that hands on many arrays
-    spends more time on counting references to them than on the price.
+    rate, schedule: rows of RATE and SCHEDULE; an array is handed on as seven values.
     """
     total = 0
     if quantity > 0:
@@ -282,6 +337,7 @@ def price_plain(
 
 
 @kernel
+@borrows
 def finish_wide(prices: Prices, rate: int, high: int, low: int) -> int:
     """The same for a wide sum."""
     rates, rest = prices.rates, prices.rates_rest
@@ -295,6 +351,7 @@ def finish_wide(prices: Prices, rate: int, high: int, low: int) -> int:
 
 
 @kernel
+@borrows
 def price_wide(
     prices: Prices, clocks: Clocks, rate: int, zone: int, start_utc_s: int, quantity: int,
     apart: int,
@@ -318,7 +375,8 @@ def price_wide(
     return finish_wide(prices, rate, high, low)
 
 
-@inner
+@inlined
+@borrows
 def quantities(
     rate: np.void, seconds: int, up: int, down: int, events: int
 ) -> tuple[int, int]:

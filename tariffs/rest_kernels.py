@@ -19,10 +19,11 @@ from tariffs.price_kernels import (
     schedule_at,
     zone_entry,
 )
-from tollbook.jit import kernel
+from tollbook.jit import borrows, kernel
 
 
 @kernel
+@borrows
 def sum_rest(
     prices: Prices, clocks: Clocks, rate: int, where: tuple[int, int], position: int, stop_all: int,
     origin: int,
@@ -68,6 +69,7 @@ def sum_rest(
 
 
 @kernel
+@borrows
 def price_rest(
     prices: Prices, clocks: Clocks, rate: int, where: tuple[int, int], counts: tuple[int, int],
     reach: Reach,

@@ -41,7 +41,7 @@ VERSION = _record(
 # The open conditions of a rule: the flags under flags_mask are flags_value; zone_set, code_set are
 # rows of zone_member and code_member; more_count conditions (MORE) begin at more_first.
 RULE = _record(
-    "flags_mask", "flags_value", "zone_set", "code_set", "more_first", "more_count", "refuses"
+    "flags_mask", "flags_value", "zone_set", "code_set", "more_first", "more_count"
 )
 
 # An index i of the axis is allowed if more_member[offset + i + 1].
@@ -65,6 +65,7 @@ class Rules(NamedTuple):
     cell: int32, dense tables over (service, direction, roaming, relation + 1, special, on_net):
     the rule that holds, NO_RULE, or OPEN and beyond: where in ``candidate`` (int32) the rules begin
     that may hold; they end with one that always does, or with NO_RULE.
+    refuses: bool by rule, apart, since every usage asks it.
     zone_member, code_member: bool [set, index + 1]; set 0 is all true: any. more_member: bool.
     target: int64 [rule, slot], a rate, FREE (also: the component is not charged), or a deck.
     deck: int64, a rate, FREE or NO_RATE.
@@ -74,6 +75,7 @@ class Rules(NamedTuple):
     cell: np.ndarray
     candidate: np.ndarray
     rules: np.ndarray
+    refuses: np.ndarray
     zone_member: np.ndarray
     code_member: np.ndarray
     more: np.ndarray

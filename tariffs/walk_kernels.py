@@ -26,7 +26,7 @@ from tariffs.price_kernels import (
     finish_wide,
     zone_entry,
 )
-from tollbook.jit import inner, kernel
+from tollbook.jit import borrows, inner, kernel
 
 UNIT, RESTART, START, END, MIDDLE, CHEAPEST = 0, 1, 2, 3, 4, 5  # tariffs.model.BORDERS
 COMPONENT, INCREMENT, SEGMENT, CGRATES = 0, 1, 2, 3  # tariffs.model.STAGES
@@ -90,6 +90,7 @@ class Hold(NamedTuple):
 
 
 @inner
+@borrows
 def hold_at(
     prices: Prices, clocks: Clocks, way: Way, parts: np.ndarray, utc_s: int, by_day: bool
 ) -> Hold:
@@ -120,6 +121,7 @@ def hold_at(
 
 
 @inner
+@borrows
 def moment_of(way: Way, course: Course, position: int) -> int:
     """The instant of a position."""
     if course.is_time:
@@ -131,6 +133,7 @@ def moment_of(way: Way, course: Course, position: int) -> int:
 
 
 @inner
+@borrows
 def position_of(way: Way, course: Course, utc_s: int) -> int:
     """The first position whose moment is not before an instant."""
     after_s = utc_s - way.start_utc_s
@@ -143,6 +146,7 @@ def position_of(way: Way, course: Course, utc_s: int) -> int:
 
 
 @kernel
+@borrows
 def place_at(
     prices: Prices, clocks: Clocks, way: Way, parts: np.ndarray, course: Course, position: int,
     by_day: bool,
@@ -166,6 +170,7 @@ def place_at(
 
 
 @inner
+@borrows
 def staged(terms: np.void, high: int, low: int) -> tuple[int, int]:
     """A wide amount rounded to the digits of the stage. terms: a row of EXTRA."""
     by_high, by_low = int(terms["stage_high"]), int(terms["stage_low"])
@@ -174,6 +179,7 @@ def staged(terms: np.void, high: int, low: int) -> tuple[int, int]:
 
 
 @inner
+@borrows
 def closed(terms: np.void, high: int, low: int, count: int) -> tuple[int, int]:
     """What a segment of ``count`` increments adds to the sum."""
     if terms["stage"] == SEGMENT:
@@ -187,6 +193,7 @@ def closed(terms: np.void, high: int, low: int, count: int) -> tuple[int, int]:
 
 
 @inner
+@borrows
 def priced(prices: Prices, terms: np.void, tier: int, count: int, length: int) -> tuple[int, int]:
     """Amount of equal increments of one tier."""
     weight_high = int(prices.tiers[tier]["weight_high"])
@@ -199,6 +206,7 @@ def priced(prices: Prices, terms: np.void, tier: int, count: int, length: int) -
 
 
 @inner
+@borrows
 def fee_of(prices: Prices, terms: np.void, tier: int) -> tuple[int, int]:
     """The fee of a tier, rounded by itself unless it belongs to a segment or to the whole."""
     high, low = int(prices.tiers[tier]["fee_high"]), int(prices.tiers[tier]["fee_low"])
@@ -208,6 +216,7 @@ def fee_of(prices: Prices, terms: np.void, tier: int) -> tuple[int, int]:
 
 
 @kernel
+@borrows
 def walk(
     prices: Prices, clocks: Clocks, way: Way, parts: np.ndarray, course: Course, terms: np.void
 ) -> tuple[int, int]:
@@ -255,6 +264,7 @@ def walk(
 
 
 @kernel
+@borrows
 def sum_all(
     prices: Prices, clocks: Clocks, way: Way, parts: np.ndarray, counts: tuple[int, int],
     reach: Reach, fixed: int, lead: int,
@@ -291,6 +301,7 @@ def sum_all(
 
 
 @kernel
+@borrows
 def least_sum(
     prices: Prices, clocks: Clocks, way: Way, parts: np.ndarray, counts: tuple[int, int],
     reach: Reach,
@@ -314,6 +325,7 @@ def least_sum(
 
 
 @kernel
+@borrows
 def price_general(
     prices: Prices, clocks: Clocks, way: Way, parts: np.ndarray, counts: tuple[int, int],
     reach: Reach, lead: int,

@@ -10,6 +10,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path, PurePath
 from typing import Final
 
@@ -40,6 +41,8 @@ MODULE_OF: Final = {"pyyaml": "yaml", "tzdata": "zoneinfo"}  # where a requireme
 IN_KERNELS: Final = re.compile(r"(__future__|typing|numpy|tollbook\.jit|[a-z_.]+_kernels)\.")
 EXACT: Final = ("tariffs/", "rating/", "billing/", "settlement/", "tollbook/money.py")
 FLOATS: Final = re.compile(r"float(ing|_|16|32|64|128)?|[<>=]?f[248]|double|half|single")
+COMPILED: Final = ("kernel", "inner", "inlined")  # decorators of tollbook.jit
+NUMBERS: Final = {"int", "bool", "None", "Int", "Word", "tuple"}
 CLOCK: Final = ("now", "utcnow", "today")
 LEFT_BEHIND: Final = re.compile(r"\b(TOD[O]|FIXM[E]|XX[X]|HAC[K])\b|pytest\.(mark\.)?(skip|xfail)")
 FILE_LINES, FUNCTION_LINES, LINE_LENGTH, ARGUMENTS, INIT_LINES = 400, 70, 100, 8, 15
@@ -106,6 +109,33 @@ def node_breaches(path: PurePath, tree: ast.Module) -> Iterator[Breach]:
             yield line, "something is left unwritten"
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield from function_breaches(node)
+            if kernels and returns_arrays(node):
+                yield line, f"{node.name} is compiled, so it returns numbers only"
+
+
+def returns_arrays(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether a compiled function returns anything but numbers: an array of one that ``borrows``
+    would be freed twice."""
+    if not any(isinstance(one, ast.Name) and one.id in COMPILED for one in node.decorator_list):
+        return False
+    returned = ast.walk(node.returns) if node.returns else ()
+    names = {one.id for one in returned if isinstance(one, ast.Name)}
+    return not names <= NUMBERS | tuples_of_numbers()
+
+
+@cache
+def tuples_of_numbers() -> frozenset[str]:
+    """Names of the NamedTuples in kernel files that hold no arrays."""
+    kernels = [path for top in PRODUCT for path in (ROOT / top).rglob("*_kernels.py")]
+    return frozenset(
+        node.name
+        for path in kernels
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef) and "NamedTuple" in map(ast.unparse, node.bases)
+        and NUMBERS.issuperset(
+            ast.unparse(one.annotation) for one in node.body if isinstance(one, ast.AnnAssign)
+        )
+    )  # fmt: skip
 
 
 def is_float(node: ast.AST) -> bool:
@@ -186,6 +216,8 @@ MADE_UP: Final = (
     ("cdr/a_kernels.py", "import os", "a kernel file may not import os"),
     ("cdr/a_kernels.py", "def f(x):\n    raise x", "a kernel never raises"),
     ("cdr/a_kernels.py", "def f(x):\n    assert x", "a kernel never raises"),
+    ("cdr/a_kernels.py", "@kernel\ndef f(x: Asked) -> tuple[int, Asked]:\n    return 0, x",
+     "f is compiled, so it returns numbers only"),
     ("cdr/a_kernels.py", "y = x / 2", "`/` makes a float"),
     ("rating/a.py", "x /= 2", "`/` makes a float"),
     ("rating/a.py", "y = float(x)", "no float"),
@@ -218,6 +250,8 @@ def test_what_is_allowed_is_not_found() -> None:
     kernel = (
         "import numpy as np\nfrom rating.hash_kernels import mix\nfrom tollbook.jit import kernel\n"
         "@kernel\ndef half(x: np.ndarray, out: np.ndarray) -> None:\n    out[0] = x[0] // 2\n"
+        "@inner\ndef part(x: np.ndarray) -> tuple[int, Reach]:\n    return 0, Reach(0, 1, 2, 3)\n"
+        "@pasted\ndef both(x: np.ndarray) -> Asked:\n    return Asked(x, x)\n"
     )
     assert breaches(PurePath("rating/a_kernels.py"), kernel) == []
     assert breaches(PurePath("tollbook/__main__.py"), "from tollbook.cli.main import cli") == []

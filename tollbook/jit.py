@@ -23,6 +23,8 @@ import numba
 
 KERNEL_PACKAGES: Final = ("cdr", "rating", "tariffs", "billing", "settlement", "tollbook")
 F = TypeVar("F", bound=Callable[..., Any])
+_INNER: Final[dict[str, Any]] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_BORROWS: Final = "borrows_arrays"
 
 
 def kernel_sources() -> list[Path]:
@@ -55,8 +57,8 @@ def kernel(function: F) -> F:
 
     Kernels never raise and never divide by an unchecked value: a status per row tells the glue.
     """
-    compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
-    return cast(F, _once_for_all_integers(compiled))
+    compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy", **_counts(function))
+    return cast(F, _once_for_all_integers(compiled(function)))
 
 
 def inner(function: F) -> F:
@@ -65,7 +67,7 @@ def inner(function: F) -> F:
     An entry that unpacks many arrays costs more to compile than the function behind it, and the
     kernel that calls the function keeps its code in the cache.
     """
-    options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    options = {**_INNER, **_counts(function)}
     compiled: Any = numba.njit(nogil=True, error_model="numpy", **options)(function)
     return cast(F, _once_for_all_integers(compiled))
 
@@ -73,11 +75,32 @@ def inner(function: F) -> F:
 def inlined(function: F) -> F:
     """Put a function's code into the kernel that calls it: for the few steps of a loop in which
     handing over arrays costs more than what is done with them."""
-    options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    compiled: Any = numba.njit(nogil=True, error_model="numpy", forceinline=True, **options)(
-        function
-    )
+    options = {**_INNER, **_counts(function), "forceinline": True}
+    compiled: Any = numba.njit(nogil=True, error_model="numpy", **options)(function)
     return cast(F, compiled)
+
+
+def pasted(function: F) -> F:
+    """Put a function's text into its caller before that is compiled: for one that gathers arrays,
+    which are then counted, or only borrowed, as the caller has it."""
+    compiled: Any = numba.njit(inline="always")(function)
+    return cast(F, compiled)
+
+
+def borrows(function: F) -> F:
+    """Mark a function, below one of the decorators above, that only looks into arrays.
+
+    Numba keeps a count of references to every array that a function hands on, with locked
+    instructions that cost more than pricing does. A function that makes no array and returns none
+    needs no count: its caller holds what it borrows. One that did return an array would free it
+    twice, so tests/test_architecture.py looks at what is returned; making one is refused by numba.
+    """
+    setattr(function, _BORROWS, True)
+    return function
+
+
+def _counts(function: Callable[..., Any]) -> dict[str, Any]:
+    return {"_nrt": not getattr(function, _BORROWS, False)}
 
 
 def _once_for_all_integers(compiled: Any) -> Any:
