@@ -18,28 +18,27 @@ import pyarrow.compute as pc
 from rating import owners, selectors, simulate
 from rating.guide_kernels import BUCKET_COUNT
 from rating.hash_kernels import TextTable, find_texts
-from rating.memory import Past, State
+from rating.memory import Past
 from rating.owners import OwnerTables
 from rating.settled import Volumes
 from rating.simulate import Candidate, Piece, Sums
 from rating.tables import text_table, texts_of
 from rating.trial import Context
 from rating.trial_stated import batch_of
-from tollbook import schemas
+from tariffs.compile_memory import MemoryTables
+from tariffs.item_kernels import MONTH
 from tollbook.clock import ZoneTable
 from tollbook.customers import Customers
 from tollbook.run import lake, rewriting, stored_usage
 from tollbook.run.pool import in_order
 from tollbook.run.session import Session
+from tollbook.run.simulation_balances import Balances, spans_of
 from tollbook.run.simulation_question import Question
 from tollbook.run.simulation_turns import Turns
-from tollbook.run.state import DATASET, StateNames
-from tollbook.run.state import batch_of as state_of
-from tollbook.run.state_reach import Reach
+from tollbook.run.simulation_uses import Reading
+from tollbook.run.state import DATASET
+from tollbook.run.state_reach import Reach, first_day_of
 from tollbook.run.stored_usage import Corrections, Group
-from tollbook.run.undo_state import GivenBack, used_by
-from tollbook.run.use_differences import Booked
-from tollbook.stage import ints
 
 ROWS_AT_ONCE: Final = 8_000_000
 PARTS: Final = 64  # of the buckets; one is rated by one thread
@@ -83,21 +82,6 @@ class Holder:
         return np.where(is_same, row, -1).astype(np.int32)
 
 
-@dataclass
-class _Memory:
-    """What one candidate needs to remember: its owners, and what they had before the month."""
-
-    tables: OwnerTables
-    before: pa.RecordBatch
-    part: np.ndarray  # of each slot
-
-    def state_of(self, part: int) -> State:
-        rows = self.before.filter(pa.array(self.part == part))
-        keys = ("since_day", "item_index", "owner_index", "owner_kind")
-        order = np.lexsort([ints(rows, name) for name in keys])
-        return State.of(rows.take(pa.array(order)))
-
-
 def run(
     session: Session, candidates: Sequence[Candidate], question: Question, customers: Customers,
     groups: Sequence[Group], zone: ZoneTable,
@@ -105,18 +89,14 @@ def run(
     """Prices the month's records by every book, each owner's in order."""
     time_zone = session.workspace.operator.time_zone
     candidates = [_chosen(candidate, customers, time_zone) for candidate in candidates]
-    remembered = [
-        _remembered(session, candidate, question, customers) for candidate in candidates
-    ]
-    has_groups = [one.tables for one in remembered if one and one.tables.members is not None]
+    memories = [candidate.context.compiled.memory for candidate in candidates]
+    has_groups = any(memory is not None and memory.has_groups for memory in memories)
     plans = candidates[0].context.compiled.plan_ids
-    tables = has_groups[0] if has_groups else owners.build(customers, False, plans, time_zone)
-    holder = Holder.of(customers, tables)
-    reader = _Reader(
-        session, groups, candidates[0].context, question, holder,
-        Turns.of(session, question.period, customers, tables),
-        Corrections.of(session, question.period),
-    )  # fmt: skip
+    holder = Holder.of(customers, owners.build(customers, has_groups, plans, time_zone))
+    turns = Turns.of(session, question.period, customers, holder.tables)
+    remembered = _remembered(session, candidates, question, holder, turns)
+    reader = _Reader(session, groups, candidates[0].context, question, holder, turns,
+                     Corrections.of(session, question.period))  # fmt: skip
     found = simulate.nothing(candidates)
     rows = sum(group.rows for group in groups)
     passes = max(1, -(-rows // ROWS_AT_ONCE))
@@ -142,41 +122,51 @@ def _chosen(candidate: Candidate, customers: Customers, time_zone: str) -> Candi
 
 
 def _remembered(
-    session: Session, candidate: Candidate, question: Question, customers: Customers
-) -> _Memory | None:
-    """A candidate's owners, on the plans that it moves them to, and their slots before."""
-    compiled = candidate.context.compiled
-    if compiled.memory is None:
-        return None
+    session: Session, candidates: Sequence[Candidate], question: Question, holder: Holder,
+    turns: Turns,
+) -> list[Balances | None]:  # fmt: skip
+    """By candidate its owners, on the plans that it moves them to, and what they had used."""
+    memories = [candidate.context.compiled.memory for candidate in candidates]
+    month = question.period, first_day_of(question.period)
+    today, uses = None, None
+    going_on = [memory for memory in memories if memory is not None and _goes_on(memory)]
+    files = session.catalogue.lake_files(DATASET) if going_on else []
+    if files:
+        today = lake.read_all(session.root, files)
+        uses = Reading(
+            session, question.period, turns, holder.tables.accounts, _items(going_on)
+        ).uses()
+    customers = holder.customers
     moved = tuple(question.moves.get(plan, plan) for plan in customers.plan_ids)
-    operator = session.workspace.operator
-    tables = owners.build(replace(customers, plan_ids=moved), compiled.memory.has_groups,
-                          compiled.plan_ids, operator.time_zone)  # fmt: skip
-    names = StateNames.of(compiled.items, tables)
-    before = pa.RecordBatch.from_pylist([], schemas.STATE)
-    reach = Reach.of(compiled.memory.tables.entries, len(compiled.memory.item_names))
-    stored = _before(session, question.period) if reach.back or reach.is_once.any() else None
-    if stored is not None:
-        before = state_of(stored, names)[0]
-    bucket = tables.bucket_of(ints(before, "owner_kind"), ints(before, "owner_index"))
-    return _Memory(tables, before, bucket // _BUCKETS_A_PART)
+    found: list[Balances | None] = []
+    for candidate, memory in zip(candidates, memories, strict=True):
+        if memory is None:
+            found.append(None)
+            continue
+        tables = owners.build(
+            replace(customers, plan_ids=moved), holder.tables.members is not None,
+            candidate.context.compiled.plan_ids, session.workspace.operator.time_zone,
+        )  # fmt: skip
+        if today is None or uses is None or not _goes_on(memory):
+            found.append(Balances(tables, memory, {}))
+        else:
+            found.append(Balances.of(tables, memory, today, uses, month, _BUCKETS_A_PART))
+    return found
 
 
-def _before(session: Session, period: int) -> pa.Table | None:
-    """The balances of all owners as a month began; None: there were none.
+def _goes_on(memory: MemoryTables) -> bool:
+    """Whether balances may be used by records of other months, too."""
+    reach = Reach.of(memory.tables.entries, len(memory.item_names))
+    return bool(reach.back or reach.is_once.any())
 
-    They are those of today, less what records of that month and later ones have used.
-    """
-    files = session.catalogue.lake_files(DATASET)
-    if not files:
-        return None
-    since = [one for one in session.catalogue.lake_files("rated") if one.period >= period]
-    given = GivenBack.of(
-        session, (used_by(lake.read(session.root, one)) for one in since),
-        [Booked.since(session, period).rows],
-    )  # fmt: skip
-    whole = lake.read_all(session.root, files)
-    return whole if given is None else given.less(whole)
+
+def _items(memories: Sequence[MemoryTables]) -> dict[str, bool]:
+    """Items -> whether each bill month has a balance of its own, under all of these books."""
+    found: dict[str, bool] = {}
+    for memory in memories:
+        for name, span in zip(memory.item_names, spans_of(memory).tolist(), strict=True):
+            found[name] = found.get(name, True) and span == MONTH
+    return found
 
 
 @dataclass(frozen=True)
@@ -267,7 +257,7 @@ def _split(
 
 def _simulate(
     part: int, pieces: list[tuple[int, Columns]], candidates: Sequence[Candidate],
-    remembered: Sequence[_Memory | None], holder: Holder, zone: ZoneTable,
+    remembered: Sequence[Balances | None], holder: Holder, zone: ZoneTable,
 ) -> Sums:  # fmt: skip
     """One part's records, night by night."""
     found = simulate.nothing(candidates)
@@ -276,11 +266,16 @@ def _simulate(
         None if one.settler is None else Volumes(one.settler, one.context.compiled)
         for one in candidates
     ]
-    for number in sorted({number for number, _ in pieces}):
+    runs = sorted({number for number, _ in pieces})
+    for before, number in zip([0, *runs], runs, strict=False):
         of_run = [columns for run, columns in pieces if run == number]
         columns = {name: np.concatenate([one[name] for one in of_run]) for name in of_run[0]}
         piece = _piece(columns, holder)
         batch = batch_of(columns, len(piece.charge_micro))
+        states = [
+            None if one is None or state is None else one.until(state, part, (before, number))
+            for one, state in zip(remembered, states, strict=True)
+        ]
         past = [
             None if one is None or state is None
             else Past(owners.of_rows(batch, one.tables), state)

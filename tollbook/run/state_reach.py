@@ -24,6 +24,11 @@ def month_of_day(day: np.ndarray) -> np.ndarray:
     return months + _EPOCH
 
 
+def first_day_of(month: int) -> int:
+    """The first day of a month (clock.month_index), in days since 1970."""
+    return date(month // 12, month % 12 + 1, 1).toordinal() - date(1970, 1, 1).toordinal()
+
+
 def month_of(day: date) -> int:
     """Month (clock.month_index) of a day."""
     return month_index(day.year, day.month)

@@ -22,8 +22,8 @@ from tollbook.run.session import Session
 from tollbook.run.totals import not_closed
 
 _SLOT: Final = ("owner_kind", "owner", "item", "since")
-_PLACE: Final = (*OWNER_COLUMNS.values(), "start_utc_s", "utc_offset_s", "usage_period",
-                 "bill_period", "used")  # fmt: skip
+USED_BY: Final = (*OWNER_COLUMNS.values(), "start_utc_s", "utc_offset_s", "usage_period",
+                  "bill_period", "used")  # fmt: skip
 _DAY_S: Final = 86_400
 
 
@@ -31,7 +31,7 @@ def used_by(rows: pa.Table) -> pa.Table:
     """What is needed of withdrawn rated rows: no row where their book remembers nothing."""
     if "used" not in rows.column_names:
         return pa.table({})
-    found = rows.select([name for name in _PLACE if name in rows.column_names])
+    found = rows.select([name for name in USED_BY if name in rows.column_names])
     return found.filter(pc.greater(pc.list_value_length(found.column("used")), 0))
 
 
