@@ -12,7 +12,7 @@ from rating import discounts, find_kernels, memory, rate_kernels, slow_kernels
 from tariffs.compiler import CompiledBook
 from tariffs.model import PARTS_MAX
 from tollbook import codes, money, reasons, schemas
-from tollbook.stage import StageResult, ints, with_columns
+from tollbook.stage import StageResult, ints, with_columns, zeros
 
 FAULTS: Final = find_kernels.Faults(
     reasons.CODE["plan_missing"], reasons.CODE["no_rate"], reasons.CODE["charge_too_large"],
@@ -45,7 +45,7 @@ def rate(
         out, used, after = _remembering(batch, compiled, usage, state)
     if compiled.discounts.names and after is None:
         used = discounts.apply(compiled, usage, ints(batch, "subscription_index"), out, FAULTS)
-    nothing = np.zeros(count if slots < schemas.COMPONENTS_MAX else 0, np.int64)
+    nothing = zeros(pa.int64(), count)
     slot_micro = [*out.charge_micro, *[nothing] * (schemas.COMPONENTS_MAX - slots)]
     new = {
         "reason": out.reason,
@@ -78,9 +78,8 @@ def _remembering(
 def nothing_used(count: int) -> pa.ListArray:
     """The column ``used`` of so many rows that have taken nothing."""
     kind = schemas.RATED.field("used").type
-    offsets = pa.py_buffer(np.zeros(count + 1, np.int32))
-    nothing = pa.array([], kind.value_type)
-    return pa.ListArray.from_buffers(kind, count, [None, offsets], children=[nothing])
+    offsets, nothing = zeros(pa.int32(), count + 1), pa.array([], kind.value_type)
+    return pa.ListArray.from_buffers(kind, count, offsets.buffers(), children=[nothing])
 
 
 def charges(

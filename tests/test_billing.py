@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -246,3 +247,9 @@ def _check_taxes(
                    if line["tax_class"] == tax_class and line["kind"] != "tax")  # fmt: skip
         wanted += half_up(Fraction(base * percent, 100), digits)
     assert row["tax_micro"] == (0 if row["account_id"] == "E" else wanted)
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1)))
+def test_sums_never_wrap(amounts: list[int]) -> None:
+    for some in (amounts, [one >> 8 for one in amounts]):  # wide, and plain in one int64
+        assert exact_sum(np.array(some, np.int64)) == sum(some)

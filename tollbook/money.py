@@ -107,7 +107,16 @@ def _format(amount: int, scale: int, digits: int) -> str:
 
 
 def exact_sum(amounts: np.ndarray) -> int:
-    """Sum of an int64 array as a Python integer: halves are summed apart, so nothing wraps."""
+    """Sum of an int64 array as a Python integer: nothing wraps.
+
+    Where even the largest amount in all places could not, it is one sum; else halves are summed
+    apart.
+    """
+    if not len(amounts):
+        return 0
+    largest = max(int(amounts.max()), -int(amounts.min()))
+    if largest * len(amounts) < 1 << 63:
+        return int(amounts.sum(dtype=np.int64))
     high = int((amounts >> 32).sum(dtype=np.int64))
     low = int((amounts & 0xFFFFFFFF).sum(dtype=np.int64))
     return (high << 32) + low

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,17 @@ def int_array(values: np.ndarray) -> pa.Array:
     return pa.Array.from_buffers(
         pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)]
     )
+
+
+def zeros(kind: pa.DataType, count: int) -> pa.Array:
+    """So many zeros of an integer type: columns that say nothing share their memory."""
+    size = count * kind.byte_width
+    return pa.Array.from_buffers(kind, count, [None, _zero_bytes(size.bit_length()).slice(0, size)])
+
+
+@lru_cache(maxsize=4)
+def _zero_bytes(bits: int) -> pa.Buffer:
+    return pa.py_buffer(bytes(1 << bits))
 
 
 def text_array(offsets: np.ndarray, data: np.ndarray, kind: pa.DataType | None = None) -> pa.Array:
