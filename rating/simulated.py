@@ -7,15 +7,15 @@ a micro.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
-from rating.simulate import COUNTED, DIMENSIONS, HOURS, Candidate, Sums, band_names
+from rating.simulate import BUNDLE, COUNTED, DIMENSIONS, HOURS, Candidate, Sums, band_names
 from tariffs.memory_model import KINDS, MEASURES
 from tollbook import codes
 from tollbook.money import exact_sum
@@ -178,13 +178,16 @@ def _bundles(sums: np.ndarray, candidate: Candidate) -> tuple[Bundle, ...]:
     kinds = [] if memory is None else [KINDS[code] for code in memory.item_kinds]
     discounts = len(compiled.items) - len(kinds)
     measures, kinds = measures + ["money"] * discounts, kinds + ["discount"] * discounts
-    absent = {"discount": (0, 1, 2, 3, 4), "counter": (2, 4), "tiers": (2, 4)}  # see ``Bundle``
+    endless = {"granted", "used_up"}
+    absent = {"discount": {"owners", "balances", "used", *endless}, "counter": endless,
+              "tiers": endless}  # see ``Bundle``
     found = []
     rows = zip(compiled.items, measures, kinds, sums.tolist(), strict=True)
-    for item, measure, kind, (records, taken, *owned) in rows:
-        if records:
-            told = (None if at in absent.get(kind, ()) else one for at, one in enumerate(owned))
-            found.append(Bundle(item, measure, records, taken, *told))
+    for item, measure, kind, row in rows:
+        bundle = Bundle(item, measure, **dict(zip(BUNDLE, row, strict=True)))
+        if bundle.records:
+            unknown: dict[str, Any] = dict.fromkeys(absent.get(kind, ()))
+            found.append(replace(bundle, **unknown))
     return tuple(found)
 
 

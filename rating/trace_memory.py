@@ -93,13 +93,13 @@ class Memory:
     def paid(self, found: Trace) -> Trace:
         """The trace with what money took off what discounts have left."""
         left = dict(found.charges)
-        empty = [one for one in self._in_vain() if one.measure != MONEY]
-        in_vain = [one for one in self._in_vain() if one.measure == MONEY]
+        in_vain = sorted(self._in_vain(), key=lambda one: one.measure == MONEY)
         for use in self.used:
             item = self._item(use)
             if isinstance(item, Allowance) and item.measure == MONEY:
                 self._pay(item, use, left)
-        empty += [one for one in in_vain if any(left[name] for name in self._covers(one))]
+        empty = [one for one in in_vain if one.measure != MONEY
+                 or any(left[name] for name in self._covers(one))]  # fmt: skip
         for cap, use_of_cap in self._caps():
             self._cap(cap, use_of_cap, left)
         components = tuple(

@@ -101,15 +101,17 @@ def look(session: Session, now_utc_s: int) -> tuple[Report, ...]:
     imsis = Imsis(session, last)
     found = [report for period in sorted(periods)
              for report in _of_month(session, period, before or 0, imsis)]  # fmt: skip
-    known: dict[tuple[str | int, ...], int] = {}
+    known: dict[tuple[str, str, str], int] = {}
+    of_visitor: dict[tuple[str, str, str, int], int] = {}
     for report in _highest(session):
         key = report.rule, report.subscription_id, report.span
-        known[key] = known[*key, report.imsi] = report.level
+        known[key] = of_visitor[*key, report.imsi] = report.level
     new = []
     for one in found:  # no subscription of customers has the id of one of visitors
         key = one["rule"], one["subscription_id"], one["span"]
         imsi = one.pop("visitor_imsi")
-        if one["level"] > known.get((*key, imsi) if imsi else key, 0):
+        level = of_visitor.get((*key, imsi), 0) if imsi else known.get(key, 0)
+        if one["level"] > level:
             new.append(one)
     with session.catalogue.transaction() as link:
         if before is None:

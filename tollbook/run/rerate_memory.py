@@ -171,7 +171,7 @@ def _due(
 ) -> tuple[late.Due, ...]:  # fmt: skip
     """Accounts that are to be rated again, and are so by this run; and those that it names and that
     have no record in its month any more."""
-    named = set(scope.accounts) if scope == Scope(scope.accounts) else set()
+    named = set(scope.accounts) if scope.is_of_accounts else set()
     return tuple(
         one for one in late.due(session.catalogue) if one.period >= run.period
         and ((one.period == run.period and one.account_id in named)

@@ -30,6 +30,11 @@ class Scope:
         """Whether it names anything at all."""
         return self != Scope()
 
+    @property
+    def is_of_accounts(self) -> bool:
+        """Whether it names nothing but accounts: all that they have in the month."""
+        return self == Scope(self.accounts)
+
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> Scope:
         """The scope that a plan remembers."""
