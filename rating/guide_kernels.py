@@ -35,7 +35,7 @@ from tollbook.jit import inner, kernel
 
 E164_DIGITS = 15
 BLOCK_ROWS = 256  # numbers that are looked for at once
-SECOND_LEVEL = 1000  # slots of a dense node of the range index: three more digits
+NODE = 1000  # pieces of a dense group of the range index: three more digits
 DATED = -2  # a zone in RangeTable or in a subscription's row: look at the dated entries
 BUCKET_COUNT = 256
 MONTH_MEAN_S = 2_629_746
@@ -50,8 +50,9 @@ class RangeTable(NamedTuple):
     where no prefix fits; zone DATED: the first of entries entry_first[i] .. entry_first[i + 1] that
     is valid decides (longest prefix first).
     first_level: int32 [10001], the interval in which each group of four leading digits begins.
-    second_level: int32, for groups with many intervals the same for three more digits, at
-    dense_at (int32 [10000], -1: the group has few).
+    second_level: int32, for groups with many intervals the same for three more digits, from
+    dense_at on (int32 [10001], -1: the group has few). third_level: the same once more, for pieces
+    of the second level, from denser_at on.
     """
 
     start: np.ndarray
@@ -60,6 +61,8 @@ class RangeTable(NamedTuple):
     first_level: np.ndarray
     dense_at: np.ndarray
     second_level: np.ndarray
+    denser_at: np.ndarray
+    third_level: np.ndarray
     entry_first: np.ndarray
     entry_from_utc_s: np.ndarray
     entry_to_utc_s: np.ndarray
@@ -210,8 +213,8 @@ def find_zones(
     carrier: np.ndarray,
 ) -> None:  # fmt: skip
     """Where ``zone`` is DATED: zone and carrier of the number at its time, -1 without any."""
-    edges, zones, carriers, first_level, dense_at, second_level = ranges[:6]
-    entry_first, entry_from, entry_to, entry_zone, entry_carrier = ranges[6:]
+    edges, zones, carriers, first_level, dense_at, second_level, denser_at, third_level = ranges[:8]
+    entry_first, entry_from, entry_to, entry_zone, entry_carrier = ranges[8:]
     for row in range(len(zone)):
         if zone[row] != DATED:
             continue
@@ -222,8 +225,12 @@ def find_zones(
         group = padded // 100_000_000_000
         first, last = first_level[group], first_level[group + 1]
         if dense_at[group] >= 0:
-            place = dense_at[group] + padded // 100_000_000 - group * SECOND_LEVEL
+            piece = padded // 100_000_000
+            place = dense_at[group] + piece - group * NODE
             first, last = second_level[place], second_level[place + 1]
+            if denser_at[place] >= 0:
+                place = denser_at[place] + padded // 100_000 - piece * NODE
+                first, last = third_level[place], third_level[place + 1]
         size = last - first + 1
         while size > 1:
             half = size >> 1

@@ -3,6 +3,7 @@
 A hash is made of two lanes of 31 bits, so that no product leaves int64 (plain numpy would warn of
 an overflow): every step multiplies a lane and folds the upper half of the product onto the lower.
 Hashes are stable for ever: they are stored in the duplicate index and choose an account's bucket.
+Tables of texts, which live no longer than a run, look at eight bytes at a time instead.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tollbook.jit import inner, kernel
+from cdr.bytes_kernels import ALL_ONES, NO_BITS, S1, S5, S8, U, load8
+from cdr.spec_kernels import Word
+from tollbook.jit import inlined, inner, kernel
 
 LANE = (1 << 31) - 1
 SEED = 0x1B87_3593_4CF5_AD43 & ((1 << 62) - 1)
 NO_TEXT, UNKNOWN_TEXT = -1, -2
 POSITION_BITS = 32
 POSITION_MASK = (1 << POSITION_BITS) - 1
+ROTATED = U(59)  # 64 less the 5 bits by which a state turns to the left for each word
 FACTOR_A, FACTOR_B, FACTOR_C = 0x5BD1E995, 0x61C88647, 0x4C957F2D
 
 
@@ -88,6 +92,36 @@ def number_slot(number: int, mask: int) -> int:
     return (product ^ (product >> 31)) & mask
 
 
+@inlined
+def word_at(data: np.ndarray, at: int, last: int) -> Word:
+    """Up to eight bytes of a text that ends at ``last``, zeros behind them."""
+    if at + 8 <= len(data):
+        word = load8(data, at)
+        return word if last - at >= 8 else word & (ALL_ONES >> U(8 * (at + 8 - last)))
+    word = NO_BITS
+    for place in range(last - 1, at - 1, -1):
+        word = word << S8 | U(data[place])
+    return word
+
+
+@inlined
+def text_slot(data: np.ndarray, first: int, last: int, mask: int) -> int:
+    """First slot to look at for a text in a table of ``mask + 1`` slots."""
+    state = U(last - first)
+    for at in range(first, last, 8):
+        state = (state << S5 | state >> ROTATED) ^ word_at(data, at, last)
+    return number_slot(int(state >> S1), mask)
+
+
+@inlined
+def is_same(known: np.ndarray, start: int, data: np.ndarray, first: int, size: int) -> bool:
+    """Whether two pieces of ``size`` bytes are equal."""
+    for at in range(0, size, 8):
+        if word_at(known, start + at, start + size) != word_at(data, first + at, first + size):
+            return False
+    return True
+
+
 @kernel
 def find_texts(table: TextTable, texts: Texts, found: np.ndarray) -> None:
     """``found[i]`` (int32): position in the table of text i, NO_TEXT or UNKNOWN_TEXT."""
@@ -101,16 +135,12 @@ def find_texts(table: TextTable, texts: Texts, found: np.ndarray) -> None:
             found[row] = NO_TEXT
             continue
         found[row] = UNKNOWN_TEXT
-        slot = text_hash(data, first, last) & mask
+        slot = text_slot(data, first, last, mask)
         while slots[slot] >= 0:
-            start, end = known_offsets[slots[slot]], known_offsets[slots[slot] + 1]
-            place = 0
-            if end - start == last - first:
-                while place < last - first and known[start + place] == data[first + place]:
-                    place += 1
-                if place == last - first:
-                    found[row] = slots[slot]
-                    break
+            start, end = span(known_offsets, slots[slot])
+            if end - start == last - first and is_same(known, start, data, first, last - first):
+                found[row] = slots[slot]
+                break
             slot = (slot + 1) & mask
 
 
@@ -124,11 +154,13 @@ def hash_texts(texts: Texts, hashes: np.ndarray) -> None:
 
 
 @kernel
-def fill_text_slots(hashes: np.ndarray, slots: np.ndarray) -> None:
-    """Enters the positions 0.. of distinct texts, by their hashes; ``slots`` starts out as -1."""
+def fill_text_slots(texts: Texts, slots: np.ndarray) -> None:
+    """Enters the positions 0.. of distinct texts; ``slots`` starts out as -1."""
+    offsets, data = texts
     mask = len(slots) - 1
-    for row in range(len(hashes)):
-        slot = hashes[row] & mask
+    for row in range(len(offsets) - 1):
+        first, last = span(offsets, row)
+        slot = text_slot(data, first, last, mask)
         while slots[slot] >= 0:
             slot = (slot + 1) & mask
         slots[slot] = row

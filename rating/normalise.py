@@ -48,10 +48,11 @@ def normalise(batch: pa.RecordBatch, reference: Reference, state: None = None) -
             new["routing_e164"] = np.zeros(count, np.int64)
             continue
         e164 = new[f"{name}_e164"] = np.empty(count, np.int64)
-        kernels.normalise(
-            reference.dialling, texts, rows, party,
-            reasons.CODE[fault], FIELD[f"{name}_raw"], results._replace(e164=e164),
-        )  # fmt: skip
+        with np.errstate(over="ignore"):  # words wrap on purpose
+            kernels.normalise(
+                reference.dialling, texts, rows, party,
+                reasons.CODE[fault], FIELD[f"{name}_raw"], results._replace(e164=e164),
+            )  # fmt: skip
     new |= {name: getattr(results, name) for name in results._fields if name != "e164"}
     rejected = good_before - (count - np.count_nonzero(results.reason))
     return StageResult(

@@ -12,7 +12,15 @@ import numpy as np
 
 from rating.decide_kernels import FORWARD, HOME, NATIONAL, Found, Given, Served, other_place
 from rating.guide_kernels import TRANSIT
-from rating.hash_kernels import NO_TEXT, UNKNOWN_TEXT, Texts, TextTable, span, text_hash
+from rating.hash_kernels import (
+    NO_TEXT,
+    UNKNOWN_TEXT,
+    Texts,
+    TextTable,
+    is_same,
+    span,
+    text_slot,
+)
 from tollbook.jit import inner, kernel
 
 OUT, IN = 1, 2  # tollbook.codes
@@ -82,15 +90,11 @@ def find_beginning(beginnings: TextTable, sizes: np.ndarray, texts: Texts, row: 
     for size in sizes:
         if size > last - first:
             continue
-        slot = text_hash(data, first, first + size) & mask
+        slot = text_slot(data, first, first + int(size), mask)
         while slots[slot] >= 0:
-            start = known_offsets[slots[slot]]
-            place = 0
-            if known_offsets[slots[slot] + 1] - start == size:
-                while place < size and known[start + place] == data[first + place]:
-                    place += 1
-                if place == size:
-                    return int(slots[slot])
+            start, end = span(known_offsets, slots[slot])
+            if end - start == size and is_same(known, start, data, first, int(size)):
+                return int(slots[slot])
             slot = (slot + 1) & mask
     return -1
 

@@ -16,7 +16,7 @@ from rating.guide_kernels import (
     BUCKET_COUNT,
     DATED,
     E164_DIGITS,
-    SECOND_LEVEL,
+    NODE,
     RangeTable,
     SubscriptionTable,
     TrunkTable,
@@ -30,7 +30,8 @@ from tollbook.network import NumberRanges, Trunks
 from tollbook.stage import ints, text_of
 
 FIRST_YEAR, LAST_YEAR = 1970, 2100
-FEW_INTERVALS: Final = 8  # a node of the range index with more is divided further
+FEW_INTERVALS: Final = 8  # a group of the range index with more is divided further
+MANY_INTERVALS: Final = 32  # and one of those pieces with more, which are many
 
 
 @dataclass(frozen=True)
@@ -105,9 +106,8 @@ def slot_count(entries: int) -> int:
 def text_table(column: pa.Array) -> TextTable:
     """A hash table over distinct texts."""
     texts = texts_of(column)
-    hashes = text_hashes(texts)
-    slots = np.full(slot_count(len(hashes)), -1, np.int32)
-    fill_text_slots(hashes, slots)
+    slots = np.full(slot_count(len(column)), -1, np.int32)
+    fill_text_slots(texts, slots)
     return TextTable(fixed(slots), texts)
 
 
@@ -206,16 +206,32 @@ def _candidates(
     return interval[order], (first[prefix], count[prefix])
 
 
-def _digit_index(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """first_level, dense_at and second_level of a RangeTable."""
-    group = POWER[11] * np.arange(10_001)
-    first_level = np.searchsorted(edges, group, side="right") - 1
+def _digit_index(
+    edges: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """first_level, dense_at, second_level, denser_at and third_level of a RangeTable."""
+    begins = POWER[11] * np.arange(10_001)
+    first_level = np.searchsorted(edges, begins, side="right") - 1
     dense = np.flatnonzero(np.diff(first_level) > FEW_INTERVALS)
-    dense_at = np.full(10_000, -1)
-    dense_at[dense] = np.arange(len(dense)) * (SECOND_LEVEL + 1)
-    begins = group[dense][:, None] + POWER[8] * np.arange(SECOND_LEVEL + 1)
-    second_level = np.searchsorted(edges, begins.ravel(), side="right") - 1
-    return fixed(first_level, np.int32), fixed(dense_at, np.int32), fixed(second_level, np.int32)
+    dense_at, begins, second_level = _divided(edges, begins, dense, POWER[8])
+    dense = np.flatnonzero(np.diff(second_level) > MANY_INTERVALS)
+    dense = dense[dense % (NODE + 1) != NODE]  # from one node's end to the beginning of the next
+    denser_at, _, third_level = _divided(edges, begins, dense, POWER[5])
+    found = (first_level, dense_at, second_level, denser_at, third_level)
+    first_level, dense_at, second_level, denser_at, third_level = (
+        fixed(one, np.int32) for one in found
+    )
+    return first_level, dense_at, second_level, denser_at, third_level
+
+
+def _divided(
+    edges: np.ndarray, begins: np.ndarray, dense: np.ndarray, unit: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pieces ``dense`` of a level, divided: where their nodes are, how they begin, their level."""
+    node_at = np.full(len(begins), -1)
+    node_at[dense] = np.arange(len(dense)) * (NODE + 1)
+    inside = (begins[dense][:, None] + unit * np.arange(NODE + 1)).ravel()
+    return node_at, inside, np.searchsorted(edges, inside, side="right") - 1
 
 
 def zone_of_numbers(ranges: RangeTable, numbers: np.ndarray) -> np.ndarray:

@@ -15,17 +15,17 @@ from cdr import layout
 from cdr.ber_layout import BerLayout
 from cdr.layout import AnyLayout
 from rating import selectors, visitors
-from tariffs import agreements, book
+from tariffs import agreements
 from tariffs.agreements import Agreement
-from tariffs.known import names_of
 from tariffs.lint_memory import has_pools
 from tariffs.model import Book
-from tollbook import customers, mediation, network, workspace
+from tollbook import customers, mediation
 from tollbook.customers import Accounts, Customers
 from tollbook.customers_members import warn_of_two_groups
 from tollbook.network import Network
 from tollbook.network_ratings import CarrierRatings
-from tollbook.run import pool
+from tollbook.run import reading
+from tollbook.run.reading import Read
 from tollbook.text import Problems, did_you_mean
 from tollbook.workspace import Workspace
 
@@ -45,16 +45,13 @@ class Data:
 
 def load(folder: Path) -> Data:
     """Read and check a workspace's folder; raises Refused with every problem of every file."""
-    problems = Problems()
-    space = workspace.load(folder, problems)
-    zone = space.operator.time_zone
-    net = network.load(space.network, zone, problems)
-    of_people = Problems()
-    people, tariff_book = pool.beside(  # which take about as long, and know nothing of each other
-        lambda: customers.load(space.customers, zone, space.numbering, of_people),
-        lambda: book.load(space.tariffs, problems, names_of(space, net)),
-    )
-    problems.found += of_people.found
+    return checked(reading.read(folder))
+
+
+def checked(read: Read) -> Data:
+    """What was read, checked against each other, with layouts and agreements; raises Refused."""
+    space, net, people, tariff_book = read.workspace, read.network, read.customers, read.book
+    problems = read.problems
     plans = None if tariff_book is None else [plan.plan_id for plan in tariff_book.plans]
     if plans is not None:
         customers.check_plans(people, plans, problems)
@@ -69,14 +66,15 @@ def load(folder: Path) -> Data:
         selectors.check(tariff_book.discounts, people, problems)
     layouts = _layouts(space, problems)
     dated = agreements.load(
-        space.network / "agreements.csv", problems, net.carriers.ids, net.zones.groups, zone
-    )
+        space.network / "agreements.csv", problems, net.carriers.ids, net.zones.groups,
+        space.operator.time_zone,
+    )  # fmt: skip
     problems.refuse_if_any("no record was read")
     if tariff_book is None:
         raise AssertionError("what cannot be read has a problem that refuses it")
     warnings = tuple(str(problem) for problem in problems.found)
-    read = tuple(layouts[source.layout] for source in space.sources)
-    return Data(space, net, people, tariff_book, dated, read, warnings)
+    chosen = tuple(layouts[source.layout] for source in space.sources)
+    return Data(space, net, people, tariff_book, dated, chosen, warnings)
 
 
 def _check_ratings(

@@ -115,9 +115,9 @@ def _collect(session: Session, number: int) -> tuple[plan.Collected, snapshots.S
 
 def _checked(session: Session) -> snapshots.Snapshot:
     """Today's reference data; whatever is wrong with them is refused before anything is written."""
-    from tollbook.run import work
+    from tollbook.run import taking
 
-    return work.take_snapshot(session)
+    return taking.take_snapshot(session)
 
 
 def merge(done: Outcome, told: Outcome) -> Outcome:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from rating.reference import Reference
-from tollbook.run import commit, flow, late, moves, suspended, suspense_log, work
+from tollbook.run import commit, flow, late, moves, suspended, suspense_log, taking, work
 from tollbook.run.catalogue import Run
 from tollbook.run.data import Data
 from tollbook.run.flow import Chunk, Flow
@@ -33,7 +33,7 @@ def run(
         now = int(time.time()) if as_of_utc_s is None else as_of_utc_s
         if not any(True for _ in _take(session, choice, Today(session, now))):
             return Outcome()
-        snapshot = work.take_snapshot(session)
+        snapshot = taking.take_snapshot(session)
         arguments = choice.arguments() | {"who": who}
         planned = commit_plan(session, "retry", snapshot, now, arguments=arguments)
         return execute(session, planned)

@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from tollbook.run import (
     commit,
     moves,
+    taking,
     undo_again,
     undo_choice,
     undo_lake,
@@ -25,7 +26,6 @@ from tollbook.run import (
     undo_state,
     undo_survey,
     withdrawn,
-    work,
 )  # fmt: skip
 from tollbook.run.catalogue import InputFile, Run, Total
 from tollbook.run.session import Session, commit_plan, writing
@@ -76,7 +76,7 @@ def run(
     """
     with writing(session):
         done = look(session, what)
-        snapshot = work.take_snapshot(session)
+        snapshot = taking.take_snapshot(session)
         now = int(time.time()) if as_of_utc_s is None else as_of_utc_s
         arguments = {withdrawn.FILES: [file.file_number for file in done.files], "what": what,
                      "note": note, "who": who}  # fmt: skip

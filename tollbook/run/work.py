@@ -27,9 +27,9 @@ from tollbook.run import (
     memory,
     moves,
     pool,
+    reading,
     remembering,
     snapshots,
-    standing_balances,
     state,
     totals,
 )  # fmt: skip
@@ -39,6 +39,7 @@ from tollbook.run.flow import Flow, Tariffs
 from tollbook.run.lake_columns import Names
 from tollbook.run.late import Late, rerates
 from tollbook.run.parts import Target, Written
+from tollbook.run.reading import Read
 from tollbook.run.session import SPILL, Session, open_period
 
 COMPILED: Final = "compiled"  # folder of the lake for books as arrays; anything there may go
@@ -73,15 +74,19 @@ class Compiled:
     agreements: legs.CompiledAgreements
 
 
-def compiled(session: Session, digest: str) -> Compiled:
-    """A snapshot read, checked and compiled; raises Refused with every problem."""
+def compiled(session: Session, digest: str, read: Read | None = None) -> Compiled:
+    """A snapshot read, checked and compiled; raises Refused with every problem.
+
+    read: its files, where they have been read already (``taking``).
+    """
     settle = open_period(session.catalogue, "settle")
     kept = session.kept
     if isinstance(kept, Compiled) and (kept.digest, kept.open_settle_period) == (digest, settle):
         return kept
     memory.set_up()
-    _, found = pool.beside(
-        _wake_kernels, lambda: data.load(snapshots.folder_of(session.lake, digest))
+    folder = snapshots.folder_of(session.lake, digest)
+    found = data.checked(
+        read or pool.beside(wake_kernels, lambda: reading.read(folder))[1]
     )
     space, net = found.workspace, found.network
     maxima = Maxima(space.limits.duration_s, space.limits.volume_bytes)
@@ -96,20 +101,9 @@ def compiled(session: Session, digest: str) -> Compiled:
     return session.kept
 
 
-def _wake_kernels() -> None:
+def wake_kernels() -> None:
     """Call one for nothing: the first kernel of a process waits until numba has read its tables."""
     tables.number_slots(np.zeros(0, np.int64))
-
-
-def take_snapshot(session: Session) -> snapshots.Snapshot:
-    """A snapshot of the workspace, of a book under which the balances of the lake go on.
-
-    Raises Refused, and leaves nothing behind, where it does not compile or they do not.
-    """
-    def check(taken: snapshots.Snapshot) -> None:
-        standing_balances.check(session, compiled(session, taken.digest).book.memory)
-
-    return snapshots.take_checked(session.root, session.lake, check)
 
 
 def _compiled_book(session: Session, found: Data, maxima: Maxima) -> compiler.CompiledBook:
