@@ -7,6 +7,8 @@ summed in plain Python.
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections import Counter
 from fractions import Fraction
 from pathlib import Path
@@ -23,7 +25,7 @@ from conftest import JIT_IS_OFF
 from rating import simulate, simulate_kernels, simulated, trace
 from rating.simulate import COUNTED
 from tollbook.cli import main
-from tollbook.run import lake, session
+from tollbook.run import lake, report_heat, session
 
 RECORDS = 400 if JIT_IS_OFF else 4000
 EDITS = (("{per: 60s, price: 0.40}", "{per: 60s, price: 0.45}"),
@@ -257,3 +259,35 @@ def test_wrong_use_is_told(month: Path, tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "wrong.csv:2" in result.output
     assert "wrong.csv:4" in result.output
+
+
+def test_the_report_of_several_books(month: Path, tmp_path: Path) -> None:
+    """One table for books whose bands are alike; a book that changes nothing moves nobody."""
+    html = tmp_path / "three.html"
+    other = tmp_path / "<dear>"
+    shutil.copytree(month.parent / "new", other)
+    result = called(month, "--period", "2003-06", "--html", html, *(
+        word for book in (month / "tariffs", month.parent / "new", other)
+        for word in ("--book", book)
+    ))  # fmt: skip
+    assert result.exit_code == 0, result.output
+    page = html.read_text("utf-8")
+    assert page.count('<div class="card">') == 4
+    assert "<dear>" not in page
+    assert page.count("<h3>&lt;dear&gt;</h3>") == 2  # its card, and the accounts that it moves
+    assert page.count("<h3>tariffs</h3>") == 1
+    headings = re.findall("<h2>(.*?)</h2>", page)
+    assert headings == [
+        "Plans", "Services", "Hours of the day", "Customers by what they pay",
+        "Who wins and who loses", "Accounts with the greatest changes", "Zones called",
+        "Services and relations", "Bands",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "shade", "short"), [
+    (1000, 1000, "", ""), (1000, 1009, "u1", "+0.9"), (1000, 990, "d2", "−1.0"),
+    (1000, 901, "d3", "−9.9"), (1000, 900, "d4", "−10"), (1000, 1500, "u6", "+50"),
+    (1000, 0, "d6", "−100"), (0, 5, "u6", ""),
+])  # fmt: skip
+def test_changes_are_shaded_by_their_size(old: int, new: int, shade: str, short: str) -> None:
+    assert (report_heat.shade(new, old), report_heat.percent_short(new, old)) == (shade, short)

@@ -1,4 +1,4 @@
-"""Pictures that set several figures side by side: bars in groups, and changes about a middle."""
+"""A picture of changes: lying bars about a middle line."""
 
 from __future__ import annotations
 
@@ -7,19 +7,11 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-from tollbook.run.report_svg import THIN, WIDTH, svg, ticks
+from tollbook.run.report_svg import THIN, WIDTH, svg
 
 _LABELS: Final = 190  # width that lying bars leave for what they are called
 _FIGURES: Final = 190  # and for the figure behind them
 _ROW: Final = 26
-
-
-@dataclass(frozen=True)
-class Group:
-    """Bars that belong together: (value, class of colour, what it says)."""
-
-    label: str
-    bars: Sequence[tuple[int, str, str]]
 
 
 @dataclass(frozen=True)
@@ -30,32 +22,6 @@ class Change:
     value: int
     text: str
     title: str
-
-
-def grouped(groups: Sequence[Group], unit: int, name: str, height: int = 220) -> str:
-    """Upright bars in groups with an axis; ``unit``: how many of the values make one on it."""
-    steps = ticks(max([value for one in groups for value, _, _ in one.bars] + [0]), unit)
-    top = max(steps[-1] * unit, 1)
-    left = 16 + 8 * len(f"{steps[-1]:,}")
-    pitch = (WIDTH - left) / max(1, len(groups))
-    parts = []
-    for step in steps:
-        y = 10 + height * (1 - step * unit / top)
-        parts.append(f'<line class="grid" x1="{left}" x2="{WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>'
-                     f'<text class="axis right" x="{left - 8}" y="{y + 4:.1f}">{step:,}</text>')
-    for index, group in enumerate(groups):
-        thick = min(26.0, pitch * 0.8 / max(1, len(group.bars)))
-        begin = left + pitch * (index + 0.5) - thick * len(group.bars) / 2
-        for place, (value, shade, title) in enumerate(group.bars):
-            tall = height * max(0, value) / top
-            parts.append(
-                f'<rect class="{shade}" x="{begin + thick * place:.1f}" '
-                f'y="{10 + height - tall:.2f}" width="{thick * 0.92:.1f}" height="{tall:.2f}">'
-                f"<title>{escape(title)}</title></rect>"
-            )
-        parts.append(f'<text class="axis middle" x="{left + pitch * (index + 0.5):.1f}" '
-                     f'y="{height + 28}">{escape(_short(group.label, pitch))}</text>')
-    return svg("".join(parts), height + 34, name)
 
 
 def _short(label: str, room: float) -> str:
@@ -74,7 +40,7 @@ def changes(lines: Sequence[Change], name: str) -> str:
     for index, line in enumerate(lines):
         y = _ROW * index
         width = max(THIN, half * abs(line.value) / longest) if line.value else 0.0
-        x, shade = (middle, "c1") if line.value > 0 else (middle - width, "c3")
+        x, shade = (middle, "more") if line.value > 0 else (middle - width, "less")
         end, kind = (x + width + 8, "") if line.value >= 0 else (x - 8, "right")
         parts.append(
             f'<g><title>{escape(line.title)}</title>'

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Final
 
-from rating.simulated import Bundle, Line, Movement, Simulation, Tried
-from tariffs.diff_decks import percent_text
+from rating.simulated import Bundle, Line, Simulation, Tried
 from tollbook.money import MICRO, format_micro
+from tollbook.run import report_heat as heat
 from tollbook.run import report_parts as parts
+from tollbook.run import simulation_accounts
 from tollbook.run.report import month_name
-from tollbook.run.report_compare_svg import Change, Group, changes, grouped
-from tollbook.run.report_svg import Bar, columns, swatch
+from tollbook.run.report_heat import Cell, Column
 
 LINES_MAX: Final = 24  # of a table; all are in the Parquet files
-GROUPS_MAX: Final = 12  # of a picture
+BOOKS_WITH_ROOM: Final = 2  # up to so many, tables tell what was used, too
+CARDS: Final = {1: 2, 2: 3, 3: 4, 4: 5, 5: 3}  # in a row, by how many books there are
+WHOLE: Final = 1000  # per mille
 TODAY: Final = "today"
 TITLES: Final = {
     "plan": "Plans", "zone": "Zones called", "service": "Services", "hour": "Hours of the day",
@@ -43,13 +45,12 @@ def write(path: Path, found: Simulation, title: Title) -> Path:
 
 def page(found: Simulation, title: Title) -> str:
     """The whole page as text."""
-    body = [_header(found, title), _tiles(found, title), _totals(found, title)]
-    for name in ("plan", "service", "hour", "zone", "relation"):
-        body.append(_dimension(name, found.tables[name], found, title))
-    body += [_bands(one, title) for one in found.tried]
-    body += [_bundles(one, title) for one in found.tried if one.bundles]
-    body.append(_deciles(found, title))
-    body += [_movement(one, title) for one in found.tried]
+    body = [_header(found, title), _cards(found, title), *_without_price(found, title)]
+    body += [_dimension(name, found, title) for name in ("plan", "service")]
+    body += [_hours(found, title), *simulation_accounts.sections(found, title.currency_digits)]
+    body += [_dimension(name, found, title) for name in ("zone", "relation")]
+    body += _bands(found, title)
+    body += _bundles(found, title)
     body += [_responses(one, title) for one in found.tried if one.responses]
     return parts.document(
         f"{title.operator}: {month_name(title.period)} by other books", body,
@@ -66,118 +67,169 @@ def _signed(title: Title, amount_micro: int) -> str:
     return f"{'+' if amount_micro > 0 else ''}{_money(title, amount_micro)}"
 
 
-def _percent(new_micro: int, old_micro: int) -> str:
-    if not old_micro or new_micro == old_micro:
-        return ""
-    return percent_text(new_micro - old_micro, old_micro)
-
-
-def _shade(place: int) -> str:
-    """Today is neutral, the books have the page's colours."""
-    return "c0" if place < 0 else f"c{1 + place % 5}"
-
-
-def _legend(found: Simulation) -> str:
-    names = [(TODAY, -1), *((one.name, place) for place, one in enumerate(found.tried))]
-    cells = "".join(f"<span>{swatch(_shade(place))}{escape(name)}</span>" for name, place in names)
-    return f'<div class="legend">{cells}</div>'
-
-
 def _header(found: Simulation, title: Title) -> str:
-    books = ", ".join(escape(one.name) for one in found.tried)
-    share = f", {escape(title.sample)} of the accounts" if title.sample else ""
+    share = f" of {escape(title.sample)} of the accounts" if title.sample else ""
+    books = "one book" if len(found.tried) == 1 else f"{len(found.tried)} books"
     return (
         f"<header><h1>{escape(title.operator)}: {month_name(title.period)} by other books</h1>"
-        f"<p>{books} against the committed charges{share}; amounts in {escape(title.currency)}"
-        "</p></header>"
+        f"<p>The usage{share} that was rated in {month_name(title.period)}, priced by {books}; "
+        f"amounts in {escape(title.currency)}, without rents and tax</p></header>"
     )
 
 
-def _tiles(found: Simulation, title: Title) -> str:
-    shown = [
-        (f"{found.records:,}", "records priced again"),
-        (f"{found.accounts.num_rows:,}", "accounts"),
-        (_money(title, found.old_micro), f"{title.currency} charged"),
+def _cards(found: Simulation, title: Title) -> str:
+    """What the month was, and what it would be by each book."""
+    cards = [
+        f"<h3>charged {TODAY}</h3><b>{_figure(_money(title, found.old_micro))}</b>"
+        f"<p>{found.records:,} records of {found.accounts.num_rows:,} accounts</p>"
     ]
-    shown += [(_signed(title, one.new_micro - found.old_micro), f"{title.currency} by {one.name}")
-              for one in found.tried]  # fmt: skip
-    return parts.tiles(shown)
+    for one in found.tried:
+        moved, change = one.movement, one.new_micro - found.old_micro
+        kind = "more" if change > 0 else "less"
+        share = heat.percent(one.new_micro, found.old_micro)
+        cards.append(
+            f"<h3>{escape(one.name)}</h3><div><b>{_figure(_signed(title, change))}</b>"
+            f'<em class="{kind}">{share}</em></div>'
+            f"<p>{_money(title, one.new_micro)}{_beside(one, title)}</p>"
+            + heat.split([(moved.winners, "d5", "pay less"), (moved.unchanged, "c0", "the same"),
+                          (moved.losers, "u5", "pay more")])
+            + f"<p>{moved.winners:,} pay less, {moved.losers:,} more, {moved.unchanged:,} the same"
+            "</p>"
+        )
+    inner = "".join(f'<div class="card">{one}</div>' for one in cards)
+    return f'<div class="cards" style="--n:{CARDS.get(len(found.tried), 3)}">{inner}</div>'
 
 
-def _totals(found: Simulation, title: Title) -> str:
-    header = ("book", "would be", "difference", "", "no price", "they cost now", "pay less",
-              "pay more", "unchanged")  # fmt: skip
-    lines = [
-        (one.name, _money(title, one.new_micro), _signed(title, one.new_micro - found.old_micro),
-         _percent(one.new_micro, found.old_micro),
-         f"{sum(rows for rows, _ in one.unpriced.values()):,}",
-         _money(title, sum(old for _, old in one.unpriced.values())),
-         f"{one.movement.winners:,}", f"{one.movement.losers:,}", f"{one.movement.unchanged:,}")
-        for one in found.tried
-    ]  # fmt: skip
-    reasons = [f"{escape(one.name)}: {escape(reason)} {rows:,} records"
-               for one in found.tried for reason, (rows, _) in one.unpriced.items()]  # fmt: skip
-    about = "Records without a price count as nothing under a book"
-    about += f" ({'; '.join(reasons)})." if reasons else "; there are none."
-    about += "".join(
-        f" {escape(one.name)}: {_signed(title, one.settled_micro)} of settled volume when the "
-        "month is billed, beside these charges." for one in found.tried if one.settled_micro
-    )
-    return parts.section("In all", about, _wide(parts.table(header, lines, (), 1)))
+def _figure(text: str) -> str:
+    whole, point, fraction = text.partition(".")
+    return f"{whole}<small>{point}{fraction}</small>"
 
 
-def _wide(inner: str) -> str:
-    return f'<div class="wide">{inner}</div>'
+def _beside(one: Tried, title: Title) -> str:
+    if not one.settled_micro:
+        return ""
+    return (f", and {_signed(title, one.settled_micro)} of settled volume when the month is "
+            "billed")  # fmt: skip
 
 
-def _dimension(name: str, lines: Sequence[Line], found: Simulation, title: Title) -> str:
-    """A picture of the largest groups, and a table of more."""
+def _without_price(found: Simulation, title: Title) -> Iterator[str]:
+    rows = [[Cell(one.name), Cell(reason), Cell(f"{rows:,}"), Cell(_money(title, old))]
+            for one in found.tried for reason, (rows, old) in one.unpriced.items()]  # fmt: skip
+    if rows:
+        yield parts.section(
+            "Without a price", "These records count as nothing under the book",
+            heat.table(("book", "reason", "records", f"they cost {TODAY}"), rows),
+        )
+
+
+def _dimension(name: str, found: Simulation, title: Title) -> str:
+    """The largest groups, and what each book makes of them."""
     names = [one.name for one in found.tried]
-    ordered = list(lines)
-    if name != "hour":
-        ordered.sort(key=lambda line: (-line.old_micro, line.label))
-    shown = ordered if name == "hour" else ordered[:GROUPS_MAX]
-    picture = grouped([_group(line, names, title) for line in shown], MICRO, TITLES[name])
-    table = _table(name, ordered[:LINES_MAX], names, title)
-    more = len(ordered) - LINES_MAX
-    about = f"Charges in {escape(title.currency)}"
-    about += f", the {LINES_MAX} largest of {len(ordered)}" * (more > 0)
-    return parts.section(TITLES[name], about, picture + _legend(found) + table, "long")
-
-
-def _group(line: Line, names: Sequence[str], title: Title) -> Group:
-    bars = [(line.old_micro, _shade(-1),
-             f"{line.label}, {TODAY}: {_money(title, line.old_micro)}")]  # fmt: skip
-    bars += [(new, _shade(place), f"{line.label}, {name}: {_money(title, new)} "
-              f"{_percent(new, line.old_micro)}")
-             for place, (name, new) in enumerate(
-                 zip(names, line.new_micro, strict=True))]  # fmt: skip
-    return Group(line.label, bars)
+    lines = sorted(found.tables[name], key=lambda line: (-line.old_micro, line.label))
+    about = "What is charged today, and what each book would charge more or less"
+    about += f"; the {LINES_MAX} largest of {len(lines)}" * (len(lines) > LINES_MAX)
+    return parts.section(TITLES[name], about, _table(name, lines, names, title), "long")
 
 
 def _table(what: str, lines: Sequence[Line], names: Sequence[str], title: Title) -> str:
-    header = [what, "records", "minutes", "MiB", "events", TODAY]
-    header += [cell for name in names for cell in (name, "")]
-    rows = [
-        [line.label, f"{line.records:,}", f"{line.duration_s // 60:,}",
-         f"{line.volume_bytes >> 20:,}", f"{line.event_count:,}", _money(title, line.old_micro),
-         *(cell for new in line.new_micro
-           for cell in (_money(title, new), _percent(new, line.old_micro)))]
-        for line in lines
-    ]  # fmt: skip
-    return _wide(parts.table(header, rows, (), 1))
+    shown = lines[:LINES_MAX]
+    most = max((line.old_micro for line in shown), default=0)
+    is_alone = len(names) == 1
+    used = _used(shown) if len(names) <= BOOKS_WITH_ROOM else {}
+    header = [what, "records", *used, TODAY]
+    header += [names[0], "difference"] if is_alone else names
+    rows = []
+    for place, line in enumerate(shown):
+        share = WHOLE * line.old_micro // most if most else 0
+        today = Cell(_money(title, line.old_micro), share=max(share, 0))
+        cells = [Cell(line.label), Cell(f"{line.records:,}")]
+        cells += [Cell(column[place]) for column in used.values()]
+        for name, new in zip(names, line.new_micro, strict=True):
+            change = _change(title, new, line.old_micro, f"{line.label} by {name}")
+            cells += [today] if name == names[0] else []
+            cells += [Cell(_money(title, new)), change] if is_alone else [change]
+        rows.append(cells)
+    return heat.table(header, rows, alike=len(names) * (not is_alone))
 
 
-def _bands(one: Tried, title: Title) -> str:
-    lines = sorted(one.bands, key=lambda line: (-line.new_micro[0], line.label))
-    table = _table("band", lines[:LINES_MAX], [one.name], title)
+def _used(lines: Sequence[Line]) -> dict[str, list[str]]:
+    """Minutes, volume and events, those of which there are any."""
+    found = {
+        "minutes": [line.duration_s // 60 for line in lines],
+        "MiB": [line.volume_bytes >> 20 for line in lines],
+        "events": [line.event_count for line in lines],
+    }
+    return {name: [f"{one:,}" if one else "" for one in amounts]
+            for name, amounts in found.items() if any(amounts)}  # fmt: skip
+
+
+def _change(title: Title, new: int, old: int, what: str) -> Cell:
+    if new == old:
+        return Cell("0", kind="same", title=f"{what}: {_money(title, new)}, the same")
+    return Cell(_signed(title, new - old), heat.percent(new, old), heat.shade(new, old),
+                f"{what}: {_money(title, old)} → {_money(title, new)}")  # fmt: skip
+
+
+def _hours(found: Simulation, title: Title) -> str:
+    by_hour = {line.label: line for line in found.tables["hour"]}
+    lines = [by_hour.get(f"{hour:02d}", Line(f"{hour:02d}", 0, 0, 0, 0, 0, (0,) * len(found.tried)))
+             for hour in range(24)]  # fmt: skip
+    most = max(max(line.old_micro for line in lines), 1)
+    columns = [Column(line.label, max(WHOLE * line.old_micro // most, 0),
+                      f"{line.label}:00, {line.records:,} records: {_money(title, line.old_micro)}")
+               for line in lines]  # fmt: skip
+    rows = [(one.name, [_short(title, line, place, f"{line.label}:00 by {one.name}")
+                        for line in lines]) for place, one in enumerate(found.tried)]  # fmt: skip
+    about = ("Charges of today by the local hour in which a record begins, and by how many per "
+             "cent each book would change them")  # fmt: skip
+    return parts.section(TITLES["hour"], about, heat.matrix(TODAY, columns, rows))
+
+
+def _short(title: Title, line: Line, place: int, what: str) -> Cell:
+    new, old = line.new_micro[place], line.old_micro
+    return Cell(heat.percent_short(new, old) or "·" * (new == old), kind=heat.shade(new, old) or
+                "same", title=f"{what}: {_money(title, old)} → {_money(title, new)}")  # fmt: skip
+
+
+def _bands(found: Simulation, title: Title) -> Iterator[str]:
+    """One table for all books that have the same bands."""
+    alike: dict[tuple[tuple[str, int, int], ...], list[Tried]] = {}
+    for one in found.tried:
+        lines = sorted(one.bands, key=lambda line: (-line.old_micro, line.label))
+        key = tuple((line.label, line.records, line.old_micro) for line in lines)
+        alike.setdefault(key, []).append(one)
     about = "The band of its first charged component in which a record begins, by the book's clock"
-    return parts.section(f"Bands of {escape(one.name)}", about, table, "long")
+    for key, tried in alike.items():
+        place = {label: at for at, (label, _, _) in enumerate(key)}
+        several = [sorted(one.bands, key=lambda line: place[line.label]) for one in tried]
+        lines = [
+            Line(first.label, first.records, first.duration_s, first.volume_bytes,
+                 first.event_count, first.old_micro, tuple(line.new_micro[0] for line in each))
+            for each in zip(*several, strict=True) for first in each[:1]
+        ]  # fmt: skip
+        names = [one.name for one in tried]
+        whose = "" if len(alike) == 1 else f" of {escape(', '.join(names))}"
+        yield parts.section(f"Bands{whose}", about, _table("band", lines, names, title), "long")
 
 
-def _bundles(one: Tried, title: Title) -> str:
-    """Allowances and all else that a book remembers, and its discounts."""
-    def said(bundle: Bundle, amount: int | None) -> str:
+def _bundles(found: Simulation, title: Title) -> Iterator[str]:
+    """Allowances and all else that books remember, and their discounts."""
+    users = [one for one in found.tried if one.bundles]
+    inner = "".join(
+        (f"<h3>{escape(one.name)}</h3>" if len(found.tried) > 1 else "")
+        + heat.table(("item", "records", "taken", "owners", "balances", "granted", "used",
+                      "used up"), [_bundle(bundle, title) for bundle in one.bundles])
+        for one in users
+    )  # fmt: skip
+    if inner:
+        about = ("Allowances, caps, counters, tiers and discounts that records have used: how many "
+                 "owners have a balance that was used, one for each span, and how many of these "
+                 "balances have nothing left")
+        yield parts.section("What is used of balances", about, inner, "long")
+
+
+def _bundle(bundle: Bundle, title: Title) -> list[Cell]:
+    def said(amount: int | None) -> str:
         if amount is None:
             return ""
         if bundle.measure == "money":
@@ -188,80 +240,32 @@ def _bundles(one: Tried, title: Title) -> str:
     def count(number: int | None) -> str:
         return "" if number is None else f"{number:,}"
 
-    header = ("item", "records", "taken", "owners", "balances", "granted", "used", "used up")
-    rows = [
-        (bundle.item, count(bundle.records), said(bundle, bundle.taken), count(bundle.owners),
-         count(bundle.balances), said(bundle, bundle.granted), said(bundle, bundle.used),
-         count(bundle.used_up))
-        for bundle in one.bundles
+    of_granted, of_balances = -1, -1
+    if bundle.granted and bundle.used is not None:
+        of_granted = min(WHOLE * bundle.used // bundle.granted, WHOLE)
+    if bundle.balances and bundle.used_up is not None:
+        of_balances = WHOLE * bundle.used_up // bundle.balances
+    return [
+        Cell(bundle.item), Cell(count(bundle.records)), Cell(said(bundle.taken)),
+        Cell(count(bundle.owners)), Cell(count(bundle.balances)), Cell(said(bundle.granted)),
+        Cell(said(bundle.used), share=of_granted), Cell(count(bundle.used_up), share=of_balances),
     ]  # fmt: skip
-    about = ("Allowances, caps, counters, tiers and discounts that records have used: how many "
-             "owners have a balance that was used, one for each span, and how many of these "
-             "balances have nothing left")
-    return parts.section(f"What is used of {escape(one.name)}", about,
-                         _wide(parts.table(header, rows, (), 1)))  # fmt: skip
-
-
-def _deciles(found: Simulation, title: Title) -> str:
-    names = [one.name for one in found.tried]
-    picture = grouped([_group(line, names, title) for line in found.deciles], MICRO, "Deciles")
-    header = ["tenth", "records", TODAY, *(cell for name in names for cell in (name, ""))]
-    rows = [
-        [line.label, f"{line.records:,}", _money(title, line.old_micro),
-         *(cell for new in line.new_micro
-           for cell in (_money(title, new), _percent(new, line.old_micro)))]
-        for line in found.deciles
-    ]  # fmt: skip
-    about = "Accounts in tenths by what they pay today; the first pay least"
-    return parts.section("Customers by what they pay", about,
-                         picture + _legend(found) + _wide(parts.table(header, rows, (), 1)))
-
-
-def _movement(one: Tried, title: Title) -> str:
-    moved = one.movement
-    about = (f"{moved.winners:,} accounts would pay {_money(title, moved.won_micro)} less in all, "
-             f"{moved.losers:,} would pay {_money(title, moved.lost_micro)} more, "
-             f"{moved.unchanged:,} the same")  # fmt: skip
-    about += f"; {moved.from_nothing:,} of them paid nothing before" * bool(moved.from_nothing)
-    bars = [Bar(_class(low, high), [(accounts, "c3" if (high or 1) <= 0 else "c1")],
-                f"{_class(low, high)}: {accounts:,} accounts")
-            for low, high, accounts in moved.classes]  # fmt: skip
-    picture = columns(bars, 1, "Accounts by their change", 150)
-    inner = picture + _extremes(moved, title) if moved.winners or moved.losers else ""
-    return parts.section(f"Who wins and who loses by {escape(one.name)}", about, inner)
-
-
-def _class(low: int | None, high: int | None) -> str:
-    """``-20..-10 %`` from per mille."""
-    def said(mille: int) -> str:
-        return f"{'−' if mille < 0 else ''}{abs(mille) // 10}"
-
-    if low is None:
-        return f"< {said(high or 0)} %"
-    return f"≥ {said(low)} %" if high is None else f"{said(low)}..{said(high)} %"
-
-
-def _extremes(moved: Movement, title: Title) -> str:
-    greatest = [*moved.greatest_winners, *reversed(moved.greatest_losers)]
-    lines = [
-        Change(one.account, one.new_micro - one.old_micro,
-               f"{_money(title, one.old_micro)} → {_money(title, one.new_micro)}",
-               f"{one.account}: {_signed(title, one.new_micro - one.old_micro)}")
-        for one in greatest
-    ]  # fmt: skip
-    return changes(lines, "Accounts with the greatest changes") if lines else ""
 
 
 def _responses(one: Tried, title: Title) -> str:
     rows = [
-        [f"{r.service}, {r.relation}", format_micro(round(r.elasticity * MICRO), 1),
-         f"{r.usage_ppm // 10_000}.{r.usage_ppm // 1_000 % 10} %", _money(title, r.old_micro),
-         _money(title, r.new_micro), _money(title, r.responded_micro)]
+        [Cell(f"{r.service}, {r.relation}"), Cell(format_micro(round(r.elasticity * MICRO), 1)),
+         Cell(f"{r.usage_ppm // 10_000}.{r.usage_ppm // 1_000 % 10} %"),
+         Cell(_money(title, r.old_micro)), Cell(_money(title, r.new_micro)),
+         _change(title, r.responded_micro, r.new_micro, f"{r.service}, {r.relation}"),
+         Cell(_money(title, r.responded_micro))]
         for r in sorted(one.responses, key=lambda r: -r.old_micro)[:LINES_MAX]
     ]  # fmt: skip
-    foot = ["all", "", "", "", _money(title, one.new_micro), _money(title, one.responded_micro)]
-    header = ["service, relation", "elasticity", "usage then", TODAY, one.name, "if they respond"]
+    foot = [Cell("all"), Cell(""), Cell(""), Cell(""), Cell(_money(title, one.new_micro)), Cell(""),
+            Cell(_money(title, one.responded_micro))]  # fmt: skip
+    header = ["service, relation", "elasticity", "usage then", TODAY, one.name, "by the response",
+              "if they respond"]  # fmt: skip
     about = ("What customers do about other prices, as assumed: usage changes by the elasticity "
-             "times the mean change of price of its group.")  # fmt: skip
+             "times the mean change of price of its group")  # fmt: skip
     return parts.section(f"If customers respond to {escape(one.name)}", about,
-                         _wide(parts.table(header, rows, foot, 1)))  # fmt: skip
+                         heat.table(header, rows, foot))  # fmt: skip
