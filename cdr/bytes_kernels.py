@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from cdr.spec_kernels import LATIN1, UTF8, Int, Word
-from tollbook.jit import inlined, inner
+from tollbook.jit import borrows, inlined, inner
 
 U = np.uint64
 S1, S2, S3, S4, S5, S6, S7, S8 = U(1), U(2), U(3), U(4), U(5), U(6), U(7), U(8)
@@ -37,6 +37,7 @@ NO_BITS: Final = U(0)
 
 
 @inner
+@borrows
 def load8(source: np.ndarray, at: Int) -> Word:
     """Bytes ``at`` .. ``at + 7`` as a uint64, the first byte lowest."""
     i = U(at)
@@ -88,6 +89,7 @@ def digits8(word: Word) -> Int:
 
 
 @inlined
+@borrows
 def digits(source: np.ndarray, at: Int, length: Int) -> Int:
     """The number that ``length`` (1..18) bytes spell; -1 if one is no digit."""
     done = ((length - 1) & 7) + 1

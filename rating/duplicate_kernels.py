@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rating.hash_kernels import LANE, SEED, Texts, mix, mix_word, span, text_hash
-from tollbook.jit import inner, kernel
+from tollbook.jit import borrows, inner, kernel
 
 DAY_S = 86_400
 HASH_BITS = 63
@@ -66,6 +66,7 @@ class Keys(NamedTuple):
 
 
 @inner
+@borrows
 def party_key(e164: int, offsets: np.ndarray, data: np.ndarray, row: int) -> int:
     """The number, or the negative hash of the raw text where it is none; 0: there is no text."""
     if e164 > 0:
@@ -75,6 +76,7 @@ def party_key(e164: int, offsets: np.ndarray, data: np.ndarray, row: int) -> int
 
 
 @inner
+@borrows
 def served_key(e164: int, offsets: np.ndarray, data: np.ndarray, imsi: int, row: int) -> int:
     """That of the served party: where the source gave an IMSI only, one of the IMSI.
 
@@ -87,6 +89,7 @@ def served_key(e164: int, offsets: np.ndarray, data: np.ndarray, imsi: int, row:
 
 
 @inner
+@borrows
 def extra_key(
     fields: KeyFields, offsets: np.ndarray, data: np.ndarray, sequence: int, row: int
 ) -> int:
@@ -101,6 +104,7 @@ def extra_key(
 
 
 @inner
+@borrows
 def key_state(
     fields: KeyFields, served: int, other: int, start: int, duration: int, direction: int,
     service: int, extra: int,
@@ -130,6 +134,7 @@ def key_hash(owner: int, state: int) -> int:
 
 
 @kernel
+@borrows
 def write_keys(fields: KeyFields, columns: KeyColumns, keys: Keys) -> None:
     """The keys of the rows whose hash is not 0, in their order."""
     record_id, dedupe_hash, served_e164, other_e164, served_raw, other_raw = columns[:6]

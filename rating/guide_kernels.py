@@ -31,7 +31,7 @@ from rating.hash_kernels import (
     number_slot,
 )
 from rating.number_kernels import POWER
-from tollbook.jit import inner, kernel
+from tollbook.jit import borrows, inner, kernel
 
 E164_DIGITS = 15
 BLOCK_ROWS = 256  # numbers that are looked for at once
@@ -117,6 +117,7 @@ class Payers(NamedTuple):
 
 
 @kernel
+@borrows
 def identify(
     fields: KeyFields, takes_part: np.ndarray, identity: Identity, dedupe_hash: np.ndarray,
     bucket: np.ndarray,
@@ -147,6 +148,7 @@ def identify(
 
 
 @inner
+@borrows
 def find_numbers(
     table: SubscriptionTable, numbers: np.ndarray, low: int, places: np.ndarray
 ) -> None:
@@ -173,6 +175,7 @@ def find_numbers(
 
 
 @kernel
+@borrows
 def find_payers(
     table: SubscriptionTable, numbers: np.ndarray, utc_s: np.ndarray, direction: np.ndarray,
     reason: np.ndarray, payers: Payers, scratch: np.ndarray,
@@ -208,6 +211,7 @@ def find_payers(
 
 
 @kernel
+@borrows
 def find_zones(
     ranges: RangeTable, numbers: np.ndarray, utc_s: np.ndarray, zone: np.ndarray,
     carrier: np.ndarray,
@@ -247,6 +251,7 @@ def find_zones(
 
 
 @kernel
+@borrows
 def find_trunks(
     trunks: TrunkTable, names: np.ndarray, utc_s: np.ndarray, reason: np.ndarray,
     found: np.ndarray,

@@ -14,7 +14,7 @@ import numpy as np
 
 from cdr.bytes_kernels import ALL_ONES, NO_BITS, S1, S5, S8, U, load8
 from cdr.spec_kernels import Word
-from tollbook.jit import inlined, inner, kernel
+from tollbook.jit import borrows, inlined, inner, kernel
 
 LANE = (1 << 31) - 1
 SEED = 0x1B87_3593_4CF5_AD43 & ((1 << 62) - 1)
@@ -57,18 +57,21 @@ def mix(state: int, value: int) -> int:
 
 
 @inner
+@borrows
 def span(offsets: np.ndarray, row: int) -> tuple[int, int]:
     """Where text ``row`` begins and ends, as int64: kernels then compile for one type only."""
     return int(np.int64(offsets[row])), int(np.int64(offsets[row + 1]))
 
 
 @inner
+@borrows
 def byte(data: np.ndarray, at: int) -> int:
     """One byte of a text as a signed integer: unsigned ones do not mix with int64."""
     return int(np.int64(data[at]))
 
 
 @inner
+@borrows
 def text_hash(data: np.ndarray, first: int, last: int) -> int:
     """Hash of the bytes ``data[first:last]`` and their count: 62 bits, never negative."""
     state = mix_word(SEED, last - first)
@@ -93,6 +96,7 @@ def number_slot(number: int, mask: int) -> int:
 
 
 @inlined
+@borrows
 def word_at(data: np.ndarray, at: int, last: int) -> Word:
     """Up to eight bytes of a text that ends at ``last``, zeros behind them."""
     if at + 8 <= len(data):
@@ -105,6 +109,7 @@ def word_at(data: np.ndarray, at: int, last: int) -> Word:
 
 
 @inlined
+@borrows
 def text_slot(data: np.ndarray, first: int, last: int, mask: int) -> int:
     """First slot to look at for a text in a table of ``mask + 1`` slots."""
     state = U(last - first)
@@ -114,6 +119,7 @@ def text_slot(data: np.ndarray, first: int, last: int, mask: int) -> int:
 
 
 @inlined
+@borrows
 def is_same(known: np.ndarray, start: int, data: np.ndarray, first: int, size: int) -> bool:
     """Whether two pieces of ``size`` bytes are equal."""
     for at in range(0, size, 8):
@@ -123,6 +129,7 @@ def is_same(known: np.ndarray, start: int, data: np.ndarray, first: int, size: i
 
 
 @kernel
+@borrows
 def find_texts(table: TextTable, texts: Texts, found: np.ndarray) -> None:
     """``found[i]`` (int32): position in the table of text i, NO_TEXT or UNKNOWN_TEXT."""
     # Arrays are taken out of their tuples once: inside the loop numba would count references.
@@ -145,6 +152,7 @@ def find_texts(table: TextTable, texts: Texts, found: np.ndarray) -> None:
 
 
 @kernel
+@borrows
 def hash_texts(texts: Texts, hashes: np.ndarray) -> None:
     """``hashes[i]`` (int64) becomes the hash of text i."""
     offsets, data = texts

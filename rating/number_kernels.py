@@ -12,7 +12,7 @@ import numpy as np
 
 from cdr.bytes_kernels import digits
 from rating.hash_kernels import POSITION_MASK, Texts, byte, number_slot, span
-from tollbook.jit import inlined, inner, kernel
+from tollbook.jit import borrows, inlined, inner, kernel
 
 SERVED, OTHER, THIRD, ROUTING = 0, 1, 2, 3  # which party's column a call of ``normalise`` works on
 HEAD_DIGITS = 18  # decimal digits that int64 always holds
@@ -87,6 +87,7 @@ class NumberResults(NamedTuple):
 
 
 @inner
+@borrows
 def uri_part(data: np.ndarray, first: int, last: int) -> tuple[int, int]:
     """The user part of ``sip:user@host``, ``sips:`` or ``tel:``; any other text as it is."""
     colon = first
@@ -107,6 +108,7 @@ def uri_part(data: np.ndarray, first: int, last: int) -> tuple[int, int]:
 
 
 @inlined
+@borrows
 def scan(data: np.ndarray, first: int, last: int) -> tuple[int, int, int, int]:
     """Kind of a text, its count of digits, and their value: the first 18, and those behind."""
     # Nearly all texts are digits, some behind a plus: these are read eight at a time.
@@ -144,6 +146,7 @@ def scan(data: np.ndarray, first: int, last: int) -> tuple[int, int, int, int]:
 
 
 @inner
+@borrows
 def match_prefix(prefixes: np.ndarray, head: int, size: int, least: int) -> int:
     """Position of the first prefix with which the ``size`` digits of ``head`` begin; -1: none.
 
@@ -159,6 +162,7 @@ def match_prefix(prefixes: np.ndarray, head: int, size: int, least: int) -> int:
 
 
 @inner
+@borrows
 def is_national(plan: NumberingPlan, size: int) -> bool:
     """Whether so many digits can be a whole national number."""
     return plan.national_min <= size <= plan.national_max or (
@@ -167,6 +171,7 @@ def is_national(plan: NumberingPlan, size: int) -> bool:
 
 
 @inner
+@borrows
 def international(plan: NumberingPlan, head: int, size: int, tail: int, tail_size: int) -> int:
     """Digits with a country code -> E.164, or MALFORMED."""
     count = size + tail_size
@@ -180,6 +185,7 @@ def international(plan: NumberingPlan, head: int, size: int, tail: int, tail_siz
 
 
 @inner
+@borrows
 def national(plan: NumberingPlan, number: int, count: int, area: int) -> int:
     """Digits dialled inside the country -> E.164, or MALFORMED. area: -1 where it is unknown."""
     rest = count - plan.national_size
@@ -201,6 +207,7 @@ def national(plan: NumberingPlan, number: int, count: int, area: int) -> int:
 
 
 @inner
+@borrows
 def dialled(
     plan: NumberingPlan, prefixes: np.ndarray, head: int, size: int, tail: int, tail_size: int,
     area: int,
@@ -218,6 +225,7 @@ def dialled(
 
 
 @inner
+@borrows
 def find_special(slots: np.ndarray, specials: np.ndarray, key: int) -> int:
     """Row of the special number whose key ("1" and the dialled digits) this is; -1: none."""
     mask = len(slots) - 1
@@ -231,6 +239,7 @@ def find_special(slots: np.ndarray, specials: np.ndarray, key: int) -> int:
 
 
 @kernel
+@borrows
 def normalise(
     rules: DiallingRules, texts: Texts, rows: NumberRows, party: int, fault: int, field: int,
     results: NumberResults,

@@ -45,7 +45,8 @@ BUCKETS: Final = 256
 PARTITIONS: Final = 64
 MEMORY_BYTES: Final = 1360 * 2**20  # rows held between the phases; what is beyond goes to disk
 ROWS_A_TASK: Final = 131_072
-TASKS_A_PART: Final = 4
+TASKS_A_PART: Final = 4  # at most
+PARTS_LEFT: Final = 3  # or a third of the tasks that are left: short ones at last end together
 KEYS_A_GROUP: Final = 262_144
 KEYS_AT_ONCE: Final = 1_048_576  # with those of the history
 GROUPS_A_RANGE: Final = 8  # groups that one thread decides and writes into files of their own
@@ -221,8 +222,7 @@ def rate_and_write(flow: Flow, repeats: Repeats) -> tuple[list[Written], dict[st
     tasks = flow.usage.tasks(ROWS_A_TASK)
     if flow.slots is not None:  # owners without a record in this run keep what they have
         tasks[-1] = (tasks[-1][0], BUCKETS)
-    grouped = [tasks[at : at + TASKS_A_PART] for at in range(0, len(tasks), TASKS_A_PART)]
-    numbered = list(enumerate(grouped, start=1))
+    numbered = list(enumerate(_in_parts(tasks), start=1))
     sums: dict[str, int] = {}
 
     def work(item: tuple[int, list[tuple[int, int]]]) -> tuple[Written, dict[str, int]]:
@@ -241,6 +241,16 @@ def rate_and_write(flow: Flow, repeats: Repeats) -> tuple[list[Written], dict[st
             sums[name] = sums.get(name, 0) + value
         flow.progress.advance(1)
     return written, sums
+
+
+def _in_parts(tasks: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+    """Runs of tasks, each of which one thread writes into files of its own."""
+    found, at = [], 0
+    while at < len(tasks):
+        count = max(1, min(TASKS_A_PART, (len(tasks) - at) // PARTS_LEFT))
+        found.append(tasks[at : at + count])
+        at += count
+    return found
 
 
 def _rate_span(

@@ -25,7 +25,7 @@ from tollbook.run.catalogue import LakeFile
 
 AMOUNT: Final = pa.decimal64(18, 6)
 # Columns that repeat so much that a dictionary pays, though they are no words.
-REPEATED: Final = frozenset({"network", "served_raw", "served_e164"})
+REPEATED: Final = frozenset({"served_raw", "served_e164"})
 # Integers that lie near those of the rows before them, or are small: kept as packed differences.
 STEPS: Final = frozenset({
     "record_id", "byte_offset", "byte_length", "start_utc_s", "duration_s", "event_count", "flags",
