@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from tollbook.jit import kernel
+from tollbook.jit import inner, kernel
 
 EMPTY: Final = -1
 LANE: Final = 0x7FFFFFFF  # hashes work on 31 bits, so that no product leaves int64
@@ -67,7 +67,7 @@ CHARGE_MICRO: Final = 5
 FIGURES: Final = 6
 
 
-@kernel
+@inner
 def hash_text(data: np.ndarray, start: int, stop: int) -> int:
     """A 31-bit hash of some bytes."""
     mixed = np.int64(stop - start) & LANE
@@ -76,7 +76,7 @@ def hash_text(data: np.ndarray, start: int, stop: int) -> int:
     return int(mixed ^ (mixed >> 15))
 
 
-@kernel
+@inner
 def hash_key(key: int) -> int:
     """A hash of a group's key, never negative."""
     mixed = ((key & LANE) * 1103515245) ^ ((key >> 31) * 1220703125)
@@ -135,7 +135,7 @@ def intern_texts(
     return count
 
 
-@kernel
+@inner
 def fault_of(rows: RatedRows, row: int) -> int:
     """OK, or what is wrong with the figures of a row."""
     volume = max(abs(rows.up_bytes[row]), abs(rows.down_bytes[row]))
@@ -155,7 +155,7 @@ def fault_of(rows: RatedRows, row: int) -> int:
     return OK if rest == 0 else COMPONENTS_DIFFER
 
 
-@kernel
+@inner
 def add_to_group(groups: Groups, group: int, rows: RatedRows, row: int, charge: int) -> int:
     """Adds one charge and the quantities of its row to a group; OK, or which sum is too large."""
     sums = groups.figures[group]

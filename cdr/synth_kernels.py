@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from tollbook.jit import kernel
+from tollbook.jit import inner, kernel
 
 # How the value of a column becomes text.
 TEXT, INTEGER, NUMBER, CLOCK, CLOCK_OFFSET, UUID = range(6)
@@ -42,7 +42,7 @@ class TextRows(NamedTuple):
     pool_data: np.ndarray  # uint8
 
 
-@kernel
+@inner
 def put_text(
     pool_offsets: np.ndarray, pool_data: np.ndarray, entry: int, out: np.ndarray, at: int
 ) -> int:
@@ -53,7 +53,7 @@ def put_text(
     return at
 
 
-@kernel
+@inner
 def put_integer(value: int, width: int, out: np.ndarray, at: int) -> int:
     """Decimal digits with leading zeros up to ``width``; returns the position behind them."""
     if value < 0:
@@ -73,7 +73,7 @@ def put_integer(value: int, width: int, out: np.ndarray, at: int) -> int:
     return at + digits
 
 
-@kernel
+@inner
 def put_clock(local_s: int, between: int, out: np.ndarray, at: int) -> int:
     """``YYYY-MM-DD?HH:MM:SS`` of local seconds since 1970; returns the position behind it."""
     day = local_s // 86400
@@ -98,7 +98,7 @@ def put_clock(local_s: int, between: int, out: np.ndarray, at: int) -> int:
     return put_integer(second % 60, 2, out, at + 1)
 
 
-@kernel
+@inner
 def put_offset(offset_s: int, out: np.ndarray, at: int) -> int:
     """``+HH:MM``; returns the position behind it."""
     out[at] = _DASH if offset_s < 0 else _PLUS
@@ -108,7 +108,7 @@ def put_offset(offset_s: int, out: np.ndarray, at: int) -> int:
     return put_integer(minutes % 60, 2, out, at + 1)
 
 
-@kernel
+@inner
 def put_uuid(high: int, low: int, out: np.ndarray, at: int) -> int:
     """32 hexadecimal digits in groups of 8-4-4-4-12; returns the position behind them."""
     for place in range(32):

@@ -20,7 +20,7 @@ from tariffs.price_kernels import (
     quantities,
     sum_narrow,
 )
-from tollbook.jit import kernel
+from tollbook.jit import inner, kernel
 
 OUT, IN, TRANSIT = 1, 2, 4  # tollbook.codes
 SERVICES = 7
@@ -114,7 +114,7 @@ class Faults(NamedTuple):
     trunk_in_field: int
 
 
-@kernel
+@inner
 def find_agreement(
     candidate: np.ndarray, agreements: np.ndarray, place: int, start_utc_s: int, end_utc_s: int
 ) -> int:
@@ -171,7 +171,7 @@ def find_legs(
         group_of[row] = group
 
 
-@kernel
+@inner
 def billed_quantity(prices: Prices, rate: int, quantity: int) -> int:
     """The quantity rounded up to the rate's increments."""
     if quantity <= 0:
@@ -184,7 +184,7 @@ def billed_quantity(prices: Prices, rate: int, quantity: int) -> int:
     return int(first + (quantity - first + increment - 1) // increment * increment)
 
 
-@kernel
+@inner
 def price_leg(
     prices: Prices, clocks: Clocks, rate: int, zone: int, start_utc_s: int, quantity: int,
     apart: int,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tollbook.jit import borrows, inlined, kernel
+from tollbook.jit import borrows, inlined, inner, kernel
 
 HALF_BITS = 62
 HALF_MASK = (1 << HALF_BITS) - 1
@@ -48,7 +48,7 @@ def divide(numerator: int, denominator: int, mode: int) -> int:
     return quotient
 
 
-@kernel
+@inner
 @borrows
 def add(high: int, low: int, more_high: int, more_low: int) -> tuple[int, int]:
     """Sum of two wide numbers; it must be below 2**124."""
@@ -71,7 +71,7 @@ def add_product(
     return high, low
 
 
-@kernel
+@inner
 @borrows
 def is_less(high: int, low: int, other_high: int, other_low: int) -> bool:
     """Order of two wide numbers."""

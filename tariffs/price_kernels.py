@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tariffs.exact_kernels import add, add_product, divide, divide_wide, is_less, ratio
-from tollbook.jit import borrows, inlined, inner, kernel
+from tollbook.jit import borrows, inlined, inner
 
 DAY_S = 86_400  # tariffs.model
 HOUR_S, HOURS = 3600, 24
@@ -140,7 +140,7 @@ EXTRA = _record(
 )  # fmt: skip
 
 
-@kernel
+@inner
 @borrows
 def zone_entry(clocks: Clocks, zone: int, utc_s: int) -> int:
     """Entry of a zone that holds at an instant."""
@@ -154,7 +154,7 @@ def zone_entry(clocks: Clocks, zone: int, utc_s: int) -> int:
     return low
 
 
-@kernel
+@inner
 @borrows
 def day_class_of(day_class: np.ndarray, day: int) -> int:
     """Kind of a local day; days beyond the calendar take its last one."""
@@ -163,7 +163,7 @@ def day_class_of(day_class: np.ndarray, day: int) -> int:
     return int(day_class[0 if day < 0 else len(day_class) - 1])
 
 
-@kernel
+@inner
 @borrows
 def day_of(clocks: Clocks, zone: int, utc_s: int) -> Day:
     """The local day of an instant."""
@@ -189,7 +189,7 @@ def band_of(hours: np.ndarray, bands: np.ndarray, hour: int, second: int) -> tup
     return int(band["schedule"]), int(band["until_s"])
 
 
-@kernel
+@inner
 @borrows
 def band_at(prices: Prices, shape: int, day_class: int, second: int) -> int:
     """The band of a shape that holds at a second of a local day."""
@@ -242,7 +242,7 @@ def sum_narrow(schedule: np.void, tiers: np.ndarray, quantity: int) -> int:
     return sum_first(schedule, quantity)
 
 
-@kernel
+@inner
 @borrows
 def sum_wide(
     prices: Prices, clocks: Clocks, rate: int, zone: int, start_utc_s: int, quantity: int
@@ -288,7 +288,7 @@ def sum_wide(
     return high, low
 
 
-@kernel
+@inner
 @borrows
 def schedule_at(prices: Prices, clocks: Clocks, rate: int, zone: int, utc_s: int) -> int:
     """The schedule of a rate that holds at an instant."""
@@ -336,7 +336,7 @@ def price_plain(
     return finish_narrow(rate, total)
 
 
-@kernel
+@inner
 @borrows
 def finish_wide(prices: Prices, rate: int, high: int, low: int) -> int:
     """The same for a wide sum."""
@@ -350,7 +350,7 @@ def finish_wide(prices: Prices, rate: int, high: int, low: int) -> int:
     return units * int(rates[rate]["scale"])
 
 
-@kernel
+@inner
 @borrows
 def price_wide(
     prices: Prices, clocks: Clocks, rate: int, zone: int, start_utc_s: int, quantity: int,

@@ -19,10 +19,10 @@ from tariffs.price_kernels import (
     schedule_at,
     zone_entry,
 )
-from tollbook.jit import borrows, kernel
+from tollbook.jit import borrows, inner
 
 
-@kernel
+@inner
 @borrows
 def sum_rest(
     prices: Prices, clocks: Clocks, rate: int, where: tuple[int, int], position: int, stop_all: int,
@@ -68,7 +68,7 @@ def sum_rest(
     return high, low
 
 
-@kernel
+@inner
 @borrows
 def price_rest(
     prices: Prices, clocks: Clocks, rate: int, where: tuple[int, int], counts: tuple[int, int],

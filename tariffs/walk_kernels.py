@@ -26,7 +26,7 @@ from tariffs.price_kernels import (
     finish_wide,
     zone_entry,
 )
-from tollbook.jit import borrows, inner, kernel
+from tollbook.jit import borrows, inner
 
 UNIT, RESTART, START, END, MIDDLE, CHEAPEST = 0, 1, 2, 3, 4, 5  # tariffs.model.BORDERS
 COMPONENT, INCREMENT, SEGMENT, CGRATES = 0, 1, 2, 3  # tariffs.model.STAGES
@@ -145,7 +145,7 @@ def position_of(way: Way, course: Course, utc_s: int) -> int:
     return divide_wide(high, low, 0, way.duration_s, UP)
 
 
-@kernel
+@inner
 @borrows
 def place_at(
     prices: Prices, clocks: Clocks, way: Way, parts: np.ndarray, course: Course, position: int,
@@ -215,7 +215,7 @@ def fee_of(prices: Prices, terms: np.void, tier: int) -> tuple[int, int]:
     return high, low
 
 
-@kernel
+@inner
 @borrows
 def walk(
     prices: Prices, clocks: Clocks, way: Way, parts: np.ndarray, course: Course, terms: np.void
@@ -263,7 +263,7 @@ def walk(
     return add(high, low, more_high, more_low)
 
 
-@kernel
+@inner
 @borrows
 def sum_all(
     prices: Prices, clocks: Clocks, way: Way, parts: np.ndarray, counts: tuple[int, int],
@@ -300,7 +300,7 @@ def sum_all(
     return add(high, low, more_high, more_low)
 
 
-@kernel
+@inner
 @borrows
 def least_sum(
     prices: Prices, clocks: Clocks, way: Way, parts: np.ndarray, counts: tuple[int, int],
@@ -324,7 +324,7 @@ def least_sum(
     return high, low
 
 
-@kernel
+@inner
 @borrows
 def price_general(
     prices: Prices, clocks: Clocks, way: Way, parts: np.ndarray, counts: tuple[int, int],
