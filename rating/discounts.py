@@ -11,11 +11,10 @@ from typing import Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from rating import discount_kernels, rate_kernels, slow_kernels
+from rating import discount_kernels, pricing
 from rating.find_kernels import Faults, Rated, Usage
 from tariffs.compiler import CompiledBook
 from tariffs.discount_kernels import NO_OTHER, WORK_COLUMNS
-from tariffs.model import PARTS_MAX
 from tollbook import schemas
 
 _UNITS: Final = ("duration_s", "up_bytes", "down_bytes", "event_count")
@@ -138,9 +137,5 @@ def _priced(
         np.zeros(count, np.int16), out.version_index[rows], out.rule_index[rows],
         np.zeros((len(compiled.components), count), np.int64), np.zeros(count, np.int64),
     )  # fmt: skip
-    left = np.empty(count, np.int64)
-    left = left[: rate_kernels.price_rows(tables, asked, faults, found, left)]
-    if len(left):
-        parts = np.empty((PARTS_MAX, 2), np.int64)
-        slow_kernels.price_left(tables, asked, faults, found, left, parts)
+    pricing.price(tables, asked, faults, found)
     return found

@@ -8,9 +8,8 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from rating import discounts, find_kernels, memory, rate_kernels, slow_kernels
+from rating import discounts, find_kernels, memory, pricing
 from tariffs.compiler import CompiledBook
-from tariffs.model import PARTS_MAX
 from tollbook import codes, money, reasons, schemas
 from tollbook.stage import StageResult, ints, with_columns, zeros
 
@@ -118,11 +117,7 @@ def _rated(
         total_micro=np.zeros(count, np.int64),
     )
     find_kernels.find_rules(compiled.tables, usage, faults, out)
-    left = np.empty(count, np.int64)
-    left = left[: rate_kernels.price_rows(compiled.tables, usage, faults, out, left)]
-    if len(left):
-        parts = np.empty((PARTS_MAX, 2), np.int64)
-        slow_kernels.price_left(compiled.tables, usage, faults, out, left, parts)
+    pricing.price(compiled.tables, usage, faults, out)
     return out
 
 

@@ -28,8 +28,8 @@ def price_rows(
     """The charges of every row to which ``find_rules`` gave a rule, and their total.
 
     Nearly every usage lies under one schedule of each rate and is priced here, in plain int64. The
-    other rows go to ``left`` (int64, room for all), for ``slow_kernels.price_left``; returns how
-    many. What is looked up by day, and by hour, is kept while rows (and components) need the same.
+    other rows go to ``left`` (int64, room for all), for ``slow_kernels``; returns how many. What is
+    looked up by day, and by hour, is kept while rows (and components) need the same.
     """
     rules, prices, versions = tables.rules, tables.prices, tables.versions.versions
     rates, schedules, tiers = prices.rates, prices.schedules, prices.tiers

@@ -25,7 +25,7 @@ from tariffs.walk_kernels import (
     Way,
     price_general,
 )
-from tollbook.jit import borrows, inner, kernel
+from tollbook.jit import borrows, inlined, inner, kernel
 
 CLOCK_TARIFF, CLOCK_HOME, CLOCK_VISITED, CLOCK_SWITCH = 0, 1, 2, 3  # tariffs.model.CLOCKS
 
@@ -188,12 +188,78 @@ def price_split(
     return price_general(prices, tables.clocks, way, parts, counts, reach, lead)
 
 
+@inlined
+@borrows
+def put_row(
+    out: Rated, row: int, total: int, reason: int, limit_micro: int, too_large: int
+) -> None:
+    """Close a row whose charges stand in ``out``: its total, or the reason why it has none."""
+    if reason == 0 and total > limit_micro:
+        reason = too_large
+    if reason != 0:
+        out.reason[row] = reason
+        out.charge_micro[:, row] = 0
+        total = 0
+    out.total_micro[row] = total
+
+
+@kernel
+@borrows
+def price_crossing(
+    tables: Tables, usage: Usage, faults: Faults, out: Rated, rows: np.ndarray
+) -> int:
+    """The charges of those rows that cross borders, or have wide sums, under rates of the grid.
+
+    The others move to the front of ``rows``, for ``price_left``; returns how many. A kernel by
+    itself, since the rates of those others, which few books have, take longest to compile.
+    """
+    rules, prices, versions = tables.rules, tables.prices, tables.versions.versions
+    asked, other_count = asked_of(tables, usage), 0
+    for place in range(len(rows)):
+        row = rows[place]
+        version, start = versions[out.version_index[row]], int(usage.start_utc_s[row])
+        rule = int(version["first_rule"]) + int(out.rule_index[row])
+        is_grid = version["splits_change"] == 0 or (
+            start + usage.duration_s[row] <= version["to_utc_s"]
+        )
+        total, reason = 0, 0
+        for slot in range(rules.target.shape[1]):
+            rate, charge = int(rules.target[rule, slot]), 0
+            if rate <= DECK:
+                rate = target_of(asked, row, rate)
+                if rate == NO_RATE:
+                    reason = faults.no_rate
+            if rate >= 0:
+                is_grid = is_grid and prices.rates_rest[rate]["program"] == GRID
+                if not is_grid:
+                    break
+                quantity, apart = quantities(
+                    prices.rates[rate], usage.duration_s[row], usage.up_bytes[row],
+                    usage.down_bytes[row], usage.event_count[row],
+                )  # fmt: skip
+                if quantity + apart > prices.rates[rate]["short_call"]:
+                    zone = int(version["zone"])
+                    charge = price_wide(
+                        prices, tables.clocks, rate, zone, start, quantity, apart
+                    )
+                if charge == TOO_LARGE:
+                    charge, reason = 0, reason or faults.charge_too_large
+            out.charge_micro[slot, row] = charge
+            total += charge
+        if is_grid:
+            limit_micro = version["charge_limit_micro"]
+            put_row(out, row, total, reason, limit_micro, faults.charge_too_large)
+        else:
+            rows[other_count], other_count = row, other_count + 1
+    return other_count
+
+
 @kernel
 @borrows
 def price_left(
     tables: Tables, usage: Usage, faults: Faults, out: Rated, rows: np.ndarray, parts: np.ndarray
 ) -> None:
-    """The charges and totals of the rows that ``rate_kernels.price_rows`` left.
+    """The charges and totals of the rows that ``price_crossing`` left.
 
     parts: int64 [PARTS_MAX, 2], room to work in.
     """
@@ -218,10 +284,5 @@ def price_left(
                 charge, reason = 0, reason or faults.charge_too_large
             out.charge_micro[slot, row] = charge
             total += charge
-        if reason == 0 and total > versions[version]["charge_limit_micro"]:
-            reason = faults.charge_too_large
-        if reason != 0:
-            out.reason[row] = reason
-            out.charge_micro[:, row] = 0
-            total = 0
-        out.total_micro[row] = total
+        limit_micro = versions[version]["charge_limit_micro"]
+        put_row(out, row, total, reason, limit_micro, faults.charge_too_large)
