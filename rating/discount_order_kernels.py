@@ -94,8 +94,4 @@ def take_discounted(
         if by.held[row] != 0:
             discount_ordered(by, row, this, takes, slots, entries, charge_micro)
         if this["has_money"] != 0:
-            for slot in range(len(charges)):
-                charges[slot] = charge_micro[slot, row]
-            pay_row(this, takes, slots, entries, charges)
-            for slot in range(len(charges)):
-                charge_micro[slot, row] = charges[slot]
+            pay_row(this, takes, slots, entries, charge_micro, row, charges)

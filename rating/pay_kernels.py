@@ -16,10 +16,11 @@ from tariffs.item_kernels import (
     THRESHOLD,
     TIERS,
 )
-from tollbook.jit import inlined, inner, kernel
+from tollbook.jit import borrows, inlined, inner, kernel
 
 
 @inlined
+@borrows
 def sum_of(charges: np.ndarray, bits: int) -> int:
     """What the components of a mask cost together."""
     total = 0
@@ -30,6 +31,7 @@ def sum_of(charges: np.ndarray, bits: int) -> int:
 
 
 @inlined
+@borrows
 def pay(charges: np.ndarray, bits: int, amount: int) -> None:
     """Take an amount off the components of a mask, in the book's order."""
     for slot in range(len(charges)):
@@ -40,6 +42,7 @@ def pay(charges: np.ndarray, bits: int, amount: int) -> None:
 
 
 @inlined
+@borrows
 def take_one(
     one: np.void, entry: np.void, slot: np.void, this: np.void, charges: np.ndarray
 ) -> None:
@@ -79,6 +82,7 @@ def width_of(bits: int) -> int:
 
 
 @inner
+@borrows
 def keep_to_caps(
     takes: np.ndarray, slots: np.ndarray, entries: np.ndarray, this: np.void, first: int,
     last: int, charges: np.ndarray,
@@ -112,11 +116,15 @@ def keep_to_caps(
 
 
 @inlined
+@borrows
 def pay_row(
-    this: np.void, takes: np.ndarray, slots: np.ndarray, entries: np.ndarray, charges: np.ndarray,
-) -> None:
-    """Money allowances, caps and counters of one row. charges: what its components cost, becomes
-    what they cost then."""
+    this: np.void, takes: np.ndarray, slots: np.ndarray, entries: np.ndarray,
+    charge_micro: np.ndarray, row: int, charges: np.ndarray,
+) -> None:  # fmt: skip
+    """Money allowances, caps and counters of one row: what its components cost (``charge_micro``)
+    becomes what they cost then. charges: room to work in, one for each component."""
+    for slot in range(len(charges)):
+        charges[slot] = charge_micro[slot, row]
     at, last = int(this["first"]), int(this["first"] + this["count"])
     while at < last:
         one, entry = takes[at], entries[takes[at]["entry"]]
@@ -129,6 +137,8 @@ def pay_row(
         elif not is_quantity and entry["kind"] != TIERS and not one["role"] & DRAWN:
             take_one(one, entry, slots[one["slot"]], this, charges)
         at = behind
+    for slot in range(len(charges)):
+        charge_micro[slot, row] = charges[slot]
 
 
 @kernel
@@ -144,11 +154,5 @@ def take_money(
     charges = np.zeros(charge_micro.shape[0], np.int64)
     for place in chosen:
         this = work[place]
-        if this["has_money"] == 0:
-            continue
-        row = order[place]
-        for slot in range(len(charges)):
-            charges[slot] = charge_micro[slot, row]
-        pay_row(this, takes, slots, entries, charges)
-        for slot in range(len(charges)):
-            charge_micro[slot, row] = charges[slot]
+        if this["has_money"] != 0:
+            pay_row(this, takes, slots, entries, charge_micro, order[place], charges)
