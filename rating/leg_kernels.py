@@ -20,7 +20,7 @@ from tariffs.price_kernels import (
     quantities,
     sum_narrow,
 )
-from tollbook.jit import inner, kernel
+from tollbook.jit import borrows, inner, kernel
 
 OUT, IN, TRANSIT = 1, 2, 4  # tollbook.codes
 SERVICES = 7
@@ -115,6 +115,7 @@ class Faults(NamedTuple):
 
 
 @inner
+@borrows
 def find_agreement(
     candidate: np.ndarray, agreements: np.ndarray, place: int, start_utc_s: int, end_utc_s: int
 ) -> int:
@@ -131,6 +132,7 @@ def find_agreement(
 
 
 @kernel
+@borrows
 def find_legs(
     tables: Agreements, rows: Rows, trunks: Trunks, way: int, faults: Faults,
     reason: np.ndarray, reason_field: np.ndarray, found: Found,
@@ -172,6 +174,7 @@ def find_legs(
 
 
 @inner
+@borrows
 def billed_quantity(prices: Prices, rate: int, quantity: int) -> int:
     """The quantity rounded up to the rate's increments."""
     if quantity <= 0:
@@ -185,6 +188,7 @@ def billed_quantity(prices: Prices, rate: int, quantity: int) -> int:
 
 
 @inner
+@borrows
 def price_leg(
     prices: Prices, clocks: Clocks, rate: int, zone: int, start_utc_s: int, quantity: int,
     apart: int,
@@ -200,6 +204,7 @@ def price_leg(
 
 
 @kernel
+@borrows
 def write_legs(
     tables: Agreements, rows: Rows, trunk_index: tuple[np.ndarray, np.ndarray], found: Found,
     faults: Faults, reason: np.ndarray, legs: Legs,

@@ -39,6 +39,7 @@ ChunkKey = tuple[int, int]  # file number, number of the chunk in the file
 _NARROW: Final = (np.int8, np.int16, np.int32)
 _NONE: Final = np.zeros(0, np.int64)
 _NO_TEXTS: Final = TextColumn(np.zeros(1, np.int32), np.zeros(0, np.uint8))
+FEW: Final = 4  # rows of which there are not one in so many
 _SAME: Final = 0  # width of a column that is the same in all rows
 
 
@@ -72,7 +73,8 @@ def take(batch: pa.RecordBatch, order: np.ndarray) -> pa.RecordBatch:
 def _take_column(column: pa.Array, order: np.ndarray) -> pa.Array:
     if pa.types.is_integer(column.type):
         values = column.to_numpy(zero_copy_only=True)
-        if len(values) and values.min() == values.max():  # the order of equal values is no matter
+        # The order of equal values is no matter; to look at all for the sake of some does not pay.
+        if len(values) and len(order) * FEW > len(values) and values.min() == values.max():
             return column.slice(0, len(order))
         return int_array(np.take(values, order, mode="clip"))
     if pa.types.is_list(column.type):
