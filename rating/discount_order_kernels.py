@@ -9,7 +9,7 @@ import numpy as np
 from rating.pay_kernels import pay_row
 from tariffs.discount_kernels import BEFORE, TAKEN, Discounts, discount_row, within_used
 from tariffs.item_kernels import ALLOWANCE, COUNTER, MEASURE_MONEY, TIERS
-from tollbook.jit import inner, kernel
+from tollbook.jit import borrows, inner, kernel
 
 NO_TOTAL = -1  # of a counter that does not count a record
 PRICED_MAX = 10**18  # micro; a larger charge stands for none
@@ -38,6 +38,7 @@ class Ordered(NamedTuple):
 
 
 @inner
+@borrows
 def held_now(
     by: Ordered, row: int, this: np.void, takes: np.ndarray, slots: np.ndarray,
     entries: np.ndarray,
@@ -61,6 +62,7 @@ def held_now(
 
 
 @inner
+@borrows
 def discount_ordered(
     by: Ordered, row: int, this: np.void, takes: np.ndarray, slots: np.ndarray,
     entries: np.ndarray, charge_micro: np.ndarray,

@@ -12,7 +12,7 @@ import numpy as np
 
 from tariffs.exact_kernels import HALF_MASK, add_product, divide, divide_wide
 from tariffs.rule_kernels import Rules
-from tollbook.jit import inner
+from tollbook.jit import borrows, inner
 
 PERCENT, OFF, FIXED, CAP, FREE_UNITS, PRICE = 0, 1, 2, 3, 4, 5  # tariffs.book_discounts.ACTIONS
 # tariffs.memory_model.EXECUTIONS
@@ -77,6 +77,7 @@ class Selection(NamedTuple):
 
 
 @inner
+@borrows
 def chosen_at(selection: Selection, subscription: int, plan: int, utc_s: int) -> int:
     """The discounts that a subscription's row is chosen for at an instant."""
     if selection.is_known == 0:
@@ -93,6 +94,7 @@ def chosen_at(selection: Selection, subscription: int, plan: int, utc_s: int) ->
 
 
 @inner
+@borrows
 def within_used(book: Discounts, held: int, totals: np.ndarray) -> int:
     """Of some discounts those whose counters allow them. totals: int64 by counter, -1: none."""
     for place in range(len(book.discounts)):
@@ -105,6 +107,7 @@ def within_used(book: Discounts, held: int, totals: np.ndarray) -> int:
 
 
 @inner
+@borrows
 def stepped(steps: np.ndarray, first: int, count: int, amount: int) -> int:
     """An amount in micro, rounded step by step."""
     for place in range(first, first + count):
@@ -114,6 +117,7 @@ def stepped(steps: np.ndarray, first: int, count: int, amount: int) -> int:
 
 
 @inner
+@borrows
 def share_of(one: np.void, steps: np.ndarray, amount: int) -> int:
     """What a percentage leaves of an amount: exact until the first step."""
     first, count = int(one["step_first"]), int(one["step_count"])
@@ -129,6 +133,7 @@ def share_of(one: np.void, steps: np.ndarray, amount: int) -> int:
 
 
 @inner
+@borrows
 def discounted(
     one: np.void, steps: np.ndarray, amount: int, listed: int, other: int
 ) -> int:
@@ -155,6 +160,7 @@ def discounted(
 
 
 @inner
+@borrows
 def slots_of(book: Discounts, place: int, rule: int, paid: int) -> int:
     """The components of a record that a discount acts on. paid: those that cost something."""
     one = book.discounts[place]
@@ -165,6 +171,7 @@ def slots_of(book: Discounts, place: int, rule: int, paid: int) -> int:
 
 
 @inner
+@borrows
 def takes(
     book: Discounts, place: int, slots: int, other: np.ndarray, column: int, work: np.ndarray
 ) -> int:
@@ -179,6 +186,7 @@ def takes(
 
 
 @inner
+@borrows
 def act(
     book: Discounts, place: int, slots: int, charge: np.ndarray, row: int, other: np.ndarray,
     column: int, work: np.ndarray,
@@ -198,6 +206,7 @@ def act(
 
 
 @inner
+@borrows
 def choose(
     book: Discounts, held: int, rule: int, paid: int, other: np.ndarray, column: int,
     work: np.ndarray,
@@ -237,6 +246,7 @@ def choose(
 
 
 @inner
+@borrows
 def discount_row(
     book: Discounts, held: int, rule: int, charge: np.ndarray, row: int,
     other: np.ndarray, column: int, work: np.ndarray,
