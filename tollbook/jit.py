@@ -128,3 +128,14 @@ def _widened(given: Any) -> Any:
 def compiled_before() -> bool:
     """Whether this state of the kernels has already been compiled on this machine."""
     return CACHE_FOLDER.exists() and any(CACHE_FOLDER.rglob("*.nbc"))
+
+
+def is_compiled(name: str) -> bool:
+    """Whether the kernel of this name has."""
+    return any(CACHE_FOLDER.rglob(f"*.{name}-*.nbc"))
+
+
+def is_off() -> bool:
+    """Whether kernels run as plain Python."""
+    settings: Any = numba.config
+    return bool(settings.DISABLE_JIT)

@@ -20,6 +20,7 @@ from tariffs.compile_targets import Names as CodeNames
 from tollbook.money import format_nano
 from tollbook.run import (
     assembling,
+    compiling,
     crash,
     data,
     flow,
@@ -103,6 +104,7 @@ def compiled(session: Session, digest: str, read: Read | None = None) -> Compile
 
 def wake_kernels() -> None:
     """Call one for nothing: the first kernel of a process waits until numba has read its tables."""
+    compiling.begin()
     tables.number_slots(np.zeros(0, np.int64))
 
 
