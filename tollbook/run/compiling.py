@@ -43,14 +43,14 @@ def begin() -> None:
     cores = os.cpu_count() or 1
     if jit.is_off() or cores < 2 or not hasattr(os, "posix_spawn") or jit.is_compiled("price_rows"):
         return
-    jit.CACHE_FOLDER.mkdir(parents=True, exist_ok=True)
-    try:
-        (jit.CACHE_FOLDER / _AMONG).touch(exist_ok=False)
-    except OSError:  # somebody was quicker, or the folder is not ours
-        return
     quiet = [(os.POSIX_SPAWN_OPEN, handle, os.devnull, os.O_RDWR, 0) for handle in range(3)]
     arguments = [sys.executable, "-m", "tollbook.run.compiling", str(os.getpid())]
-    os.posix_spawn(sys.executable, arguments, os.environ, file_actions=quiet)
+    try:
+        jit.CACHE_FOLDER.mkdir(parents=True, exist_ok=True)
+        (jit.CACHE_FOLDER / _AMONG).touch(exist_ok=False)
+        os.posix_spawn(sys.executable, arguments, os.environ, file_actions=quiet)
+    except OSError:  # somebody was quicker, or it cannot be
+        return
 
 
 def main(parent: int) -> None:
