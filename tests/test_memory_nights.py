@@ -148,6 +148,19 @@ def test_late_records_are_noted_where_the_plan_says_so(root: Path) -> None:
     work.catalogue.engine.dispose()
 
 
+def test_what_rolls_over_is_told_alike_in_table_and_history(root: Path) -> None:
+    calls.deliver(root, 1, at(10, duration=100))
+    calls.run(root)
+    # April granted 180 s, of which 120 s may roll over; 100 s in steps of 60 s take all of these.
+    # 180 - 120 = 60 s of April were never used, and nobody can use them any more.
+    ask = ["balance", "A-1", "-C", str(root), "--records", "0"]
+    for period in ("2003-06", "2003-04"):
+        screen = CliRunner().invoke(cli, [*ask, "--period", period]).output
+        (row,) = [line for line in screen.splitlines() if "minutes" in line and "04-01  " in line]
+        assert row.split()[-8:] == ["180", "s", "120", "s", "120", "s", "0", "s"], screen
+        assert "    2003-06-10   120 s by 1 record; used 120 s, left 0 s\n" in screen
+
+
 def test_a_customer_who_is_gone_keeps_his_balances(root: Path) -> None:
     calls.deliver(root, 1, at(10), at(10, served=BOB))
     calls.run(root)

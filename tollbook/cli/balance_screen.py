@@ -79,7 +79,8 @@ def _history(found: Account, one: Balance, records: int, is_masked: bool) -> Ite
         yield f"    before       {_worth(found, one, used)}"
     for day in one.days(found.time_zone):
         used += day.taken
-        left = "" if one.granted is None else f", left {_worth(found, one, one.granted - used)}"
+        rest = one.left_of(used, day.day >= one.until)
+        left = "" if rest is None else f", left {_worth(found, one, rest)}"
         by = count(day.records, "record")
         yield (f"    {day.day}   {_worth(found, one, day.taken)} by {by}; "
                f"used {_worth(found, one, used)}{left}")  # fmt: skip

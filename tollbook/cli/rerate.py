@@ -194,5 +194,8 @@ def _next(done: Rerated, dry_run: bool) -> list[str]:
         return [f"the month is billed: `tollbook bill --period {month}` bills the differences"]
     if sum(done.unrated.values()) > done.held:
         return ["see `tollbook suspense list` for what cures them"]
-    month = period_text(done.period)
-    return [f"`tollbook bill --period {month}` bills the new charges"] if done.plans else []
+    if not done.plans:
+        return []
+    months = [period_text(one) for one in range(done.period, done.last_period + 1)]
+    commands = ", then ".join(f"`tollbook bill --period {month}`" for month in months)
+    return [f"{commands} bill{'s' if len(months) == 1 else ''} the new charges"]

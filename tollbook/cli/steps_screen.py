@@ -238,9 +238,9 @@ def _before(component: Component, rate: Rate, name: str, zone: str) -> Iterator[
     """What is counted, where that is not what was used; the moment of a price for all of it."""
     words = []
     if component.covered[0]:
-        words.append(f"the first {quantity_text(rate.unit, component.covered[0])} are covered")
+        words.append(f"covered: the first {quantity_text(rate.unit, component.covered[0])}")
     if component.covered[1]:
-        words.append(f"the last {quantity_text(rate.unit, component.covered[1])} are free")
+        words.append(f"free: the last {quantity_text(rate.unit, component.covered[1])}")
     if component.tiers_from:
         words.append(f"tiers go on from {quantity_text(rate.unit, component.tiers_from)}")
     if rate.over is not None and rate.over.settle == "whole":
@@ -248,7 +248,7 @@ def _before(component: Component, rate: Rate, name: str, zone: str) -> Iterator[
     if component.priced_quantity > component.quantity:
         words.append(f"counts as {quantity_text(rate.unit, component.priced_quantity)}")
     if component.free_quantity:
-        words.append(f"the first {quantity_text(rate.unit, component.free_quantity)} are free")
+        words.append(f"free: the first {quantity_text(rate.unit, component.free_quantity)}")
     if component.priced_at_utc_s is not None and rate.bands:
         when = clock.local_text(component.priced_at_utc_s, zone)
         words.append(f"all of it at the price of {when} (border {rate.border_mode})")

@@ -63,12 +63,17 @@ class Balance:
     @property
     def left(self) -> int | None:
         """What is left of it; None: it has no end."""
+        return self.left_of(self.used, self.limit is not None)
+
+    def left_of(self, used: int, is_over: bool) -> int | None:
+        """What was left when so much was used. is_over: by records of later spans, too."""
         if self.granted is None:
             return None
-        if self.limit is None:
-            return self.granted - self.used
-        at_its_end = self.granted - (self.used - self.carried_used)
-        return max(min(at_its_end, self.limit) - self.carried_used, 0)
+        if self.limit is None or not is_over:
+            return self.granted - used
+        in_its_span = self.used - self.carried_used
+        carried = max(used - in_its_span, 0)
+        return max(min(self.granted - in_its_span, self.limit) - carried, 0)
 
     def days(self, time_zone: str) -> list[Day]:
         """Its history by local day."""

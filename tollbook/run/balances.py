@@ -86,7 +86,7 @@ def of_account(session: Session, account_id: str, period: int = 0) -> Account:
         item: MEASURES[measure]
         for item, measure in zip(memory.item_names, memory.item_measures, strict=True)
     }
-    found = list(_stored(session, chosen, period, reach, measures))
+    found = list(_stored(session, chosen, (first, max(first, now)), reach, measures))
     found = _with_uses(session, account_id, found, range(period, period + reach.back + 1))
     known = {(one.owner_kind, one.owner, one.item, one.since) for one in found}
     found += [
@@ -117,11 +117,15 @@ def _owners_of(
 
 
 def _stored(
-    session: Session, chosen: dict[str, list[str]], period: int, reach: Reach,
+    session: Session, chosen: dict[str, list[str]], days: tuple[date, date], reach: Reach,
     measures: dict[str, str],
 ) -> Iterator[Balance]:  # fmt: skip
-    """What the state holds of these owners, of spans that can be used in the period."""
-    first = date(period // 12, period % 12 + 1, 1)
+    """What the state holds of these owners, of spans that can be used in a month.
+
+    days: its first one, and the one as of which it is told what is left.
+    """
+    first, today = days
+    period = clock.month_index(first.year, first.month)
     items = {item: index for index, item in enumerate(measures)}
     months = [0, *range(period - reach.back, period + 1)]
     ids = [owner for one in chosen.values() for owner in one]
@@ -129,7 +133,7 @@ def _stored(
         table = lake.read(session.root, file, filters=[("owner", "in", ids)])
         for row in table.to_pylist():
             item, since, until = row["item"], row["since"], row["until"]
-            more = reach.rollovers[items[item]] if item in items else 0
+            more, limit = reach.rollover(items[item]) if item in items else (0, 0)
             ends = until + more * (until - since)  # a month longer than the others is no matter
             if row["owner"] not in chosen[row["owner_kind"]] or ends <= first:
                 continue
@@ -137,7 +141,7 @@ def _stored(
             yield Balance(
                 row["owner_kind"], row["owner"], item, measures.get(item, ""), since, until,
                 row["granted"] if has_end else None, row["used"], row["carried_used"], True,
-                limit=int(reach.limits[items[item]]) if until <= first else None,
+                limit=None if today < until else limit if today < ends else 0,
             )  # fmt: skip
 
 

@@ -63,6 +63,10 @@ class Reach:
         back[entries["span"] == _ONCE] = 0
         return cls(is_once, rollovers, limits, int(back.max(initial=0)))
 
+    def rollover(self, item: int) -> tuple[int, int]:
+        """Into how many more spans how much of an item goes on."""
+        return int(self.rollovers[item]), int(self.limits[item])
+
     def month_of(self, item: np.ndarray, since_day: np.ndarray) -> np.ndarray:
         """The month that slots are kept in; int64, 0: none."""
         months: np.ndarray = np.where(self.is_once[item], _NO_MONTH, month_of_day(since_day))
