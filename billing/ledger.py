@@ -51,11 +51,6 @@ class Posting:
     to_append: pa.Table
     answers: pa.Array
 
-    @property
-    def conflicts(self) -> int:
-        """How many proposed entries exist with another content."""
-        return int(pc.sum(pc.starts_with(self.answers, DIFFERENT)).as_py() or 0)
-
 
 def entries_of(made: Bills) -> pa.Table:
     """Entries (schemas.ENTRY) of bills, sorted by bill; within a bill receivable comes first.

@@ -21,12 +21,12 @@ from tariffs.model import Book, Version
 from tollbook import codes
 from tollbook.columns import index_in
 from tollbook.customers import Customers
-from tollbook.customers_visitors import FILE, IMSI_DIGITS_MAX, Visitors
+from tollbook.customers_visitors import FILE, IMSI_DIGITS_MAX, Visitors, heads_of
 from tollbook.stage import ints
 from tollbook.text import Problems, did_you_mean
 from tollbook.workspace import Operator
 
-_POWER: Final = 10 ** np.arange(IMSI_DIGITS_MAX + 1, dtype=np.int64)
+_IMSI_END: Final = 10**IMSI_DIGITS_MAX
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,11 @@ class VisitorTable:
     def find(self, imsi: np.ndarray, start_utc_s: np.ndarray) -> np.ndarray:
         """The row whose prefix is the longest that an IMSI begins with at a time; -1: none."""
         found = np.full(len(imsi), -1, np.int64)
-        digits = np.searchsorted(_POWER, imsi, side="right")
         since, until = self.visitors.valid_from_utc_s, self.visitors.valid_to_utc_s
         for length, prefixes, table_rows in self.by_length:
-            rows = np.flatnonzero((found < 0) & (digits >= length))
-            head = imsi[rows] // _POWER[digits[rows] - length]
+            rows = np.flatnonzero(found < 0)
+            head = heads_of(imsi[rows], length)
+            rows, head = rows[head >= 0], head[head >= 0]
             place = np.searchsorted(prefixes, head)
             while len(rows):
                 inside = place < len(prefixes)
@@ -99,7 +99,7 @@ def find_payers(batch: pa.RecordBatch, table: VisitorTable, payers: Payers) -> n
     zone = np.full(batch.num_rows, -1, np.int32)
     rows = np.flatnonzero(payers.standing == NO_SUBSCRIPTION)
     imsi = ints(batch, "imsi")[rows]
-    meant = (imsi > 0) & (imsi < _POWER[IMSI_DIGITS_MAX]) & (ints(batch, "reason")[rows] == 0)
+    meant = (imsi > 0) & (imsi < _IMSI_END) & (ints(batch, "reason")[rows] == 0)
     meant &= ints(batch, "direction")[rows] != codes.TRANSIT
     rows, imsi = rows[meant], imsi[meant]
     network = batch.column("network").take(pa.array(rows))

@@ -12,7 +12,7 @@ import pyarrow as pa
 from billing import bill
 from tariffs.model import Book, Plan, Recurring, TaxRate, Version
 from tollbook import clock, schemas
-from tollbook.customers import STATUS_CODE, Accounts, Customers, Subscriptions
+from tollbook.customers import STATUSES, Accounts, Customers, Subscriptions
 from tollbook.money import NANO
 
 ZONE = "Asia/Shanghai"
@@ -59,7 +59,7 @@ def customers(subscriptions: str) -> Customers:
             np.array([ids.index(row[1]) for row in full], np.int32),
             np.arange(size), np.zeros(size, np.int64),
             np.array([plans.index(row[2]) for row in full], np.int32),
-            np.array([STATUS_CODE[row[5]] for row in full], np.int8),
+            np.array([STATUSES.index(row[5]) for row in full], np.int8),
             np.array([utc(row[3]) for row in full], np.int64),
             np.array([utc("" if row[4] == "-" else row[4]) for row in full], np.int64),
         ),

@@ -191,7 +191,7 @@ def _customers(rows: Sequence[tuple[Any, ...]]) -> customer_tables.Customers:
             number=np.array([int(row[0]) for row in rows], np.int64),
             imsi=np.array([imsi_of(row[0]) for row in rows], np.int64),
             plan_index=_index(plans, [row[2] for row in rows]),
-            status=np.array([customer_tables.STATUS_CODE[row[3]] for row in rows], np.int8),
+            status=np.array([customer_tables.STATUSES.index(row[3]) for row in rows], np.int8),
             **_times([row[4] for row in rows], [row[5] for row in rows]),
         ),
         tuple(plans),

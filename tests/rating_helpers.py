@@ -36,7 +36,7 @@ def usage_columns(facts: Sequence[Facts], compiled: CompiledBook) -> dict[str, l
         "record_id": list(range(len(facts))),
         "service": [codes.SERVICE_CODE[fact.service] for fact in facts],
         "direction": [codes.DIRECTION_CODE[fact.direction] for fact in facts],
-        "roaming": [codes.ROAMING_CODE[fact.roaming] for fact in facts],
+        "roaming": [codes.ROAMINGS.index(fact.roaming) for fact in facts],
         "relation_index": [index(names.relations, fact.relation) for fact in facts],
         "other_zone_index": [index(names.zones, fact.other_zone) for fact in facts],
         "access_code_index": [index(names.access_codes, fact.access_code) for fact in facts],

@@ -189,7 +189,6 @@ def test_posting_says_which_field_differs() -> None:
         "2003-06-B:receivable": "created",
         "2003-06-B:revenue:toll": "created",
     }  # fmt: skip
-    assert posting.conflicts == 2
     assert set(posting.to_append.column("account_id").to_pylist()) == {"B"}
     euros = old.set_column(
         old.schema.get_field_index("currency"), "currency", pa.array(["EUR"] * old.num_rows)

@@ -88,7 +88,7 @@ def traced(made: World, row: dict[str, Any]) -> dict[str, Any]:
         "served_zone": found.served.zone, "real_zone": found.real.zone,
         "other_zone": found.other.zone, "called_zone": found.called.zone,
         "home_zone": found.home.zone, "relation": found.relation,
-        "home_relation": found.home_relation, "roaming": codes.ROAMING_CODE[found.roaming],
+        "home_relation": found.home_relation, "roaming": codes.ROAMINGS.index(found.roaming),
         "flags": found.flags,
     }  # fmt: skip
 

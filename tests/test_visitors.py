@@ -181,7 +181,7 @@ def _explained(made: World, zones: Sequence[str], row: dict[str, Any]) -> None:
     assert paying is not None
     assert paying.line == row["subscription_index"]
     assert bool(paying.imsi_prefix) == (row["roaming"] == codes.VISITOR)
-    assert codes.ROAMING_CODE[found.roaming] == row["roaming"]
+    assert codes.ROAMINGS.index(found.roaming) == row["roaming"]
     named = {name: zones[row[f"{name}_zone_index"]] if row[f"{name}_zone_index"] >= 0 else ""
              for name in ("home", "served", "other")}  # fmt: skip
     assert named == {"home": found.home.zone, "served": found.served.zone,

@@ -17,7 +17,6 @@ RATING_KINDS: Final = ("retail", "reseller", "buy", "sell")
 
 SERVICE_CODE: Final = {name: code for code, name in enumerate(SERVICES)}
 DIRECTION_CODE: Final = {name: code for code, name in enumerate(DIRECTIONS)}
-ROAMING_CODE: Final = {name: code for code, name in enumerate(ROAMINGS)}
 FORWARD_CODE: Final = {name: code for code, name in enumerate(FORWARDS)}
 
 VOICE, VIDEO, SMS, MMS, DATA, EVENT = 1, 2, 3, 4, 5, 6

@@ -43,7 +43,6 @@ from tollbook.table_checks import (
 from tollbook.text import Problems, did_you_mean
 
 STATUSES: Final = ("active", "suspended", "closed")
-STATUS_CODE: Final = {word: code for code, word in enumerate(STATUSES)}
 ACTIVE, SUSPENDED, CLOSED = range(3)
 TAX_CLASSES: Final = ("standard", "exempt")
 FILES: Final = ("accounts.csv", "subscriptions.csv", "friends.csv", "groups.csv", "visitors.csv")

@@ -115,19 +115,22 @@ def _check_once(
     check_overlaps(table, "imsi_prefix", np.where(prefix > 0, prefix, nobody), span, problems)
 
 
+def heads_of(imsi: np.ndarray, length: int) -> np.ndarray:
+    """The first ``length`` digits of IMSIs (int64); -1 of those that have fewer."""
+    rest = np.searchsorted(_POWER, imsi, side="right") - length
+    return np.where(rest >= 0, imsi // _POWER[np.maximum(rest, 0)], -1)
+
+
 def _check_own(
     table: Table, prefix: np.ndarray, size: np.ndarray, imsi: np.ndarray, problems: Problems
 ) -> None:
     """No customer's IMSI begins like a visitor's: a number that he gave back would make him one."""
     first = np.zeros(len(table), np.int64)
     for length in np.unique(size[size > 0]).tolist():
-        digits = np.searchsorted(_POWER, imsi, side="right")
-        heads = np.unique(imsi[digits >= length] // _POWER[digits[digits >= length] - length])
+        heads = heads_of(imsi, length)
         own = np.isin(prefix, heads) & (size == length)
         for row in np.flatnonzero(own).tolist():
-            begins = (digits >= length) & (imsi // _POWER[np.maximum(digits - length, 0)]
-                                           == prefix[row])  # fmt: skip
-            first[row] = imsi[begins][0]
+            first[row] = imsi[heads == prefix[row]][0]
     table.report(
         first > 0,
         lambda row: f"imsi_prefix '{table.cell('imsi_prefix', row)}' fits {masked(int(first[row]))}"
