@@ -60,7 +60,7 @@ def test_one_process_starts_where_nothing_is_compiled(
     monkeypatch.setattr(os, "posix_spawn", lambda *asked, **more: started.append(asked))
     compiling.begin()
     compiling.begin()  # the first one is at it
-    assert [one[1][1:3] for one in started] == [["-m", "tollbook.run.compiling"]]
+    assert [one[1][1:4] for one in started] == [["-P", "-m", "tollbook.run.compiling"]]
     (tmp_path / "kernels" / "compiling").unlink()
     (tmp_path / "kernels" / "rate_kernels.price_rows-23.py311.1.nbc").touch()
     compiling.begin()  # nothing is left to do

@@ -44,11 +44,13 @@ def begin() -> None:
     if jit.is_off() or cores < 2 or not hasattr(os, "posix_spawn") or jit.is_compiled("price_rows"):
         return
     quiet = [(os.POSIX_SPAWN_OPEN, handle, os.devnull, os.O_RDWR, 0) for handle in range(3)]
-    arguments = [sys.executable, "-m", "tollbook.run.compiling", str(os.getpid())]
+    arguments = [sys.executable, "-P", "-m", "tollbook.run.compiling", str(os.getpid())]
+    # The modules of this process, and none that lie where it happens to work.
+    where = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
         jit.CACHE_FOLDER.mkdir(parents=True, exist_ok=True)
         (jit.CACHE_FOLDER / _AMONG).touch(exist_ok=False)
-        os.posix_spawn(sys.executable, arguments, os.environ, file_actions=quiet)
+        os.posix_spawn(sys.executable, arguments, where, file_actions=quiet)
     except OSError:  # somebody was quicker, or it cannot be
         return
 
