@@ -14,6 +14,7 @@ from rating.trial import Context, Vocabulary, prepare, priced
 from rating.trial_guided import Guiding
 from tariffs.compile_rates import Maxima
 from tariffs.model import Book
+from tariffs.words import is_beginning
 from tollbook import money, reasons, schemas
 from tollbook.columns import Table
 from tollbook.stage import ints
@@ -207,11 +208,12 @@ def _add_groups(
 
 
 def _rule(context: Context, version: int, rule: int) -> str:
-    """``2003-01-01 rule 3``."""
+    """``2003-01-01 rule 3``; ``rule 3`` in a version that holds from the beginning."""
     if version < 0:
         return "no version"
     name = f"rule {rule + 1}" if rule >= 0 else NO_RULE
-    return f"{context.compiled.version_names[version]} {name}"
+    day = context.compiled.version_names[version]
+    return name if is_beginning(day) else f"{day} {name}"
 
 
 def _reason(code: int) -> str:

@@ -238,9 +238,14 @@ def span_text(version: Version) -> str:
     return f"from {begin_text(since)}" + (f" until {until}" if until else " on")
 
 
+def is_beginning(day: str) -> bool:
+    """Whether this is the first day of a version that names none."""
+    return day == _EARLIEST
+
+
 def begin_text(day: str) -> str:
     """The first day of a version, or ``the beginning`` where the version names none."""
-    return "the beginning" if day == _EARLIEST else day
+    return "the beginning" if is_beginning(day) else day
 
 
 def moments(version: Version) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -53,18 +54,33 @@ def test_the_night_needs_what_was_compiled_before_it(tmp_path: Path) -> None:
 def test_one_process_starts_where_nothing_is_compiled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started: list[Any] = []
+    started: list[int] = []
+    spawn = os.posix_spawn
+    sleeps = [sys.executable, "-c", "import time; time.sleep(60)"]
+
+    def spawned(program: str, asked: list[str], where: Any, **more: Any) -> None:
+        assert asked[1:4] == ["-P", "-m", "tollbook.run.compiling"]
+        started.append(spawn(program, sleeps, where, **more))
+
     monkeypatch.setattr(jit, "CACHE_FOLDER", tmp_path / "kernels")
     monkeypatch.setattr(jit, "is_off", lambda: False)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    monkeypatch.setattr(os, "posix_spawn", lambda *asked, **more: started.append(asked))
+    monkeypatch.setattr(os, "posix_spawn", spawned)
     compiling.begin()
     compiling.begin()  # the first one is at it
-    assert [one[1][1:4] for one in started] == [["-P", "-m", "tollbook.run.compiling"]]
-    (tmp_path / "kernels" / "compiling").unlink()
+    assert len(started) == 1
+    end(started[0])
+    compiling.begin()  # it was killed: the next start makes another
+    assert len(started) == 2
+    end(started[1])
     (tmp_path / "kernels" / "rate_kernels.price_rows-23.py311.1.nbc").touch()
     compiling.begin()  # nothing is left to do
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     monkeypatch.setattr(jit, "CACHE_FOLDER", tmp_path / "others")
     compiling.begin()  # no core to spare
-    assert len(started) == 1
+    assert len(started) == 2
+
+
+def end(process: int) -> None:
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)

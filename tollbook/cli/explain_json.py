@@ -165,7 +165,7 @@ def _priced(one: Explanation, found: Trace) -> dict[str, Any]:
 
 
 def _remembered(found: Trace) -> dict[str, Any]:
-    """What was used of what the book remembers; nothing where it remembers nothing."""
+    """What was used of what the book remembers, and what has no rate; where there is any."""
     settled = [
         {"kind": "cap" if isinstance(one.item, Cap) else "allowance", "name": one.item.name,
          "is_used_up": one.used is None, "beyond": one.beyond[0].name if one.beyond else "",
@@ -174,7 +174,8 @@ def _remembered(found: Trace) -> dict[str, Any]:
         for one in found.settled
     ]  # fmt: skip
     parts = {"used": [_used(use) for use in found.used], "settled": settled,
-             "used_up": [one.name for one in found.empty]}  # fmt: skip
+             "used_up": [one.name for one in found.empty],
+             "without_rate": list(found.missing)}  # fmt: skip
     return {name: part for name, part in parts.items() if part}
 
 

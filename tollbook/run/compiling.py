@@ -9,6 +9,7 @@ compiles.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 import tempfile
@@ -32,7 +33,7 @@ from tollbook.stage import ints
 ROWS: Final = 4
 LINES: Final = 500  # of the sample operator
 _BUDGET_BYTES: Final = 1 << 20
-_AMONG: Final = "compiling"  # a file in the folder of the kernels: somebody does it already
+_AMONG: Final = "compiling"  # a file in the folder of the kernels, locked while somebody does it
 
 
 def begin() -> None:
@@ -43,16 +44,23 @@ def begin() -> None:
     cores = os.cpu_count() or 1
     if jit.is_off() or cores < 2 or not hasattr(os, "posix_spawn") or jit.is_compiled("price_rows"):
         return
+    try:
+        jit.CACHE_FOLDER.mkdir(parents=True, exist_ok=True)
+        with (jit.CACHE_FOLDER / _AMONG).open("a") as mark:
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _start(mark.fileno())
+    except OSError:  # somebody is at it, or it cannot be
+        return
+
+
+def _start(mark: int) -> None:
+    """A process that shares the lock on ``mark``, which is free again however that one ends."""
     quiet = [(os.POSIX_SPAWN_OPEN, handle, os.devnull, os.O_RDWR, 0) for handle in range(3)]
     arguments = [sys.executable, "-P", "-m", "tollbook.run.compiling", str(os.getpid())]
     # The modules of this process, and none that lie where it happens to work.
     where = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    try:
-        jit.CACHE_FOLDER.mkdir(parents=True, exist_ok=True)
-        (jit.CACHE_FOLDER / _AMONG).touch(exist_ok=False)
-        os.posix_spawn(sys.executable, arguments, where, file_actions=quiet)
-    except OSError:  # somebody was quicker, or it cannot be
-        return
+    os.set_inheritable(mark, True)
+    os.posix_spawn(sys.executable, arguments, where, file_actions=quiet)
 
 
 def main(parent: int) -> None:
@@ -125,7 +133,4 @@ def _price_crossing(book: CompiledBook, usage: pa.RecordBatch) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(int(sys.argv[1]))
-    finally:
-        (jit.CACHE_FOLDER / _AMONG).unlink(missing_ok=True)
+    main(int(sys.argv[1]))
