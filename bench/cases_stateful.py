@@ -17,19 +17,8 @@ from rating.memory import Owners, Past, State
 from rating.rate import rate
 from tariffs.compiler import CompiledBook, compile_book
 from tariffs.memory_model import Allowance, Memory
-from tariffs.model import (
-    ALL_DAYS,
-    Band,
-    Book,
-    Charge,
-    Plan,
-    Position,
-    Rate,
-    Rule,
-    Tier,
-    Version,
-    When,
-)
+from tariffs.model import ALL_DAYS, Band, Book, Charge, Plan, Rate, Rule, Tier, Version
+from tariffs.when import Position, When
 from tollbook import clock, codes, schemas
 from tollbook.stage import int_array, ints, text_array
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rating.trace import Facts
-from tariffs.model import When
+from tariffs.when import When
 
 
 @dataclass(frozen=True)

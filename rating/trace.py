@@ -23,7 +23,8 @@ from rating.trace_walk import Reach, counted, cuts, leading, price_spans
 from tariffs.book_rules import ANY_ZONE
 from tariffs.compile_rates import Maxima
 from tariffs.compiler import CompiledBook
-from tariffs.model import FREE, PARTS_MAX, Book, Charge, Plan, Rate, Rule, Version, When
+from tariffs.model import FREE, PARTS_MAX, Book, Charge, Plan, Rate, Rule, Version
+from tariffs.when import When
 from tollbook import codes
 
 __all__ = ["Component", "Facts", "Part", "Segment", "Staged", "Trace", "counted", "price"]

@@ -15,7 +15,8 @@ from rating.trace_steps import Component, Facts, Settled, Trace, Used
 from rating.trace_time import ENDLESS
 from rating.trace_walk import Reach
 from tariffs.memory_model import OWNERS, Allowance, Cap, Counter
-from tariffs.model import Book, Rate, Version, When
+from tariffs.model import Book, Rate, Version
+from tariffs.when import When
 from tollbook import clock
 
 MONEY: Final = "money"

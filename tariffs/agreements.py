@@ -11,7 +11,8 @@ from typing import Final
 from tariffs import units
 from tariffs.book_rates import PRICE_LIMIT_NANO
 from tariffs.book_rules import RULED_SERVICES
-from tariffs.model import Position, Rate, Tier
+from tariffs.model import Rate, Tier
+from tariffs.when import Position
 from tollbook import clock, money
 from tollbook.codes import DIRECTIONS, IN, OUT
 from tollbook.columns import OPEN_FROM, OPEN_TO

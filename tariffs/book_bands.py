@@ -11,7 +11,8 @@ from typing import Final
 from tariffs import units
 from tariffs.book_tiers import PRICE_KEYS, Scope, inner_scope, is_mapping, read_price, read_prices
 from tariffs.grammar import KEYS
-from tariffs.model import ALL_DAYS, DAY_S, Band, Dates, Position
+from tariffs.model import ALL_DAYS, DAY_S, Band, Dates
+from tariffs.when import Position
 from tollbook import clock
 from tollbook.text import Node, Reader, did_you_mean
 

@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 from tariffs import units
 from tariffs.book_rules import ANY_ZONE
 from tariffs.book_tiers import PRICE_LIMIT_NANO
-from tariffs.model import Deck, Position, PrefixDeck, PrefixRows
+from tariffs.model import Deck, PrefixDeck, PrefixRows
+from tariffs.when import Position
 from tollbook import columns, money, text
 from tollbook.columns import Table
 from tollbook.text import Problems

@@ -18,7 +18,7 @@ from tariffs.book_taxes import read_span
 from tariffs.book_tiers import NAME, NAME_ALLOWED, is_mapping
 from tariffs.grammar import KEYS
 from tariffs.memory_model import EXECUTIONS, Action, Chosen, Discount, Used
-from tariffs.model import Position, When
+from tariffs.when import Position, When
 from tollbook import money
 from tollbook.money import MICRO_DIGITS, NANO_DIGITS, ROUNDING_MODES
 from tollbook.text import Node, Problems, Reader, load_csv

@@ -16,17 +16,8 @@ from tariffs.book_plan import CHARGE_LIMIT_DEFAULT_MICRO, PlanText
 from tariffs.book_rates import Rates, Rounding, rounded
 from tariffs.book_tiers import PERCENT_WHOLE_NANO
 from tariffs.known import Edition, Known
-from tariffs.model import (
-    VERSION_CHANGES,
-    Deck,
-    Position,
-    PrefixDeck,
-    Rate,
-    Recurring,
-    Rule,
-    Tier,
-    Version,
-)
+from tariffs.model import VERSION_CHANGES, Deck, PrefixDeck, Rate, Recurring, Rule, Tier, Version
+from tariffs.when import Position
 from tollbook.text import Problems, did_you_mean
 
 CHAIN_MAX: Final = 4  # files that a version may be made of by `extends`

@@ -31,8 +31,8 @@ from tariffs.memory_model import (
     Prorate,
     Span,
 )
-from tariffs.model import Position, When
 from tariffs.units import parse_quantity
+from tariffs.when import Position, When
 from tollbook.money import NANO, ROUNDING_MODES
 from tollbook.text import Node, Reader, did_you_mean
 

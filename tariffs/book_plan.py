@@ -14,15 +14,9 @@ from tariffs.book_taxes import Span, read_span
 from tariffs.book_tiers import NAME, NAME_ALLOWED, is_mapping, read_price, read_quantity
 from tariffs.grammar import KEYS
 from tariffs.known import Known
-from tariffs.model import (
-    FALLBACKS_MAX,
-    VERSION_CHANGES,
-    Position,
-    PriceRange,
-    Recurring,
-    Rule,
-)
+from tariffs.model import FALLBACKS_MAX, VERSION_CHANGES, PriceRange, Recurring, Rule
 from tariffs.units import PER_ALLOWED, parse_quantity
+from tariffs.when import Position
 from tollbook.money import CHARGE_LIMIT_MICRO, MICRO
 from tollbook.text import Node, Problems, Reader
 

@@ -22,7 +22,8 @@ from tariffs.book_tiers import (
     read_scope,
 )
 from tariffs.grammar import KEYS
-from tariffs.model import BORDERS, CLOCKS, STAGES, Position, Rate, Tier
+from tariffs.model import BORDERS, CLOCKS, STAGES, Rate, Tier
+from tariffs.when import Position
 from tollbook.money import MICRO_DIGITS, NANO_DIGITS, ROUND_HALF_EVEN, ROUNDING_MODES
 from tollbook.text import Node, Problems, Reader, did_you_mean
 

@@ -8,7 +8,8 @@ from typing import Final
 
 from tariffs.book_tiers import is_mapping
 from tariffs.grammar import KEYS
-from tariffs.model import FREE, Charge, Position, Rule, When
+from tariffs.model import FREE, Charge, Rule
+from tariffs.when import Position, When
 from tollbook.codes import BOUNDARIES, DIRECTIONS, FORWARDS, ROAMINGS, SERVICES
 from tollbook.text import Node, Problems, Reader, did_you_mean
 

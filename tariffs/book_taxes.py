@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 from tariffs import units
 from tariffs.book_tiers import is_mapping
 from tariffs.grammar import KEYS
-from tariffs.model import Position, TaxRate
+from tariffs.model import TaxRate
+from tariffs.when import Position
 from tollbook import clock
 from tollbook.money import NANO
 from tollbook.text import Node, Problems, Reader

@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from tariffs.book_taxes import ALWAYS
 from tariffs.cgrates_map import DeckRow, Draft, shared
-from tariffs.model import DAY_S, Charge, Plan, PrefixRows, Rate, Rule, Version, When
+from tariffs.model import DAY_S, Charge, Plan, PrefixRows, Rate, Rule, Version
+from tariffs.when import When
 from tariffs.write import deck_csv, plan_text
 from tollbook.columns import OPEN_FROM, OPEN_TO
 

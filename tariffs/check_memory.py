@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from tariffs.memory_model import ITEMS_MAX, Allowance, Cap, Counter, Span
-from tariffs.model import Plan, Position, Rate, Version
+from tariffs.model import Plan, Rate, Version
 from tariffs.settled import WHOLE, components_of
 from tariffs.units import QUANTITY_LIMIT
+from tariffs.when import Position
 from tollbook import money
 from tollbook.text import Problems
 

@@ -16,8 +16,9 @@ from tariffs.book_rules import (
     RULED_SERVICES,
 )
 from tariffs.known import Edition, Known
-from tariffs.model import FREE, Charge, Position, Rate, Rule, When
+from tariffs.model import FREE, Charge, Rate, Rule
 from tariffs.units import fits
+from tariffs.when import Position, When
 from tollbook.codes import BOUNDARIES, FORWARDS, ROAMINGS
 from tollbook.text import Problems, did_you_mean
 

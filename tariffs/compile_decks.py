@@ -15,9 +15,10 @@ import numpy as np
 
 from tariffs.compile_blocks import add_rates
 from tariffs.compile_rates import RateTables, frozen
-from tariffs.model import Band, Position, PrefixDeck, PrefixRows, Rate, Tier, Version
+from tariffs.model import Band, PrefixDeck, PrefixRows, Rate, Tier, Version
 from tariffs.prefix_intervals import Prefixed, first_level, intervals
 from tariffs.prefix_kernels import DATED, NO_PREFIX, Prefixes
+from tariffs.when import Position
 from tollbook.columns import OPEN_FROM, OPEN_TO
 from tollbook.text import Problems
 from tollbook.wall_clock import local_to_utc_s

@@ -16,8 +16,9 @@ from tariffs.compile_rules import RuleTables, dense
 from tariffs.compile_targets import Edition, Names, unknown
 from tariffs.discount_kernels import DISCOUNT, STEP, USED, Discounts, Selection
 from tariffs.memory_model import EXECUTIONS, ITEMS_MAX, Chosen, Discount
-from tariffs.model import UNITS, When
+from tariffs.model import UNITS
 from tariffs.rule_kernels import FREE, Rules
+from tariffs.when import When
 from tollbook import clock, codes, money
 from tollbook.money import MICRO_DIGITS
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from tariffs.compile_rates import frozen
 from tariffs.compile_targets import Edition, Names, Targets, unknown
-from tariffs.model import Position, Rule, When
+from tariffs.model import Rule
 from tariffs.rule_kernels import (
     BOUNDARY,
     CARRIER,
@@ -26,6 +26,7 @@ from tariffs.rule_kernels import (
     RULE,
     Rules,
 )
+from tariffs.when import Position, When
 from tollbook import codes
 from tollbook.codes import DIRECTIONS, ROAMINGS, SERVICES
 from tollbook.text import Problems

@@ -11,7 +11,7 @@ import numpy as np
 from tariffs.book_rules import ANY_ZONE
 from tariffs.compile_decks import PrefixTables
 from tariffs.model import FREE as FREE_WORD
-from tariffs.model import Charge, Position, Rule, Version
+from tariffs.model import Charge, Rule, Version
 from tariffs.rule_kernels import (
     BY_HOME_RELATION,
     BY_PREFIX,
@@ -21,6 +21,7 @@ from tariffs.rule_kernels import (
     FREE,
     NO_RATE,
 )
+from tariffs.when import Position
 from tollbook.text import Problems, did_you_mean
 
 _LISTED: Final = 12  # allowed words that a message names

@@ -15,7 +15,8 @@ from typing import Final
 from tariffs import words, words_discounts, words_memory
 from tariffs.diff_decks import deck_changes, percent_text
 from tariffs.memory_model import Discount
-from tariffs.model import Book, Plan, Position, Rate, Recurring, Rule, TaxRate, Version
+from tariffs.model import Book, Plan, Rate, Recurring, Rule, TaxRate, Version
+from tariffs.when import Position
 from tollbook import money
 
 NEW, GONE, CHANGED = "new", "gone", "changed"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from tariffs.model import Deck, Position, PrefixDeck, Version
+from tariffs.model import Deck, PrefixDeck, Version
+from tariffs.when import Position
 from tollbook import money
 
 LISTED: Final = 6

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from tariffs.model import Position, Rate, Version
+from tariffs.model import Rate, Version
+from tariffs.when import Position
 from tollbook.network import Network
 from tollbook.workspace import Workspace
 

@@ -8,8 +8,8 @@ from typing import Final
 from tariffs.check_rules import check_when, listed, where
 from tariffs.known import Edition, Known
 from tariffs.memory_model import ITEMS_MAX, Discount
-from tariffs.model import Position
 from tariffs.units import fits
+from tariffs.when import Position
 from tollbook import money
 from tollbook.text import Problems, did_you_mean
 

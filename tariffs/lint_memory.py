@@ -10,9 +10,10 @@ from tariffs.book_rules import ANY_CODE, NO_CODE, RULED_SERVICES
 from tariffs.check_rules import check_when, is_weaker, listed, rates_of, where
 from tariffs.known import Edition, Known
 from tariffs.memory_model import ITEMS_MAX, OWNERS, Allowance, Cap, Counter
-from tariffs.model import FREE, Book, Charge, Rate, Rule, Version, When
+from tariffs.model import FREE, Book, Charge, Rate, Rule, Version
 from tariffs.settled import WHOLE
 from tariffs.units import fits, quantity_text
+from tariffs.when import When
 from tollbook.text import Problems, did_you_mean
 
 Item = Allowance | Counter | Cap

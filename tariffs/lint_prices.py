@@ -11,9 +11,10 @@ from fractions import Fraction
 from typing import Final, NamedTuple
 
 from tariffs.known import Edition, Known
-from tariffs.model import DAY_S, Band, Position, PriceRange, Rate, Tier
+from tariffs.model import DAY_S, Band, PriceRange, Rate, Tier
 from tariffs.rate_limits import schedules, stage_digits, stage_mode
 from tariffs.units import quantity_text, seconds_text
+from tariffs.when import Position
 from tollbook.money import MICRO_DIGITS, NANO_DIGITS, format_nano, round_div
 from tollbook.text import Problems
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from tariffs.when import Position, When
 from tollbook.money import ROUND_DOWN
-
-if TYPE_CHECKING:
-    from tariffs.model import Position, When
 
 OWNERS: Final = ("subscription", "account", "group")
 MEASURES: Final = ("second", "byte", "event", "money")

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from tariffs.memory_model import NO_MEMORY, Discount, Memory, Over
+from tariffs.when import NOWHERE, Position, When
 from tollbook.money import MICRO_DIGITS, ROUND_HALF_EVEN
 
 UNITS: Final = ("second", "byte", "event")
@@ -29,14 +30,6 @@ SCHEDULES_MAX: Final = 62  # distinct schedules of one rate
 DAY_CLASSES_MAX: Final = 512  # kinds of day that the dates of a book may make
 FALLBACKS_MAX: Final = 8  # plans of a chain
 PARTS_MAX: Final = 8  # versions that one usage may cross
-
-
-@dataclass(frozen=True)
-class Position:
-    """Where something stands in the text, for messages and explanations."""
-
-    file: str = ""
-    line: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,7 +76,7 @@ class Band:
     to_s: int
     tiers: tuple[Tier, ...]
     name: str = ""
-    at: Position = Position()
+    at: Position = NOWHERE
     dates: Dates = Dates()
     weight: int = 0
     connect_nano: int = -1
@@ -118,7 +111,7 @@ class Rate:
     apart: bool = False
     digits: int = MICRO_DIGITS
     mode: int = ROUND_HALF_EVEN
-    at: Position = Position()
+    at: Position = NOWHERE
     border: str = ""
     free_quantity: int = 0
     minimum_quantity: int = 0
@@ -136,33 +129,6 @@ class Rate:
 
 
 @dataclass(frozen=True)
-class When:
-    """Conditions of a rule; an empty tuple means any, and so does None.
-
-    Words of ``tollbook.codes`` for service, direction, roaming, forward and boundary; relations,
-    zones and carriers are names of the network's tables.
-    """
-
-    service: tuple[str, ...] = ()
-    direction: tuple[str, ...] = ()
-    roaming: tuple[str, ...] = ()
-    relation: tuple[str, ...] = ()
-    to_zone: tuple[str, ...] = ()  # the only open-ended condition of book v1
-    on_net: bool | None = None
-    special: bool | None = None
-    access_code: tuple[str, ...] = ()
-    from_zone: tuple[str, ...] = ()  # place of the served party
-    home_zone: tuple[str, ...] = ()  # zone of the served number
-    home_relation: tuple[str, ...] = ()  # of the home zone to the place of the served party
-    carrier: tuple[str, ...] = ()  # of the other party's number
-    forward: tuple[str, ...] = ()
-    boundary: tuple[str, ...] = ()
-    same_place: bool | None = None
-    friend: bool | None = None
-    group: bool | None = None
-
-
-@dataclass(frozen=True)
 class Charge:
     """What one component costs under a rule: a rate, free, or a rate that is looked up.
 
@@ -174,7 +140,7 @@ class Charge:
     component: str
     rate: str = ""
     by_zone: str = ""
-    at: Position = Position()
+    at: Position = NOWHERE
     by_prefix: str = ""
     like: str = ""
     by_relation: tuple[tuple[str, str], ...] = ()
@@ -191,7 +157,7 @@ class Rule:
     when: When
     charges: tuple[Charge, ...] = ()
     refuse: bool = False
-    at: Position = Position()
+    at: Position = NOWHERE
 
 
 @dataclass(frozen=True)
@@ -203,7 +169,7 @@ class Deck:
 
     name: str
     rates: tuple[tuple[str, str], ...]  # (zone, rate), zones unique
-    at: Position = Position()
+    at: Position = NOWHERE
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,7 +206,7 @@ class PrefixDeck:
     name: str
     rows: PrefixRows
     rate_names: tuple[str, ...] = ()
-    at: Position = Position()
+    at: Position = NOWHERE
 
 
 @dataclass(frozen=True)
@@ -266,7 +232,7 @@ class Recurring:
     in_advance: bool = True
     prorate: str = "days_of_month"
     tax_class: str = "standard"
-    at: Position = Position()
+    at: Position = NOWHERE
 
 
 @dataclass(frozen=True)
@@ -288,7 +254,7 @@ class Version:
     recurring: tuple[Recurring, ...] = ()
     tax_class: tuple[tuple[str, str], ...] = ()  # component -> tax class, where not "standard"
     charge_limit_micro: int = 10**12  # a larger charge of one record goes to suspense
-    at: Position = Position()
+    at: Position = NOWHERE
     prefix_decks: tuple[PrefixDeck, ...] = ()
     fallback: tuple[str, ...] = ()
     version_change: str = "start"
@@ -332,7 +298,7 @@ class TaxRate:
     percent_nano: int
     valid_from: date
     valid_to: date | None
-    at: Position = Position()
+    at: Position = NOWHERE
 
 
 @dataclass(frozen=True)

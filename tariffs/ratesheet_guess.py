@@ -15,7 +15,7 @@ from tariffs.ratesheet_codes import parse_codes
 from tariffs.ratesheet_mapping import ABOVE, ALWAYS, CARRIED, FIELDS, Located, SheetMapping, normal
 from tariffs.ratesheet_offers import currencies_in
 from tariffs.ratesheet_preamble import day_above, kind_above, notes_above
-from tariffs.ratesheet_read import NumberCell, Sheet, SheetRow
+from tariffs.ratesheet_rows import NumberCell, Sheet, SheetRow
 from tariffs.ratesheet_values import parse_day, parse_status
 
 SAMPLES: Final = 3  # values of each column that are shown

@@ -12,7 +12,7 @@ from tariffs.ratesheet_merge import Merged, Span, Timelines, dated, merge, timel
 from tariffs.ratesheet_notes import Fault, Findings
 from tariffs.ratesheet_offers import Offers, read_offers
 from tariffs.ratesheet_preamble import day_above, kind_above
-from tariffs.ratesheet_read import Sheet
+from tariffs.ratesheet_rows import Sheet
 
 
 @dataclass(frozen=True)

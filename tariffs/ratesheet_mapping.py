@@ -15,7 +15,7 @@ from typing import Final
 
 from tariffs import units
 from tariffs.ratesheet_notes import Fault, Findings, shown
-from tariffs.ratesheet_read import Sheet, SheetRow
+from tariffs.ratesheet_rows import Sheet, SheetRow
 from tariffs.ratesheet_values import DATE_ORDERS, STATUSES
 from tollbook.money import NANO, format_nano
 from tollbook.text import Problems, Reader, load_yaml

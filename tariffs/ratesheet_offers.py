@@ -13,7 +13,7 @@ from tariffs.ratesheet_codes import Codes, country_of, loses_zeros, parse_codes
 from tariffs.ratesheet_deck import OPEN, Terms
 from tariffs.ratesheet_mapping import ALWAYS, PER_EVENT, Located, SheetMapping, normal
 from tariffs.ratesheet_notes import Fault, Findings, PassedOver, Repair, shown
-from tariffs.ratesheet_read import NumberCell, SheetRow
+from tariffs.ratesheet_rows import NumberCell, SheetRow
 from tariffs.ratesheet_values import (
     STATUSES,
     parse_day,

@@ -8,56 +8,32 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections import Counter
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from tariffs.ratesheet_notes import Fault, Findings
+from tariffs.ratesheet_rows import (
+    COLUMNS_LIMIT,
+    READABLE,
+    ROWS_LIMIT,
+    Sheet,
+    SheetRow,
+    tidy,
+    too_large,
+)
 from tollbook import csv_faults
 
 FILE_LIMIT_BYTES: Final = 64 * 2**20
-ROWS_LIMIT: Final = 500_000
-COLUMNS_LIMIT: Final = 256
-READABLE: Final = "CSV, or a workbook saved as .xlsx"
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _DELIMITER_NAMES: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _LINES_TRIED: Final = 200  # to find the delimiter
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a terminal would obey them
 _ZIP: Final = b"PK\x03\x04"
 _OLD_OFFICE: Final = b"\xd0\xcf\x11\xe0"  # .xls, and any workbook with a password
 _BOMS: Final = (
     (b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"),
 )  # fmt: skip
-
-
-class NumberCell(str):
-    """A cell that a workbook holds as a number, as plain decimal text with a point."""
-
-    __slots__ = ()
-
-
-class SheetRow(NamedTuple):
-    """One row that is not blank: its line in the file (row of the worksheet) and its cells."""
-
-    line: int
-    cells: tuple[str, ...]
-
-    def cell(self, index: int) -> str:
-        """The cell of a column; empty where the row is shorter, or there is no such column."""
-        return self.cells[index] if 0 <= index < len(self.cells) else ""
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """The rows of a file, or of one worksheet; ``how`` says how the file was read."""
-
-    file: str
-    name: str
-    rows: tuple[SheetRow, ...]
-    how: str
 
 
 def read(path: Path, findings: Findings) -> tuple[Sheet, ...]:
@@ -85,15 +61,6 @@ def read(path: Path, findings: Findings) -> tuple[Sheet, ...]:
     return () if sheet is None else (sheet,)
 
 
-def tidy(cells: list[str]) -> tuple[str, ...]:
-    """The cells without outer blanks and control characters, and without empty cells at the end."""
-    tidied = [cell if isinstance(cell, NumberCell) else _CONTROL.sub(" ", cell).strip()
-              for cell in cells]  # fmt: skip
-    while tidied and not tidied[-1]:
-        tidied.pop()
-    return tuple(tidied)
-
-
 def _read_csv(data: bytes, findings: Findings) -> Sheet | None:
     encoding, text = _decoded(data)
     if "\0" in text[:4096]:
@@ -119,13 +86,6 @@ def _read_csv(data: bytes, findings: Findings) -> Sheet | None:
         return None
     how = f"CSV, {encoding}, separated by {_DELIMITER_NAMES[delimiter]}"
     return Sheet(findings.file, "", tuple(rows), how)
-
-
-def too_large() -> Fault:
-    """The fault of a sheet beyond the limits."""
-    return Fault("size", "the sheet is larger than any rate sheet",
-                 f"at most {ROWS_LIMIT} rows of {COLUMNS_LIMIT} columns",
-                 "remove what is no rate, or split the sheet")  # fmt: skip
 
 
 def _decoded(data: bytes) -> tuple[str, str]:

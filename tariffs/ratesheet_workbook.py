@@ -17,7 +17,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, Final
 
 from tariffs.ratesheet_notes import Fault, Findings, shown
-from tariffs.ratesheet_read import (
+from tariffs.ratesheet_rows import (
     COLUMNS_LIMIT,
     READABLE,
     ROWS_LIMIT,

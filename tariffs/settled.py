@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from tariffs.memory_model import NO_MEMORY
-from tariffs.model import Book, Charge, Plan, Rate, Rule, Tier, Version, When
+from tariffs.model import Book, Charge, Plan, Rate, Rule, Tier, Version
+from tariffs.when import When
 
 WHOLE = "whole"
 

@@ -15,16 +15,8 @@ import numpy as np
 
 from tariffs import compile_decks, words, words_discounts, words_memory
 from tariffs.memory_model import NO_MEMORY, Discount
-from tariffs.model import (
-    DAY_S,
-    FREE,
-    Charge,
-    Plan,
-    Position,
-    PrefixDeck,
-    Rate,
-    Version,
-)
+from tariffs.model import DAY_S, FREE, Charge, Plan, PrefixDeck, Rate, Version
+from tariffs.when import Position
 from tollbook import money
 from tollbook.clock import EPOCH_DAY
 from tollbook.text import Problems

@@ -6,20 +6,9 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
-from tariffs.model import (
-    ALL_DAYS,
-    DAY_S,
-    FREE,
-    Band,
-    Charge,
-    Dates,
-    Rate,
-    Rule,
-    Tier,
-    Version,
-    When,
-)
+from tariffs.model import ALL_DAYS, DAY_S, FREE, Band, Charge, Dates, Rate, Rule, Tier, Version
 from tariffs.units import days_text, time_text
+from tariffs.when import When
 from tariffs.words_memory import over_words
 from tariffs.write_rates import dates_text
 from tollbook import money

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from tariffs.memory_model import Allowance, Cap, Counter, Memory, Over, Prorate, Span
-from tariffs.model import When
 from tariffs.units import quantity_text
+from tariffs.when import When
 from tariffs.write_memory import amount_text
 from tollbook import money
 

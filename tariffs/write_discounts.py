@@ -7,7 +7,7 @@ from typing import Final
 
 from tariffs.book_discounts import ENDLESS
 from tariffs.memory_model import Action, Chosen, Discount, Used
-from tariffs.model import When
+from tariffs.when import When
 from tariffs.write_memory import when_pairs
 from tariffs.write_rates import WIDTH, Pairs, flow, listed, quantity, word
 from tollbook import money

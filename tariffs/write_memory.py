@@ -7,7 +7,7 @@ from datetime import date
 from typing import Final
 
 from tariffs.memory_model import Allowance, Cap, Counter, Memory, Prorate, Span
-from tariffs.model import When
+from tariffs.when import When
 from tariffs.write_rates import WIDTH, Pairs, flow, listed, period_text, quantity, word
 from tollbook import money
 

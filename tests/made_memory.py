@@ -33,19 +33,8 @@ from tariffs.memory_model import (
     Prorate,
     Span,
 )
-from tariffs.model import (
-    ALL_DAYS,
-    Band,
-    Book,
-    Charge,
-    Plan,
-    Position,
-    Rate,
-    Rule,
-    Tier,
-    Version,
-    When,
-)
+from tariffs.model import ALL_DAYS, Band, Book, Charge, Plan, Rate, Rule, Tier, Version
+from tariffs.when import Position, When
 from tollbook import clock, reasons, schemas
 
 ZONE = "Europe/Berlin"

@@ -38,8 +38,8 @@ from tariffs.model import (
     Rule,
     Tier,
     Version,
-    When,
 )
+from tariffs.when import When
 from tollbook import money
 from tollbook.columns import OPEN_FROM, OPEN_TO
 

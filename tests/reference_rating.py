@@ -11,7 +11,8 @@ from reference_price import FOREVER, charge_micro, instant, is_cut, lead_of, qua
 
 from rating.trace_steps import Facts
 from tariffs.compile_rates import Maxima
-from tariffs.model import Band, Book, Charge, Plan, PrefixDeck, Rate, Rule, Tier, Version, When
+from tariffs.model import Band, Book, Charge, Plan, PrefixDeck, Rate, Rule, Tier, Version
+from tariffs.when import When
 
 PARTS_MAX = 8
 Named = dict[str, Rate | None]  # by component; None: free

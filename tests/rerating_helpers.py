@@ -15,7 +15,7 @@ import nights
 import pytest
 
 from tollbook.run import bills, rerate, session
-from tollbook.run.rerating import Scope
+from tollbook.run.rerate_scope import Scope
 
 JUNE, JULY = 2003 * 12 + 5, 2003 * 12 + 6
 LATER = "2003-06-20T09:00:00"
@@ -68,7 +68,7 @@ def killed(
     """A run in a process of its own that does not survive; then the next start."""
     code = f"""{before}
 from tollbook.run import rerate, session
-from tollbook.run.rerating import Scope
+from tollbook.run.rerate_scope import Scope
 rerate.run(session.open_session(Path({str(root)!r})), {period}, Scope(), {calls.moment(as_of)})
 """
     assert nights.apart(code, **environment) == -9

@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterator
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path, PurePath
 from typing import Final
 
@@ -200,6 +201,27 @@ def test_the_code_keeps_the_rules() -> None:
     assert {path.parts[len(ROOT.parts)] for path in files} >= {*PRODUCT, "tests"}
     found = [b for p in files for b in breaches(p.relative_to(ROOT), p.read_text("utf-8"))]
     assert not found, "\n" + "\n".join(found)
+
+
+def depends_on(sources: dict[str, str]) -> dict[str, set[str]]:
+    """By module the others that it imports anywhere, for types alone, too. sources: by module."""
+    found: dict[str, set[str]] = {}
+    for module, source in sources.items():
+        names = [name.split(".") for _, name in imports(ast.parse(source))]
+        heads = [[".".join(name[:end]) for end in range(len(name), 0, -1)] for name in names]
+        others = {next((head for head in each if head in sources), module) for each in heads}
+        found[module] = others - {module}
+    return found
+
+
+def test_no_modules_import_each_other() -> None:
+    files = [path.relative_to(ROOT) for path in python_files()]
+    sources = {".".join(path.with_suffix("").parts): (ROOT / path).read_text("utf-8")
+               for path in files if path.parts[0] in PRODUCT and path.name != "__init__.py"}
+    assert len([*TopologicalSorter(depends_on(sources)).static_order()]) == len(sources)
+    sources["tariffs.when"] += "\n\ndef f() -> None:\n    from tariffs import model"
+    with pytest.raises(CycleError, match=r"tariffs\.when"):
+        TopologicalSorter(depends_on(sources)).prepare()
 
 
 MADE_UP: Final = (

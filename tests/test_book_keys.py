@@ -15,16 +15,8 @@ from tariff_books import KNOWN, REFUSE_ALL, load
 from tariffs import book
 from tariffs.book_decks import read_prefixes
 from tariffs.day_kinds import day_kinds, days_of
-from tariffs.model import (
-    Charge,
-    Dates,
-    Position,
-    PriceRange,
-    Rate,
-    Tier,
-    Version,
-    When,
-)
+from tariffs.model import Charge, Dates, PriceRange, Rate, Tier, Version
+from tariffs.when import Position, When
 from tollbook import money
 from tollbook.columns import OPEN_FROM, OPEN_TO
 from tollbook.text import Problems

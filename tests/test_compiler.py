@@ -19,19 +19,8 @@ from rating.trace import Facts
 from tariffs import exact_kernels, price_kernels, rule_kernels
 from tariffs.compile_rates import Maxima
 from tariffs.compiler import CompiledBook, compile_book
-from tariffs.model import (
-    DAY_S,
-    Band,
-    Book,
-    Charge,
-    Deck,
-    Plan,
-    Rate,
-    Rule,
-    Tier,
-    Version,
-    When,
-)
+from tariffs.model import DAY_S, Band, Book, Charge, Deck, Plan, Rate, Rule, Tier, Version
+from tariffs.when import When
 from tollbook import codes, money
 from tollbook.errors import Refused
 

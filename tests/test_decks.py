@@ -31,8 +31,8 @@ from tariffs.model import (
     Rule,
     Tier,
     Version,
-    When,
 )
+from tariffs.when import When
 from tollbook.columns import OPEN_FROM, OPEN_TO
 from tollbook.errors import Refused
 

@@ -28,7 +28,8 @@ from rating.memory import State
 from rating.trace_steps import Used as Taken
 from rating.trace_stored import Stored
 from tariffs.memory_model import EXECUTIONS, Action, Chosen, Discount, Used
-from tariffs.model import Book, Position, When
+from tariffs.model import Book
+from tariffs.when import Position, When
 from tollbook import clock
 
 ACCOUNTS, RECORDS, EXAMPLES = (8, 60, 6) if JIT_IS_OFF else (30, 200, 15)

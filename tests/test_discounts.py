@@ -27,7 +27,8 @@ from tariffs import book, diff, show
 from tariffs.book_discounts import ListFiles, read_discounts
 from tariffs.grammar import KEYS
 from tariffs.memory_model import EXECUTIONS, Action, Chosen, Discount, Memory, Used
-from tariffs.model import Book, Position, When
+from tariffs.model import Book
+from tariffs.when import Position, When
 from tariffs.write_discounts import discounts_text
 from tollbook import clock, schemas
 from tollbook.columns import OPEN_FROM, OPEN_TO

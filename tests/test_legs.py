@@ -16,7 +16,7 @@ from reference import Call, Leg
 from rating.legs import CompiledAgreements, compile_agreements, settle
 from rating.trace import Facts
 from tariffs.agreements import Agreement
-from tariffs.model import Position
+from tariffs.when import Position
 from tollbook import clock, codes, money, network, reasons, schemas
 from tollbook.columns import OPEN_FROM, OPEN_TO
 from tollbook.errors import Refused

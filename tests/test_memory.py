@@ -29,7 +29,8 @@ from reference_slots import Event
 
 from rating.memory import State
 from tariffs.memory_model import Allowance, Cap, Memory, Over, Span
-from tariffs.model import Book, When
+from tariffs.model import Book
+from tariffs.when import When
 from tollbook.errors import Refused
 
 ACCOUNTS, RECORDS, EXAMPLES = (8, 60, 4) if JIT_IS_OFF else (430, 800, 60)

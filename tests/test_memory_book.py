@@ -31,7 +31,8 @@ from tariffs.memory_model import (
     Prorate,
     Span,
 )
-from tariffs.model import Book, Position, Version, When
+from tariffs.model import Book, Version
+from tariffs.when import Position, When
 from tariffs.write_memory import memory_lines
 from tollbook.money import ROUND_DOWN, ROUND_UP, ROUNDING_MODES
 from tollbook.text import Problems, Reader, parse_yaml

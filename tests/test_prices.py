@@ -29,8 +29,8 @@ from tariffs.model import (
     Rule,
     Tier,
     Version,
-    When,
 )
+from tariffs.when import When
 from tollbook.errors import Refused
 
 ZONE = "Europe/Berlin"

@@ -20,7 +20,8 @@ from ratesheet_helpers import AS_OF, DECK_HEADER, done, run, workbook
 from tariffs.ratesheet_guess import guess
 from tariffs.ratesheet_import import import_sheet
 from tariffs.ratesheet_notes import Findings
-from tariffs.ratesheet_read import NumberCell, read
+from tariffs.ratesheet_read import read
+from tariffs.ratesheet_rows import NumberCell
 from tariffs.ratesheet_workbook import PARTS_LIMIT
 from tollbook.cli.tariff_ratesheet import ratesheet_export
 

@@ -20,7 +20,8 @@ from rating.trace import Facts
 from tariffs import book as books
 from tariffs.compile_rates import Maxima
 from tariffs.compiler import CompiledBook, compile_book
-from tariffs.model import ALL_DAYS, DAY_S, Band, Book, Charge, Plan, Rate, Rule, Tier, Version, When
+from tariffs.model import ALL_DAYS, DAY_S, Band, Book, Charge, Plan, Rate, Rule, Tier, Version
+from tariffs.when import When
 from tollbook import money, schemas
 from tollbook.errors import Refused
 from tollbook.text import Problems

@@ -21,7 +21,7 @@ from tollbook.cli import main
 from tollbook.errors import NotFound
 from tollbook.run import retry, session, settlements, suspended
 from tollbook.run.explaining import Explainer
-from tollbook.run.rerating import Scope
+from tollbook.run.rerate_scope import Scope
 
 
 @pytest.fixture

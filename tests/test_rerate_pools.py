@@ -27,7 +27,7 @@ from test_rerate_memory import correct, put_right
 
 from tollbook.run import balances as balances_of
 from tollbook.run import lake, rerate_memory, retry, session, suspended
-from tollbook.run.rerating import Scope
+from tollbook.run.rerate_scope import Scope
 
 SERVED = {"A-1": ANN, "A-2": BOB, "A-3": CAT}
 

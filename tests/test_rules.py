@@ -17,7 +17,8 @@ from rating.rate import rate
 from rating.trace import Facts
 from tariffs.compile_rates import Maxima
 from tariffs.compiler import CompiledBook, compile_book
-from tariffs.model import Book, Charge, Deck, Plan, Rate, Rule, Tier, Version, When
+from tariffs.model import Book, Charge, Deck, Plan, Rate, Rule, Tier, Version
+from tariffs.when import When
 from tollbook import codes, schemas
 from tollbook.errors import Refused
 

@@ -22,7 +22,7 @@ from rerating_helpers import billed, rerated
 from tollbook import clock
 from tollbook.cli.main import cli
 from tollbook.run import rerate_late, session
-from tollbook.run.rerating import Scope
+from tollbook.run.rerate_scope import Scope
 
 MONTHS = 2003 * 12 + 4, 2003 * 12 + 5
 DAN = "+8613010000004"

@@ -17,7 +17,8 @@ from tariffs import book as books
 from tariffs import write
 from tariffs.book_rates import parse_rates
 from tariffs.known import Known
-from tariffs.model import Band, Book, Dates, Position, Rate, Tier
+from tariffs.model import Band, Book, Dates, Rate, Tier
+from tariffs.when import Position
 from tariffs.write_rates import quantity, rate_lines, word
 from tollbook.text import Problems, parse_yaml
 

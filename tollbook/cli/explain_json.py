@@ -15,7 +15,7 @@ from rating.guide_trace import Guidance, Place
 from rating.trace import Trace
 from rating.trace_steps import Used
 from tariffs.memory_model import Cap
-from tariffs.model import Position
+from tariffs.when import Position
 from tollbook import clock, codes
 from tollbook.cli.steps_json import component_dict, discount_dict
 from tollbook.columns import OPEN_FROM, OPEN_TO

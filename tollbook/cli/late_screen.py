@@ -33,11 +33,11 @@ def noted(accounts: int) -> str:
 
 def as_dict(groups: Sequence[Group], accounts_due: int) -> dict[str, Any]:
     """The groups for programs. accounts_due: how many wait now."""
-    from tollbook.cli.rerate import as_dict as rerated_dict
+    from tollbook.cli import rerate_screen
     from tollbook.clock import period_text
 
     return {
-        "rerated": [rerated_dict(one.done) for one in groups if one.done is not None],
+        "rerated": [rerate_screen.as_dict(one.done) for one in groups if one.done is not None],
         "not_rerated": [
             {"period": period_text(one.period), "accounts": list(one.accounts),
              "why": one.why_not} for one in groups if one.done is None
@@ -48,14 +48,14 @@ def as_dict(groups: Sequence[Group], accounts_due: int) -> dict[str, Any]:
 
 def screen(groups: Sequence[Group], dry_run: bool = False) -> str:
     """The groups for people: those that were rated again, then those that were refused."""
-    from tollbook.cli.rerate import screen as rerated_screen
+    from tollbook.cli import rerate_screen
 
     lines = []
     for one in groups:
         if one.done is not None:
             again = "would be rated again in order" if dry_run else "rated again in order"
             lines.append(f"{_HEAD} {_accounts(one, again)}")
-            lines.append(rerated_screen(one.done, dry_run))
+            lines.append(rerate_screen.screen(one.done, dry_run))
     refused = [one for one in groups if one.done is None]
     if not refused:
         return "\n".join(lines)

@@ -14,7 +14,8 @@ from rating.conditions import conditions
 from rating.trace import Component, Facts, Segment, Trace
 from rating.trace_steps import Discounted, Effect, Settled
 from tariffs.memory_model import Allowance, Cap
-from tariffs.model import Position, Rate, Version
+from tariffs.model import Rate, Version
+from tariffs.when import Position
 from tariffs.words import begin_text, target_text
 from tariffs.words_discounts import action_text
 from tollbook import clock, codes, money

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tariffs.ratesheet_import import Imported
     from tariffs.ratesheet_mapping import SheetMapping
     from tariffs.ratesheet_notes import Findings
-    from tariffs.ratesheet_read import Sheet
+    from tariffs.ratesheet_rows import Sheet
 
 FILE: Final = click.Path(dir_okay=False, path_type=Path)
 SHEETS: Final = (".csv", ".xlsx")  # kinds of files that an export writes

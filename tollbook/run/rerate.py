@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -39,7 +40,8 @@ from tollbook.run.rerate_figures import NOBODY, Figures, Movement, PlanLine
 from tollbook.run.rerate_found import Found
 from tollbook.run.rerate_scope import Scope
 from tollbook.run.rerate_sides import Sides
-from tollbook.run.rerating import Rerating
+from tollbook.run.rerate_work import Rerating
+from tollbook.run.rerating import task
 from tollbook.run.session import Session, commit_plan, open_period, writing
 
 KIND: Final = "rerate"
@@ -176,7 +178,7 @@ def _rerate(session: Session, run: Run, writes: bool) -> tuple[Rerating, list[Fo
     with work.prepared(session, run) as (_, going):
         again = _prepared(session, run, going, writes, files)
         session.progress.start("rerate", sum(file.rows for file in files))
-        found = list(in_order(going.threads, again.task, enumerate(files, start=1)))
+        found = list(in_order(going.threads, partial(task, again), enumerate(files, start=1)))
         crash.point("chunks_scattered")
     months = [file.period for file, one in zip(files, found, strict=True) if one.figures.records]
     again.last_period = max(months, default=run.period)

@@ -7,7 +7,6 @@ Money as ``differences``, which the open month bills; what records would have ta
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -15,10 +14,8 @@ import pyarrow as pa
 from tollbook.run import differences, lake, row_changes, use_differences
 from tollbook.run.catalogue import LakeFile
 from tollbook.run.rerate_found import FIXED, Found, count
-
-if TYPE_CHECKING:
-    from tollbook.run.rerate_memory import Remembered
-    from tollbook.run.rerating import Rerating
+from tollbook.run.rerate_memory import Remembered
+from tollbook.run.rerate_work import Rerating
 from tollbook.stage import ints
 
 
