@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from tollbook.run.pool import cores
+
 LIBRARIES: Final = ("numpy", "numba", "pyarrow", "polars", "duckdb")
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def describe() -> dict[str, Any]:

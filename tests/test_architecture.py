@@ -117,26 +117,24 @@ def node_breaches(path: PurePath, tree: ast.Module) -> Iterator[Breach]:
 def returns_arrays(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """Whether a compiled function returns anything but numbers: an array of one that ``borrows``
     would be freed twice."""
-    if not any(isinstance(one, ast.Name) and one.id in COMPILED for one in node.decorator_list):
+    decorators = {re.split(r"[.(]", ast.unparse(one))[-1] for one in node.decorator_list}
+    if decorators.isdisjoint(COMPILED):
         return False
-    returned = ast.walk(node.returns) if node.returns else ()
-    names = {one.id for one in returned if isinstance(one, ast.Name)}
-    return not names <= NUMBERS | tuples_of_numbers()
+    names = re.findall(r"\w+", ast.unparse(node.returns)) if node.returns else [""]
+    return not NUMBERS | tuples_of_numbers() >= {*names}
 
 
 @cache
 def tuples_of_numbers() -> frozenset[str]:
-    """Names of the NamedTuples in kernel files that hold no arrays."""
+    """Names of the NamedTuples in kernel files that hold no arrays, in whichever file."""
     kernels = [path for top in PRODUCT for path in (ROOT / top).rglob("*_kernels.py")]
-    return frozenset(
-        node.name
-        for path in kernels
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.ClassDef) and "NamedTuple" in map(ast.unparse, node.bases)
-        and NUMBERS.issuperset(
-            ast.unparse(one.annotation) for one in node.body if isinstance(one, ast.AnnAssign)
-        )
-    )  # fmt: skip
+    found: dict[str, bool] = {}
+    for node in (node for path in kernels for node in ast.walk(ast.parse(path.read_text("utf-8")))):
+        if isinstance(node, ast.ClassDef) and "NamedTuple" in map(ast.unparse, node.bases):
+            fields = {ast.unparse(one.annotation) for one in node.body
+                      if isinstance(one, ast.AnnAssign)}  # fmt: skip
+            found[node.name] = found.get(node.name, True) and fields <= NUMBERS
+    return frozenset(name for name, holds_numbers in found.items() if holds_numbers)
 
 
 def is_float(node: ast.AST) -> bool:
@@ -240,6 +238,9 @@ MADE_UP: Final = (
     ("cdr/a_kernels.py", "def f(x):\n    assert x", "a kernel never raises"),
     ("cdr/a_kernels.py", "@kernel\ndef f(x: Asked) -> tuple[int, Asked]:\n    return 0, x",
      "f is compiled, so it returns numbers only"),
+    ("cdr/a_kernels.py", "@jit.inner\n@borrows\ndef f(x) -> 'np.ndarray':\n    return x",
+     "f is compiled, so it returns numbers only"),
+    ("cdr/a_kernels.py", "@inner\ndef f(x):\n    return x", "f is compiled, so it returns"),
     ("cdr/a_kernels.py", "y = x / 2", "`/` makes a float"),
     ("rating/a.py", "x /= 2", "`/` makes a float"),
     ("rating/a.py", "y = float(x)", "no float"),

@@ -64,8 +64,9 @@ def test_one_process_starts_where_nothing_is_compiled(
 
     monkeypatch.setattr(jit, "CACHE_FOLDER", tmp_path / "kernels")
     monkeypatch.setattr(jit, "is_off", lambda: False)
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(compiling, "cores", lambda: 2)
     monkeypatch.setattr(os, "posix_spawn", spawned)
+    assert compiling.is_due()
     compiling.begin()
     compiling.begin()  # the first one is at it
     assert len(started) == 1
@@ -74,8 +75,9 @@ def test_one_process_starts_where_nothing_is_compiled(
     assert len(started) == 2
     end(started[1])
     (tmp_path / "kernels" / "rate_kernels.price_rows-23.py311.1.nbc").touch()
+    assert not compiling.is_due()
     compiling.begin()  # nothing is left to do
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(compiling, "cores", lambda: 1)
     monkeypatch.setattr(jit, "CACHE_FOLDER", tmp_path / "others")
     compiling.begin()  # no core to spare
     assert len(started) == 2

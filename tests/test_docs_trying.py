@@ -8,9 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
-
-from tollbook.cli import main
+from docs_screens import run
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "trying-tariffs.md"
@@ -27,9 +25,7 @@ def screen(commands: str) -> str:
         if program != "tollbook":
             subprocess.run([program, *words], check=True)
             continue
-        done = CliRunner().invoke(main.cli, words)
-        assert done.exit_code == 0, done.output
-        shown += [part.rstrip() for part in done.output.rstrip().splitlines()]
+        shown += run(line)
     return "\n".join(shown) + "\n"
 
 

@@ -125,13 +125,8 @@ def _widened(given: Any) -> Any:
     return types.int64 if isinstance(plain, types.Integer) and plain.signed else plain
 
 
-def compiled_before() -> bool:
-    """Whether this state of the kernels has already been compiled on this machine."""
-    return CACHE_FOLDER.exists() and any(CACHE_FOLDER.rglob("*.nbc"))
-
-
 def is_compiled(name: str) -> bool:
-    """Whether the kernel of this name has."""
+    """Whether the kernel of this name has already been compiled on this machine, as it is now."""
     return any(CACHE_FOLDER.rglob(f"*.{name}-*.nbc"))
 
 

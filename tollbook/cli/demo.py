@@ -34,11 +34,6 @@ def command(folder: Path, records: int, subscribers: int, seed: int, as_json: bo
             f"    do: remove it, or name another: tollbook demo {folder}-2"
         )
     with progress.shown(quiet=as_json) as shown:
-        if not as_json:
-            from tollbook.jit import compiled_before
-
-            if not compiled_before():
-                shown.say("first run on this machine: compiling the kernels, about 20 s, once")
         from tollbook.run import demo
 
         done = demo.run(folder.resolve(), shown, records, subscribers, seed)

@@ -25,8 +25,8 @@ _CLOCK: Final = re.compile(r"(19|20)\d{12}")  # YYYYMMDDhhmmss, though there be 
 _HEADED: Final = ("service", "direction", "served_raw", "other_raw", "start_utc_s", "duration_s")
 _STANDS: Final = {
     "ready": "", "needs_correction": "",
-    "unchanged": " (no retry takes it: nothing that decides has changed since it was tried last)",
-    "tried_out": " (no retry takes it: it was tried too often)",
+    "unchanged": " (nothing that decides has changed since, so no retry takes it)",
+    "tried_out": " (tried too often, so no retry takes it)",
 }  # fmt: skip
 _masking = click.option(
     "--masked/--numbers", "is_masked", default=None,

@@ -28,6 +28,7 @@ from tariffs.compiler import CompiledBook
 from tollbook import jit, sample, schemas
 from tollbook.run import data, memory
 from tollbook.run.exchange import Exchange
+from tollbook.run.pool import cores
 from tollbook.stage import ints
 
 ROWS: Final = 4
@@ -36,13 +37,17 @@ _BUDGET_BYTES: Final = 1 << 20
 _AMONG: Final = "compiling"  # a file in the folder of the kernels, locked while somebody does it
 
 
+def is_due() -> bool:
+    """Whether this machine has none of the kernels yet."""
+    return not jit.is_off() and not jit.is_compiled("price_rows")
+
+
 def begin() -> None:
     """Start the process, if this machine has none of the kernels yet and a core to spare.
 
     It ends by itself, and is not waited for.
     """
-    cores = os.cpu_count() or 1
-    if jit.is_off() or cores < 2 or not hasattr(os, "posix_spawn") or jit.is_compiled("price_rows"):
+    if cores() < 2 or not hasattr(os, "posix_spawn") or not is_due():
         return
     try:
         jit.CACHE_FOLDER.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,6 @@ Every result is joined in an order that the data give, so the number of threads 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,7 +32,7 @@ from tollbook.run.manifest import Figures
 from tollbook.run.parts import Others, Part, Target, Written
 from tollbook.run.pile import Pile
 from tollbook.run.pipeline import BY_NAME
-from tollbook.run.pool import in_order
+from tollbook.run.pool import cores, in_order
 from tollbook.run.progress import Progress
 from tollbook.run.state import Slots
 from tollbook.run.totals import Tally
@@ -85,7 +84,7 @@ class Flow:
     spill_folder: Path
     progress: Progress
     rules: assemble.Rules | None = None  # None: partial records stay apart
-    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+    threads: int = field(default_factory=cores)
     memory_bytes: int = MEMORY_BYTES
     tally: Tally = field(default_factory=Tally)
     decoded_rows: dict[int, int] = field(default_factory=dict)

@@ -5,6 +5,7 @@ Beside it one thread waits for the disk.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,6 +17,11 @@ from tollbook.run.disk import force
 WAITING_MAX: Final = 64  # files that are open and wait for the disk
 T = TypeVar("T")
 U = TypeVar("U")
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_order(threads: int, work: Callable[[U], T], items: Iterable[U]) -> Iterator[T]:

@@ -6,7 +6,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol, TextIO
+from typing import Final, Protocol, TextIO
+
+_FORESEEN: Final = 10  # per cent done before it says how long the rest takes
 
 
 class Progress(Protocol):
@@ -63,7 +65,10 @@ class Lines:
 
     def _line(self, now: float) -> None:
         share = min(100, 100 * self._done // max(self._total, 1))
-        left = (now - self._began) * (self._total - self._done) / max(self._done, 1)
+        if share < _FORESEEN:
+            self.say(f"{self._label}: {share} %")
+            return
+        left = (now - self._began) * (self._total - self._done) / self._done
         self.say(f"{self._label}: {share} %, about {max(0, round(left))} s left")
 
 

@@ -6,7 +6,6 @@ runs are rolled forward, a planned run is executed as its plan says.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from tollbook import workspace
 from tollbook.errors import Refused, TollbookError
 from tollbook.run import commit, crash, snapshots
 from tollbook.run.catalogue import Catalogue, InputFile, Run
+from tollbook.run.pool import cores
 from tollbook.run.progress import Progress, Silent
 from tollbook.workspace import Workspace
 
@@ -48,7 +48,7 @@ class Session:
     workspace: Workspace
     catalogue: Catalogue
     progress: Progress = field(default_factory=Silent)
-    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+    threads: int = field(default_factory=cores)
     kept: object = None  # what the last run compiled; the next one may need the same
 
     @property

@@ -6,6 +6,7 @@ A process's first run loads the kernels while it reads the files: this module it
 from __future__ import annotations
 
 from tollbook.run import memory, pool, reading, snapshots
+from tollbook.run.progress import Progress
 from tollbook.run.session import Session
 
 
@@ -19,7 +20,9 @@ def take_snapshot(session: Session) -> snapshots.Snapshot:
         read = None
         if session.kept is None:
             memory.set_up()
-            _, read = pool.beside(_load_kernels, lambda: reading.read(taken.folder))
+            _, read = pool.beside(
+                lambda: _load_kernels(session.progress), lambda: reading.read(taken.folder)
+            )
         from tollbook.run import standing_balances, work
 
         ready = work.compiled(session, taken.digest, read)
@@ -28,7 +31,7 @@ def take_snapshot(session: Session) -> snapshots.Snapshot:
     return snapshots.take_checked(session.root, session.lake, check)
 
 
-def _load_kernels() -> None:
+def _load_kernels(progress: Progress) -> None:
     from tollbook.run import work
 
-    work.wake_kernels()
+    work.wake_kernels(progress)

@@ -40,6 +40,7 @@ from tollbook.run.flow import Flow, Tariffs
 from tollbook.run.lake_columns import Names
 from tollbook.run.late import Late, rerates
 from tollbook.run.parts import Target, Written
+from tollbook.run.progress import Progress
 from tollbook.run.reading import Read
 from tollbook.run.session import SPILL, Session, open_period
 
@@ -87,7 +88,8 @@ def compiled(session: Session, digest: str, read: Read | None = None) -> Compile
     memory.set_up()
     folder = snapshots.folder_of(session.lake, digest)
     found = data.checked(
-        read or pool.beside(wake_kernels, lambda: reading.read(folder))[1]
+        read
+        or pool.beside(lambda: wake_kernels(session.progress), lambda: reading.read(folder))[1]
     )
     space, net = found.workspace, found.network
     maxima = Maxima(space.limits.duration_s, space.limits.volume_bytes)
@@ -102,8 +104,10 @@ def compiled(session: Session, digest: str, read: Read | None = None) -> Compile
     return session.kept
 
 
-def wake_kernels() -> None:
+def wake_kernels(progress: Progress) -> None:
     """Call one for nothing: the first kernel of a process waits until numba has read its tables."""
+    if compiling.is_due():
+        progress.say("first run on this machine: compiling the kernels, about 20 s, once")
     compiling.begin()
     tables.number_slots(np.zeros(0, np.int64))
 
