@@ -75,6 +75,25 @@ def test_an_interruption_leaves_with_130(monkeypatch: pytest.MonkeyPatch) -> Non
     assert run_failing(monkeypatch, KeyboardInterrupt()) == (130, "before\n", "interrupted\n")
 
 
+BUSY = """
+import time
+from concurrent.futures import ThreadPoolExecutor
+from tollbook.cli import main
+
+def command(*asked):
+    ThreadPoolExecutor(1).submit(time.sleep, 600)
+    raise KeyboardInterrupt
+
+main.Commands.get_command = command
+main.main()
+"""
+
+
+def test_an_interruption_does_not_wait_for_threads() -> None:
+    done = python("-c", BUSY, "runs")
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
 def test_a_reader_that_went_away_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     code, _, errors = run_failing(monkeypatch, BrokenPipeError(32, "Broken pipe"))
     assert (code, errors) == (1, "")

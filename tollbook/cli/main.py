@@ -104,4 +104,13 @@ def main() -> None:
     """The whole of a process that is the command."""
     # Its memory goes back to the system at once: to look for cycles in it took a third of a second.
     atexit.register(gc.freeze)
-    cli(prog_name="tollbook")
+    try:
+        cli(prog_name="tollbook")
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            # At once: Python would wait for threads that compile or decode, for a quarter of a
+            # minute. What they leave is what a killed process leaves; the next run removes it.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(INTERRUPTED)
+        raise
