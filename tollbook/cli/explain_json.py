@@ -65,6 +65,8 @@ def document(one: Explanation, is_masked: bool = False) -> dict[str, Any]:
         found |= _priced(one, one.trace)
     if one.history:
         found["history"] = [_done(row, is_masked) for row in one.history]
+    if one.corrections:
+        found["corrections"] = [_corrected(row) for row in one.corrections]
     found["legs"] = [_leg(leg) for leg in one.legs]
     found["differences"] = [asdict(difference) for difference in one.differences]
     return found
@@ -106,6 +108,12 @@ def _done(row: Mapping[str, Any], is_masked: bool) -> dict[str, Any]:
     """A row of the log of suspense, without the record's bytes."""
     hidden = {"record_id", "raw_record"} | ({"old", "new"} if is_masked else set())
     return {name: value for name, value in row.items() if name not in hidden}
+
+
+def _corrected(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a re-rating found of a billed record, in money or of a balance."""
+    days = {name: row[name].isoformat() for name in ("since", "day") if name in row}
+    return {name: value for name, value in row.items() if name != "record_id"} | days
 
 
 def _guidance(one: Explanation, found: Guidance, is_masked: bool) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from tollbook.run.explaining import Explanation, Leg
 from tollbook.run.records import record_text
 from tollbook.run.standing import TRIES_MAX
 
+_LESS: Final = ("more", "less")
 _NO_FORWARD: Final = codes.FORWARDS[0]
 _AT: Final = {"home": "at home", "national": "roaming in the country",
               "international": "roaming abroad", "visitor": "visitor"}  # fmt: skip
@@ -47,6 +48,7 @@ def screen(one: Explanation, is_masked: bool = False, with_rules: bool = False) 
     lines += [line(*each) for each in _history(one, is_masked)]
     steps = [*_charge_steps(one), *_leg_steps(one)]
     lines += aligned(steps)
+    lines += [line(*each) for each in _corrected(one)]
     for difference in one.differences:
         lines.append(f"NOT AS STORED  {difference.what}: run {one.run.run_number} stored "
                      f"{_worth(difference.what, difference.stored)}, its snapshot gives "
@@ -286,6 +288,25 @@ def _charge_steps(one: Explanation) -> Iterator[Step]:
 def _compared(one: Explanation, is_as_stored: bool) -> str:
     found = f"as stored by run {one.run.run_number}" if is_as_stored else "NOT AS STORED"
     return f"{one.data.workspace.operator.currency}, {found}"
+
+
+def _corrected(one: Explanation) -> Iterator[Line]:
+    """What re-ratings have found since its month was billed: money, and uses of balances."""
+    before = 0
+    for row in one.corrections:
+        heading = "" if before else "corrected"
+        by = f"by run {row['run_number']}: " if row["run_number"] != before else ""
+        before = row["run_number"]
+        if "item" in row:
+            taken = balance_text(abs(row["taken"]), measure_of(one.data.book, row["item"]),
+                                 _currency(one))  # fmt: skip
+            what = f"{row['item']} from {row['since']}: {taken} {_LESS[row['taken'] < 0]} taken"
+        else:
+            what = (f"{row['component']} {_micro(row['old_micro'])} -> {_micro(row['new_micro'])} "
+                    f"{_currency(one)}, on the bill of {row['bill_period']}")  # fmt: skip
+            if row["account_id"] != one.row["account_id"]:
+                what += f" for account {row['account_id']}"
+        yield heading, by + what
 
 
 def _leg_steps(one: Explanation) -> Iterator[Step]:

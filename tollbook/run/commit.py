@@ -13,6 +13,7 @@ A crash before 2 leaves pending files that the next start deletes; after 2 the n
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -77,6 +78,11 @@ def publish(catalogue: Catalogue, root: Path, run_number: int) -> None:
 def hidden_path(path: Path) -> Path:
     """Where a superseded file is kept: no reader's glob picks it up, explain and audit do."""
     return path.with_name(f"_{path.name}.superseded")
+
+
+def where_kept(file: LakeFile) -> LakeFile:
+    """The file under the name that it has now, superseded or not."""
+    return replace(file, path=str(hidden_path(Path(file.path)))) if file.superseded_by else file
 
 
 def roll_forward(catalogue: Catalogue, folders: Sequence[Path], root: Path) -> list[int]:

@@ -63,7 +63,8 @@ class Explanation:
     record that came before, for a duplicate. facts, guidance and trace: of rated records only.
     stored_micro: the components' charges as stored, by name. history: what was done about it while
     it was suspended (``schemas.SUSPENSE_LOG``), oldest first. parts: of a call that was made of
-    partial records, those behind the first.
+    partial records, those behind the first. corrections: what was found of it after its month was
+    billed (``schemas.DIFFERENCE``, ``schemas.USE_DIFFERENCE``), oldest first.
     """
 
     record_id: int
@@ -82,6 +83,7 @@ class Explanation:
     differences: tuple[Difference, ...] = ()
     history: tuple[Mapping[str, Any], ...] = ()
     parts: tuple[Mapping[str, Any], ...] = ()
+    corrections: tuple[Mapping[str, Any], ...] = ()
 
 
 class Explainer:
@@ -106,8 +108,11 @@ class Explainer:
         file = self._session.catalogue.file(record_id >> 32)
         known = self._data(run.snapshot)
         if found.dataset == "rated":
-            return _rated(Explanation(record_id, file, run, found.row, known, RATED),
-                          self._legs(record_id), used.of_row(self._session, found.row))
+            taken = used.of_row(self._session, found.row, found.run_number)
+            shown = _rated(Explanation(record_id, file, run, found.row, known, RATED),
+                           self._legs(record_id), taken)  # fmt: skip
+            since = records.corrections_of(self._session, record_id)
+            return replace(shown, corrections=tuple(since))
         reason = reasons.BY_CODE[reasons.CODE[found.row["reason"]]]
         fate = codes.DISPOSITIONS[reason.disposition]
         first_id = found.row.get("first_record_id", 0)

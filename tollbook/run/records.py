@@ -115,6 +115,18 @@ def parts_of(session: Session, record_id: int) -> list[dict[str, Any]]:
     return sorted(found, key=lambda row: (row["start_utc_s"], row["record_id"]))
 
 
+def corrections_of(session: Session, record_id: int) -> list[dict[str, Any]]:
+    """What re-ratings have found of a billed record since, run by run: rows of
+    ``schemas.DIFFERENCE`` and of ``schemas.USE_DIFFERENCE``."""
+    asked = [("record_id", "=", record_id)]
+    found = [
+        row for dataset in ("differences", "use_differences")
+        for one in session.catalogue.lake_files(dataset)
+        for row in amounts_to_micro(read(session.root, one, filters=asked)).to_pylist()
+    ]  # fmt: skip
+    return sorted(found, key=lambda row: int(row["run_number"]))
+
+
 def rows_in(path: Path, record_id: int) -> list[dict[str, Any]]:
     """The record's rows in a file, reading one column of the other rows."""
     with pq.ParquetFile(str(path), memory_map=True) as source:

@@ -9,8 +9,7 @@ still say it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -21,7 +20,7 @@ import pyarrow.parquet as pq
 from tollbook.columns import index_in
 from tollbook.run import lake, rewriting, use_differences
 from tollbook.run.catalogue import LakeFile
-from tollbook.run.commit import hidden_path
+from tollbook.run.commit import where_kept
 from tollbook.run.item_owners import ItemOwners
 from tollbook.run.pool import in_order
 from tollbook.run.session import Session
@@ -162,8 +161,7 @@ def begins_within(is_monthly: np.ndarray, since: np.ndarray, first_day: int) -> 
 
 def _read(session: Session, file: LakeFile) -> pa.Table:
     """What is needed of a file's rows, also of a superseded one."""
-    if file.superseded_by:
-        file = replace(file, path=str(hidden_path(Path(file.path))))
+    file = where_kept(file)
     stored = pq.read_schema(session.root / file.path).names
     names = [name for name in ("record_id", *USED_BY) if name in stored]
     return lake.read(session.root, file, names)
