@@ -291,8 +291,9 @@ def _responses(
     for row in np.flatnonzero(cube[:, 0]).tolist():
         service, relation = codes.SERVICES[row // len(relations)], relations[row % len(relations)]
         assumed = next(
-            (elasticity[key] for key in ((service, relation), (service, "*"), ("*", "*"))
-             if key in elasticity), Fraction(0),
+            (elasticity[key] for key in (
+                (service, relation), (service, "*"), ("*", relation), ("*", "*"),
+            ) if key in elasticity), Fraction(0),
         )  # fmt: skip
         old, new = int(cube[row, 4]), int(cube[row, len(COUNTED) + place])
         share = Fraction(1)

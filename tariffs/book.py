@@ -34,9 +34,11 @@ def load(
     """The book of a folder; None after its problems were noted.
 
     known: what the plans may refer to (zones, relations ...); without it names are not checked.
-    shown: how messages call the folder. Warnings alone do not keep the book from being returned.
+    shown: how messages call the folder; empty (the name of `.`): by its path. Warnings alone do
+    not keep the book from being returned.
     """
     known = known or Known()
+    shown = shown or str(folder.resolve())
     before, first = problems.errors, len(problems.found)
     plans: dict[str, PlanText] = {}
     libraries: dict[str, Rates] = {}

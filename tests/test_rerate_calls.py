@@ -159,7 +159,7 @@ def test_a_discount_that_was_forgotten(harbour: Path) -> None:
     ("scope", "changed"),
     [
         (Scope(accounts=("A-1",)), 1), (Scope(accounts=("A-1", "A-2")), 2),
-        (Scope(accounts=("A-3",)), 0), (Scope(plans=("easy",)), 2), (Scope(plans=("gold",)), 0),
+        (Scope(accounts=("A-3",)), 0), (Scope(plans=("easy",)), 2), (Scope(plans=("standard",)), 0),
         (Scope(sources=("msc-east",)), 2), (Scope(sources=("ims-west",)), 0),
         (Scope(("A-1",), ("easy",), ("msc-east",)), 1),
         (Scope(reason="subscription_missing"), 1), (Scope(reason="no_rate"), 0),
@@ -179,6 +179,30 @@ def test_only_what_is_named_is_rated_again(harbour: Path, scope: Scope, changed:
     after = Lake(harbour).charges
     assert sum(after[record] != before[record] for record in before) == changed
     assert after.keys() == before.keys()
+    audited(harbour)
+
+
+def test_a_name_that_is_known_nowhere_is_refused(harbour: Path) -> None:
+    before = set((harbour / "lake").rglob("*"))
+    words = ("--account", "A-9", "--account", "A-1", "--account", "NOPE", "--plan", "esay",
+             "--source", "msc")  # fmt: skip
+    for more in ((), ("--dry-run",)):
+        refused = CliRunner().invoke(
+            main.cli, ["rerate", "-C", str(harbour), "--period", "2003-06", *words, *more]
+        )
+        assert refused.exit_code == 1
+        for said in ("--account A-9: there is no such account, today or in records from 2003-06 on",
+                     "--account NOPE: ", "--plan esay: ", "did you mean 'easy'?",
+                     "--source msc: ", "allowed: msc-east, "):  # fmt: skip
+            assert said in refused.output
+        assert "--account A-1:" not in refused.output
+    assert set((harbour / "lake").rglob("*")) == before
+    for name, row in (("accounts", "A-3,Cat,"), ("subscriptions", "S-3,A-3,")):
+        path = harbour / "customers" / f"{name}.csv"
+        kept = [line for line in path.read_text().splitlines() if not line.startswith(row)]
+        path.write_text("\n".join(kept) + "\n")
+    done = rerated(harbour, Scope(accounts=("A-3",)))  # has left, and its record is stored
+    assert (done.records, done.unrated) == (1, {"subscription_missing": 1})
     audited(harbour)
 
 

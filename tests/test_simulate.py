@@ -194,6 +194,8 @@ def test_customers_respond_as_the_user_assumes() -> None:
         elasticity = {("voice", "*"): Fraction(assumed)}
         told = simulated._responses(cube, 0, candidate, elasticity)
         assert [one.responded_micro for one in told] == [wanted, 3_000_000, 7_000_000]
+    told = simulated._responses(cube, 0, candidate, {("*", "local"): Fraction("-1/2")})
+    assert [one.elasticity for one in told] == [0, Fraction("-1/2"), 0]
     assert told[0].usage_ppm == 10**6
 
 
@@ -241,7 +243,9 @@ def test_the_report_and_the_files(month: Path, tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in (month / "lake").rglob("*")} == before
 
 
-def test_wrong_use_is_told(month: Path, tmp_path: Path) -> None:
+def test_wrong_use_is_told(
+    month: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     book = ("--book", month / "tariffs")
     for words, code, said in (
         ((*book, "--period", "2001-01"), 1, "allowed: 2003-06"),
@@ -250,6 +254,7 @@ def test_wrong_use_is_told(month: Path, tmp_path: Path) -> None:
         ((*book * 6, "--period", "2003-06"), 2, "at most 5 are compared at once"),
         ((*book, *book, "--period", "2003-06"), 2, "is named twice"),
         ((*book, "--period", "2003-06", "--move", "easy"), 2, "does not name two plans"),
+        ((*book, "--period", "2003-06", "--sample", "0.0001%"), 1, "take a larger --sample"),
     ):
         result = called(month, *words)
         assert (result.exit_code, said in result.output) == (code, True), result.output
@@ -259,6 +264,22 @@ def test_wrong_use_is_told(month: Path, tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "wrong.csv:2" in result.output
     assert "wrong.csv:4" in result.output
+    wrong.write_text("service,relation,elasticity\nvoise,,-1\nvoice,locl,-1\n,,-1\n,local,-1\n")
+    result = called(month, *book, "--period", "2003-06", "--elasticity", wrong)
+    assert result.exit_code == 1
+    for said in ("wrong.csv:2: there is no service 'voise'", "did you mean 'voice'?",
+                 "wrong.csv:3: there is no relation 'locl'", "did you mean 'local'?",
+                 "2 errors in 1 file"):  # fmt: skip
+        assert said in result.output
+    (empty := tmp_path / "empty").mkdir()
+    words = (*book, "--period", "2003-06")
+    for result in (called(empty, *words), called(tmp_path, *words)):
+        assert result.exit_code == 1
+        assert "operator.yaml: the file cannot be read" in result.output
+        assert "name the operator's folder with -C" in result.output
+    monkeypatch.chdir(empty)
+    result = called(month, "--book", ".", "--period", "2003-06")
+    assert f"{empty}: there is no tariff book" in result.output
 
 
 def test_the_report_of_several_books(month: Path, tmp_path: Path) -> None:

@@ -61,15 +61,15 @@ def command(
         if path.resolve() in [before.resolve() for before in books[:place]]:
             raise click.UsageError(f"{path} is named twice; each book is tried once")
     share = _share(sample)
+    session = open_session(folder)  # refuses a folder that is no workspace
     base = open_book(folder, Problems())
     opened = [open_book(path, Problems(), base) for path in books]
     contexts = _contexts(base, opened)
-    question = Question(
-        parse_period(period), share, _elasticity(elasticity), _moves(moves, contexts)
-    )
+    assumed = _elasticity(elasticity, contexts[0].words.relations)
+    question = Question(parse_period(period), share, assumed, _moves(moves, contexts))
     tried = list(zip(_names(books), contexts, strict=True))
     with shown(quiet=results["as_json"]) as progress:
-        session = open_session(folder, progress)
+        session.progress = progress
         found = simulation.run(session, tried, question)
     operator = session.workspace.operator
     title = simulation_page.Title(
@@ -143,11 +143,14 @@ def _moves(texts: Sequence[str], contexts: Sequence[Context]) -> dict[str, str]:
     return found
 
 
-def _elasticity(path: Path | None) -> dict[tuple[str, str], Fraction]:
+def _elasticity(
+    path: Path | None, relations: Sequence[str]
+) -> dict[tuple[str, str], Fraction]:
     """The user's assumptions; raises Refused with everything that is wrong in the file."""
+    from tollbook.codes import SERVICES
     from tollbook.columns import load_table
     from tollbook.money import parse_decimal
-    from tollbook.text import Problems
+    from tollbook.text import Problems, did_you_mean
 
     if path is None:
         return {}
@@ -158,6 +161,11 @@ def _elasticity(path: Path | None) -> dict[tuple[str, str], Fraction]:
         service, relation, said = (read.cell(n, row) for n in ("service", "relation", "elasticity"))
         value = parse_decimal(said, ELASTICITY_DIGITS)
         key = (service or "*", relation or "*")
+        for kind, word, known in zip(("service", "relation"), key, (SERVICES, relations),
+                                     strict=True):  # fmt: skip
+            if word not in ("*", *known):
+                problems.add(read.at(row), f"there is no {kind} '{word}'",
+                             ", ".join((*known, "*")), did_you_mean(word, known, "correct it"))
         if value is None or key in found:
             problems.add(read.at(row), f"'{service},{relation},{said}'",
                          "a service, a relation or *, and a number such as -0.4; each pair once",

@@ -38,7 +38,7 @@ from tollbook.run.flow import Flow
 from tollbook.run.pool import in_order
 from tollbook.run.rerate_figures import NOBODY, Figures, Movement, PlanLine
 from tollbook.run.rerate_found import Found
-from tollbook.run.rerate_scope import Scope
+from tollbook.run.rerate_scope import Scope, refuse_unknown
 from tollbook.run.rerate_sides import Sides
 from tollbook.run.rerate_work import Rerating
 from tollbook.run.rerating import task
@@ -97,8 +97,9 @@ def run(
 ) -> Rerated:  # fmt: skip
     """Rate the records of a bill month again; dry_run: only say what would change.
 
-    Raises NotFound if no record of the month is rated, Refused for reference data that are not in
-    order, TollbookError for a book whose prices remember.
+    Raises NotFound if no record of the month is rated, or a name of the scope is known nowhere,
+    Refused for reference data that are not in order, TollbookError for a book whose prices
+    remember.
     """
     with writing(session):
         _check_month(session, period)
@@ -106,7 +107,9 @@ def run(
         before = snapshots.stored(session.lake)
 
         def check(taken: snapshots.Snapshot) -> None:
-            refuse_memory(session, work.compiled(session, taken.digest))
+            ready = work.compiled(session, taken.digest)
+            refuse_memory(session, ready)
+            refuse_unknown(session, scope, ready.data, period)
 
         snapshot = snapshots.take_checked(session.root, session.lake, check)
         if dry_run:

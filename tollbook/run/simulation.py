@@ -59,7 +59,7 @@ def run(
 def _concluded(
     found: simulate.Sums, candidates: Sequence[Candidate], question: Question
 ) -> Simulation:
-    if not sum(one.num_rows for one in found.accounts):
+    if not found.cubes["service"][:, 0].any():  # every record is of a service
         raise NotFound(f"{clock.period_text(question.period)}: the sample has no account with a "
                        "rated record\n    allowed: a share that holds some\n"
                        "    do: take a larger --sample")  # fmt: skip

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from cdr.files import sha256
-from tollbook.errors import Refused
+from tollbook.errors import TollbookError
 from tollbook.run import disk, pool
 
 TOP_FILES: Final = ("operator.yaml",)
@@ -94,10 +94,10 @@ def take_checked(root: Path, lake: Path, check: Callable[[Snapshot], object]) ->
     before = stored(lake)
     snapshot, fresh = _take(root, lake)
 
-    def checked() -> Refused | None:
+    def checked() -> TollbookError | None:
         try:
             check(snapshot)
-        except Refused as refused:
+        except TollbookError as refused:
             return refused
         return None
 
