@@ -31,9 +31,9 @@ from rating.hash_kernels import (
     number_slot,
 )
 from rating.number_kernels import POWER
+from tariffs.prefix_kernels import E164_DIGITS, SIZE_BITS
 from tollbook.jit import borrows, inner, kernel
 
-E164_DIGITS = 15
 BLOCK_ROWS = 256  # numbers that are looked for at once
 NODE = 1000  # pieces of a dense group of the range index: three more digits
 DATED = -2  # a zone in RangeTable or in a subscription's row: look at the dated entries
@@ -44,11 +44,12 @@ ACTIVE, INACTIVE, NO_SUBSCRIPTION, VISITING = 0, 1, 2, 3
 
 
 class RangeTable(NamedTuple):
-    """Number ranges as disjoint intervals over E.164 padded with zeros to 15 digits.
+    """Number ranges as the intervals of ``tariffs.prefix_kernels``: E.164 filled up with zeros to
+    15 digits, and behind them how many digits there were.
 
     start: int64, ascending from 0; interval i ends where i + 1 starts. zone, carrier: int32, -1
-    where no prefix fits; zone DATED: the first of entries entry_first[i] .. entry_first[i + 1] that
-    is valid decides (longest prefix first).
+    where no prefix fits; zone DATED: the first of the entries from entry_first[i] on that is valid
+    decides (longest prefix first, at the end one that always is).
     first_level: int32 [10001], the interval in which each group of four leading digits begins.
     second_level: int32, for groups with many intervals the same for three more digits, from
     dense_at on (int32 [10001], -1: the group has few). third_level: the same once more, for pieces
@@ -235,19 +236,18 @@ def find_zones(
             if denser_at[place] >= 0:
                 place = denser_at[place] + padded // 100_000 - piece * NODE
                 first, last = third_level[place], third_level[place + 1]
-        size = last - first + 1
+        key, size = (padded << SIZE_BITS) + digits, last - first + 1
         while size > 1:
             half = size >> 1
-            if edges[first + half] <= padded:
+            if edges[first + half] <= key:
                 first += half
             size -= half
         zone[row], carrier[row] = zones[first], carriers[first]
         if zones[first] == DATED:
-            zone[row] = -1
-            for entry in range(entry_first[first], entry_first[first + 1]):
-                if entry_from[entry] <= utc_s[row] < entry_to[entry]:
-                    zone[row], carrier[row] = entry_zone[entry], entry_carrier[entry]
-                    break
+            entry = int(entry_first[first])
+            while not entry_from[entry] <= utc_s[row] < entry_to[entry]:
+                entry += 1
+            zone[row], carrier[row] = entry_zone[entry], entry_carrier[entry]
 
 
 @kernel

@@ -15,7 +15,6 @@ import pyarrow as pa
 from rating.guide_kernels import (
     BUCKET_COUNT,
     DATED,
-    E164_DIGITS,
     NODE,
     RangeTable,
     SubscriptionTable,
@@ -23,6 +22,8 @@ from rating.guide_kernels import (
 )
 from rating.hash_kernels import Texts, TextTable, fill_number_slots, fill_text_slots, hash_texts
 from rating.number_kernels import POWER
+from tariffs.prefix_intervals import Prefixed, first_level, intervals
+from tariffs.prefix_kernels import E164_DIGITS, GROUP, GROUPS, SIZE_BITS
 from tollbook.clock import local_midnight_utc_s, month_index
 from tollbook.columns import OPEN_FROM, OPEN_TO
 from tollbook.customers import ACTIVE, Subscriptions
@@ -125,118 +126,59 @@ def number_slots(numbers: np.ndarray) -> np.ndarray:
     return fixed(slots)
 
 
-def padded(numbers: np.ndarray) -> np.ndarray:
-    """E.164 numbers filled up with zeros to 15 digits, so that prefixes become intervals."""
-    digits = np.searchsorted(POWER[:E164_DIGITS], numbers, side="right")
-    filled: np.ndarray = numbers * POWER[E164_DIGITS - np.maximum(digits, 1)]
-    return filled
+def number_keys(numbers: np.ndarray) -> np.ndarray:
+    """Where E.164 numbers lie among the intervals of a RangeTable; int64."""
+    digits = np.maximum(np.searchsorted(POWER[:E164_DIGITS], numbers, side="right"), 1)
+    keys: np.ndarray = (numbers * POWER[E164_DIGITS - digits] << SIZE_BITS) + digits
+    return keys
 
 
 def range_table(ranges: NumberRanges) -> RangeTable:
     """Longest-prefix match as disjoint intervals, each with its dated candidates in order."""
-    unit = POWER[E164_DIGITS - ranges.prefix_length.astype(np.int64)]
-    start = ranges.prefix * unit
-    edges = np.unique(np.concatenate([[0], start, start + unit]))
-    edges = edges[edges < POWER[E164_DIGITS]]
-    interval, prefix = _candidates(ranges, start, edges)
-    count = np.bincount(interval, minlength=len(edges))
-    single = np.flatnonzero(count == 1)
-    first_candidate = np.concatenate([[0], np.cumsum(count)])
-    rows, row_count = prefix
-    always = (
-        (row_count == 1)
-        & (ranges.valid_from_utc_s[rows] <= OPEN_FROM)
-        & (ranges.valid_to_utc_s[rows] >= OPEN_TO)
-    )
-    zone = np.where(count == 0, -1, DATED)
-    carrier = np.full(len(edges), -1)
-    plain = single[always[first_candidate[single]]]
-    only = rows[first_candidate[plain]]
-    zone[plain], carrier[plain] = ranges.zone_index[only], ranges.carrier_index[only]
-    # Each candidate prefix stands for its dated rows, which lie together.
-    ends = np.cumsum(row_count)
-    shift = np.repeat(rows - (ends - row_count), row_count)
-    entry = np.arange(len(shift)) + shift
-    entry_first = np.concatenate([[0], ends])[first_candidate]
+    found = intervals(Prefixed(
+        ranges.prefix, ranges.prefix_length.astype(np.int64), ranges.valid_from_utc_s,
+        ranges.valid_to_utc_s,
+    ))  # fmt: skip
+    is_dated = found.row < -1
+    row, entry = np.where(is_dated, -1, found.row), found.entry
+    zone, carrier = np.append(ranges.zone_index, -1), np.append(ranges.carrier_index, -1)
     return RangeTable(
-        fixed(edges, np.int64), fixed(zone, np.int32), fixed(carrier, np.int32),
-        *_digit_index(edges), fixed(entry_first, np.int32),
-        fixed(ranges.valid_from_utc_s[entry], np.int64),
-        fixed(ranges.valid_to_utc_s[entry], np.int64),
-        fixed(ranges.zone_index[entry], np.int32), fixed(ranges.carrier_index[entry], np.int32),
+        fixed(found.start, np.int64), fixed(np.where(is_dated, DATED, zone[row]), np.int32),
+        fixed(carrier[row], np.int32), *_digit_index(found.start),
+        fixed(np.where(is_dated, -2 - found.row, 0), np.int32),
+        fixed(np.append(ranges.valid_from_utc_s, OPEN_FROM)[entry], np.int64),
+        fixed(np.append(ranges.valid_to_utc_s, OPEN_TO)[entry], np.int64),
+        fixed(zone[entry], np.int32), fixed(carrier[entry], np.int32),
     )  # fmt: skip
 
 
-def _candidates(
-    ranges: NumberRanges, start: np.ndarray, edges: np.ndarray
-) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """For every interval the prefixes around it, longest first, up to one that always holds.
-
-    Returns the interval of each pair (ascending), and its prefix: first row and count of rows.
-    """
-    length = ranges.prefix_length.astype(np.int64)
-    new = np.ones(len(start), np.bool_)
-    new[1:] = (start[1:] != start[:-1]) | (length[1:] != length[:-1])
-    first = np.flatnonzero(new)
-    count = np.diff(np.append(first, len(start)))
-    always = (
-        (count == 1)
-        & (ranges.valid_from_utc_s[first] <= OPEN_FROM)
-        & (ranges.valid_to_utc_s[first] >= OPEN_TO)
-    )
-    undecided = np.ones(len(edges), np.bool_)
-    intervals, prefixes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for size in range(E164_DIGITS, 0, -1):
-        group = np.flatnonzero(length[first] == size)
-        if not len(group):
-            continue
-        group = group[np.argsort(start[first[group]], kind="stable")]
-        begins = start[first[group]]
-        place = np.searchsorted(begins, edges, side="right") - 1
-        inside = undecided & (place >= 0)
-        inside &= edges < begins[place] + POWER[E164_DIGITS - size]
-        hit = np.flatnonzero(inside)
-        found = group[place[hit]]
-        intervals.append(hit)
-        prefixes.append(found)
-        undecided[hit[always[found]]] = False
-    interval, prefix = np.concatenate(intervals), np.concatenate(prefixes)
-    order = np.argsort(interval, kind="stable")
-    prefix = prefix[order]
-    return interval[order], (first[prefix], count[prefix])
-
-
 def _digit_index(
-    edges: np.ndarray
+    start: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """first_level, dense_at, second_level, denser_at and third_level of a RangeTable."""
-    begins = POWER[11] * np.arange(10_001)
-    first_level = np.searchsorted(edges, begins, side="right") - 1
-    dense = np.flatnonzero(np.diff(first_level) > FEW_INTERVALS)
-    dense_at, begins, second_level = _divided(edges, begins, dense, POWER[8])
+    groups, begins = first_level(start), GROUP * np.arange(GROUPS)
+    dense = np.flatnonzero(np.diff(groups) > FEW_INTERVALS)
+    dense_at, begins, second_level = _divided(start, begins, dense, POWER[8])
     dense = np.flatnonzero(np.diff(second_level) > MANY_INTERVALS)
     dense = dense[dense % (NODE + 1) != NODE]  # from one node's end to the beginning of the next
-    denser_at, _, third_level = _divided(edges, begins, dense, POWER[5])
-    found = (first_level, dense_at, second_level, denser_at, third_level)
-    first_level, dense_at, second_level, denser_at, third_level = (
-        fixed(one, np.int32) for one in found
-    )
-    return first_level, dense_at, second_level, denser_at, third_level
+    denser_at, _, third_level = _divided(start, begins, dense, POWER[5])
+    return (fixed(groups, np.int32), fixed(dense_at, np.int32), fixed(second_level, np.int32),
+            fixed(denser_at, np.int32), fixed(third_level, np.int32))  # fmt: skip
 
 
 def _divided(
-    edges: np.ndarray, begins: np.ndarray, dense: np.ndarray, unit: int
+    start: np.ndarray, begins: np.ndarray, dense: np.ndarray, unit: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pieces ``dense`` of a level, divided: where their nodes are, how they begin, their level."""
     node_at = np.full(len(begins), -1)
     node_at[dense] = np.arange(len(dense)) * (NODE + 1)
     inside = (begins[dense][:, None] + unit * np.arange(NODE + 1)).ravel()
-    return node_at, inside, np.searchsorted(edges, inside, side="right") - 1
+    return node_at, inside, np.searchsorted(start, inside << SIZE_BITS, side="right") - 1
 
 
 def zone_of_numbers(ranges: RangeTable, numbers: np.ndarray) -> np.ndarray:
     """Zones of numbers whatever the time; -1: none, DATED: it depends on the time. int32."""
-    found = np.searchsorted(ranges.start, padded(numbers), side="right") - 1
+    found = np.searchsorted(ranges.start, number_keys(numbers), side="right") - 1
     zones: np.ndarray = ranges.zone[found]
     return zones
 

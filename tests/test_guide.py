@@ -25,7 +25,7 @@ from guiding_world import (
     records,
     world,
 )
-from hypothesis import given
+from hypothesis import example, given
 
 from rating import guide, normalise
 from rating.reference import build
@@ -314,9 +314,11 @@ def dated_ranges(draw: st.DrawFn) -> list[tuple[Any, ...]]:
 
 
 @given(dated_ranges(), st.lists(st.integers(1, 10**15 - 1), min_size=1, max_size=30))
+@example([("1000", "010", "own", None, None)], [1, 10, 1000])
 def test_longest_prefixes_of_any_table(ranges: list[Any], numbers: list[int]) -> None:
     made = replace(world(ranges=ranges), open_period=0)
     near = [int(row[0]) * 10**2 for row in ranges]
+    near += [int(row[0].rstrip("0")) for row in ranges]  # shorter than a prefix in its way
     rows = [
         {"direction": codes.TRANSIT, "served_e164": number, "start_utc_s": START + shift}
         for number in [*numbers, *near, *(number - 1 for number in near)]
