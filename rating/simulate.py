@@ -31,7 +31,7 @@ BUNDLE: Final = ("records", "taken", "owners", "balances", "granted", "used", "u
 COUNTED: Final = ("records", "duration_s", "volume_bytes", "event_count", "old_micro")
 HOURS: Final = 24
 HOUR_S: Final = 3600
-ALL_HOURS, OTHER_HOURS, NO_RATE = "all hours", "other hours", "no rate"
+ALL_HOURS, OTHER_HOURS, NO_RATE = "all hours", "other hours", "free or no price"
 _MEASURE: Final = np.array(
     [codes.QUANTITY_UNIT.get(code, 0) for code in range(len(codes.SERVICES))], np.int8
 )

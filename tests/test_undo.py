@@ -86,7 +86,8 @@ def test_nothing_is_undone_twice(root: Path) -> None:
     calls.run(root, FIRST)
     for words, why in (
         (("F2",), "was refused: nothing of it was used"), (("F9",), "has read no such file"),
-        (("nine",), "is no file"), (("run", "9"), "has no such run"),
+        (("nine",), "is no file"), (("run", "9"), "allowed: runs up to 1"),
+        (("run",), "'run' names no run\n    allowed: a night such as run 12"),
     ):  # fmt: skip
         assert why in refused(root, *words)
     assert undo(root, "run", "1")["records"] == {"rated": 1}

@@ -80,7 +80,8 @@ def _history(found: Account, one: Balance, records: int, is_masked: bool) -> Ite
     for day in one.days(found.time_zone):
         used += day.taken
         rest = one.left_of(used, day.day >= one.until)
-        left = "" if rest is None else f", left {_worth(found, one, rest)}"
+        # Below nothing: the records were billed when more was granted.
+        left = "" if rest is None or rest < 0 else f", left {_worth(found, one, rest)}"
         by = count(day.records, "record")
         yield (f"    {day.day}   {_worth(found, one, day.taken)} by {by}; "
                f"used {_worth(found, one, used)}{left}")  # fmt: skip

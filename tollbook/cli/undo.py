@@ -41,9 +41,10 @@ def command(
     suspense and keys of duplicates leave the lake, while their months are open. What was not
     charged because of them is rated. A file may be read again afterwards.
     """
-    from tollbook.run import progress, session, suspense_log, undo
+    from tollbook.run import progress, session, suspense_log, undo, undo_choice
 
     named = " ".join(what)
+    undo_choice.parse(named)
     if not dry_run and not suspense_log.is_note(note or ""):
         raise click.BadParameter(f"write {suspense_log.NOTE_RULE}", param_hint="--note")
     with progress.shown(quiet=as_json) as shown:

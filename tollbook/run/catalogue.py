@@ -194,7 +194,9 @@ class Catalogue:
             query = select(RUNS).where(RUNS.c.run_number == run_number)
             row = link.execute(query).mappings().first()
         if row is None:
-            raise NotFound(f"run {run_number}: the workspace has no such run; see `tollbook runs`")
+            raise NotFound(f"run {run_number}: the workspace has no such run\n"
+                           f"    allowed: runs up to {self.next_run_number() - 1}\n"
+                           "    do: see `tollbook runs`")  # fmt: skip
         return _run(row)
 
     def next_run_number(self) -> int:
@@ -239,7 +241,9 @@ class Catalogue:
             query = select(FILES).where(FILES.c.file_number == file_number)
             row = link.execute(query).mappings().first()
         if row is None:
-            raise NotFound(f"F{file_number}: the workspace has read no such file")
+            raise NotFound(f"F{file_number}: the workspace has read no such file\n"
+                           f"    allowed: files up to F{self.next_file_number() - 1}\n"
+                           "    do: see `tollbook collection log`")  # fmt: skip
         return InputFile(**row)
 
     def next_file_number(self) -> int:

@@ -22,7 +22,6 @@ from tollbook.run.session import Session
 from tollbook.run.standing import STANDINGS, Today
 from tollbook.workspace import Limits
 
-BY: Final = ("reason", "file", "source", "day")
 SAMPLE_ROWS: Final = 1_000_000  # of rated records, the newest first, that means are made of
 _QUANTITIES: Final = ("duration_s", "up_bytes", "down_bytes", "event_count")
 _WAITING: Final = ("service", "direction", *_QUANTITIES, "record_id", "reason", "source", "tries",

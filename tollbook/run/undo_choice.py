@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from tollbook.errors import NotFound, TollbookError
+from tollbook.errors import NotFound, TollbookError, printable
 from tollbook.run import withdrawn
 from tollbook.run.catalogue import InputFile, Run
 from tollbook.run.records import parse_file
 from tollbook.run.session import Session
+
+
+def parse(what: str) -> tuple[bool, int]:
+    """Whether a night is named, and the number of it or of the file; raises TollbookError."""
+    words = what.split()
+    if len(words) == 2 and words[0] == "run" and words[1].isdecimal() and len(words[1]) <= 9:
+        return True, int(words[1])
+    if words[:1] == ["run"]:
+        raise TollbookError(f"'{printable(what)}' names no run\n"
+                            "    allowed: a night such as run 12\n"
+                            "    do: see `tollbook runs`")  # fmt: skip
+    return False, parse_file(what)
 
 
 def files_of(session: Session, what: str) -> tuple[InputFile, ...]:
@@ -14,11 +26,12 @@ def files_of(session: Session, what: str) -> tuple[InputFile, ...]:
 
     Raises NotFound if there is no such thing; TollbookError if there is nothing to withdraw.
     """
-    catalogue, words = session.catalogue, what.split()
+    is_run, number = parse(what)
+    catalogue = session.catalogue
     before = withdrawn.by_file(catalogue)
-    if len(words) == 2 and words[0] == "run" and words[1].isdecimal():
-        return _of_run(session, catalogue.run(int(words[1])), before)
-    file = catalogue.file(parse_file(what))
+    if is_run:
+        return _of_run(session, catalogue.run(number), before)
+    file = catalogue.file(number)
     name = f"F{file.file_number} ({file.source}/{file.name})"
     if file.file_number in before:
         raise TollbookError(
