@@ -11,6 +11,7 @@ import errno
 import gc
 import os
 import sys
+from contextlib import suppress
 from importlib import metadata
 from typing import Any, Final
 
@@ -69,7 +70,8 @@ class Commands(LazyGroup):
             click.echo(_unreachable(error), err=True)
             ctx.exit(REFUSED)
         except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
+            with suppress(OSError):  # the reader was interrupted, too (`2>&1 | tee`)
+                click.echo("interrupted", err=True)
             ctx.exit(INTERRUPTED)
 
 
@@ -110,7 +112,9 @@ def main() -> None:
         if ended.code == INTERRUPTED:
             # At once: Python would wait for threads that compile or decode, for a quarter of a
             # minute. What they leave is what a killed process leaves; the next run removes it.
-            sys.stdout.flush()
-            sys.stderr.flush()
+            with suppress(OSError):
+                sys.stdout.flush()
+            with suppress(OSError):
+                sys.stderr.flush()
             os._exit(INTERRUPTED)
         raise
