@@ -94,6 +94,18 @@ def test_an_interruption_does_not_wait_for_threads() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
 
 
+def test_nor_for_a_reader_that_was_interrupted_too() -> None:
+    """``tollbook run 2>&1 | tee log``: one Ctrl-C ends both."""
+    with subprocess.Popen([sys.executable, "-c", "input();" + BUSY, "runs"], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as started:  # fmt: skip
+        assert started.stdin is not None
+        assert started.stdout is not None
+        started.stdout.close()
+        started.stdin.write(b"\n")
+        started.stdin.close()
+        assert started.wait(60) == 130
+
+
 def test_a_reader_that_went_away_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     code, _, errors = run_failing(monkeypatch, BrokenPipeError(32, "Broken pipe"))
     assert (code, errors) == (1, "")

@@ -83,6 +83,17 @@ def test_a_record_is_explained_by_the_balances_of_its_own_run(
         assert after[record].trace.settled == before[record].trace.settled
 
 
+def test_what_only_the_correcting_book_counts_is_told_in_its_measure(root: Path) -> None:
+    """An allowance of money takes the cap's place; the cap is known to the record's own book."""
+    months(root)
+    edit(root, ("caps:\n  - {name: toll, amount: 2.00, covers: toll}\n",
+                "  - {name: purse, amount: 2.00, covers: toll}\n"))  # fmt: skip
+    rerated(root, as_of=AS_OF)
+    shown = screen(explained(root)[(1 << 32) + 3])
+    assert "easy/allowance/purse from 2003-06-01: 2.00 CNY more taken" in shown
+    assert "easy/cap/toll from 2003-06-01: 2.00 CNY less taken" in shown
+
+
 def test_what_was_corrected_since_is_told(root: Path) -> None:
     """Ann's first toll call takes all of the cap; what comes behind it costs no toll in any case.
     400 s at 10:00 are 67 x 0.07 without the cap, which is 2.00, then 0.50, then 1.25."""

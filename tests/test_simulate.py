@@ -264,7 +264,8 @@ def test_wrong_use_is_told(
     assert result.exit_code == 1
     assert "wrong.csv:2" in result.output
     assert "wrong.csv:4" in result.output
-    wrong.write_text("service,relation,elasticity\nvoise,,-1\nvoice,locl,-1\n,,-1\n,local,-1\n")
+    wrong.write_text("service,relation,elasticity\nvoise,,-1\nvoice,locl,-1\n,,-1\n,local,-1\n"
+                     "data,(none),-1\n")
     result = called(month, *book, "--period", "2003-06", "--elasticity", wrong)
     assert result.exit_code == 1
     for said in ("wrong.csv:2: there is no service 'voise'", "did you mean 'voice'?",

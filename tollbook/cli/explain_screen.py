@@ -298,8 +298,9 @@ def _corrected(one: Explanation) -> Iterator[Line]:
         by = f"by run {row['run_number']}: " if row["run_number"] != before else ""
         before = row["run_number"]
         if "item" in row:
-            taken = balance_text(abs(row["taken"]), measure_of(one.data.book, row["item"]),
-                                 _currency(one))  # fmt: skip
+            books = one.books[row["run_number"]], one.data.book
+            measure = next(filter(None, (measure_of(book, row["item"]) for book in books)), "")
+            taken = balance_text(abs(row["taken"]), measure, _currency(one))
             what = f"{row['item']} from {row['since']}: {taken} {_LESS[row['taken'] < 0]} taken"
         else:
             what = (f"{row['component']} {_micro(row['old_micro'])} -> {_micro(row['new_micro'])} "

@@ -147,6 +147,7 @@ def _elasticity(
     path: Path | None, relations: Sequence[str]
 ) -> dict[tuple[str, str], Fraction]:
     """The user's assumptions; raises Refused with everything that is wrong in the file."""
+    from rating.simulated import NONE
     from tollbook.codes import SERVICES
     from tollbook.columns import load_table
     from tollbook.money import parse_decimal
@@ -161,7 +162,7 @@ def _elasticity(
         service, relation, said = (read.cell(n, row) for n in ("service", "relation", "elasticity"))
         value = parse_decimal(said, ELASTICITY_DIGITS)
         key = (service or "*", relation or "*")
-        for kind, word, known in zip(("service", "relation"), key, (SERVICES, relations),
+        for kind, word, known in zip(("service", "relation"), key, (SERVICES, (NONE, *relations)),
                                      strict=True):  # fmt: skip
             if word not in ("*", *known):
                 problems.add(read.at(row), f"there is no {kind} '{word}'",

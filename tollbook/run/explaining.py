@@ -19,6 +19,7 @@ from rating.trace_stored import Stored
 from tariffs.compile_memory import remembers
 from tariffs.compile_rates import Maxima
 from tariffs.memory_model import OWNERS
+from tariffs.model import Book
 from tollbook import codes, reasons
 from tollbook.reasons import Reason
 from tollbook.run import data, records, snapshots, suspense_log, used
@@ -64,7 +65,8 @@ class Explanation:
     stored_micro: the components' charges as stored, by name. history: what was done about it while
     it was suspended (``schemas.SUSPENSE_LOG``), oldest first. parts: of a call that was made of
     partial records, those behind the first. corrections: what was found of it after its month was
-    billed (``schemas.DIFFERENCE``, ``schemas.USE_DIFFERENCE``), oldest first.
+    billed (``schemas.DIFFERENCE``, ``schemas.USE_DIFFERENCE``), oldest first. books: by run, those
+    under which balances were corrected.
     """
 
     record_id: int
@@ -84,6 +86,7 @@ class Explanation:
     history: tuple[Mapping[str, Any], ...] = ()
     parts: tuple[Mapping[str, Any], ...] = ()
     corrections: tuple[Mapping[str, Any], ...] = ()
+    books: Mapping[int, Book] = field(default_factory=dict)
 
 
 class Explainer:
@@ -112,7 +115,10 @@ class Explainer:
             shown = _rated(Explanation(record_id, file, run, found.row, known, RATED),
                            self._legs(record_id), taken)  # fmt: skip
             since = records.corrections_of(self._session, record_id)
-            return replace(shown, corrections=tuple(since))
+            runs = {row["run_number"] for row in since if "item" in row}
+            books = {one: self._data(self._session.catalogue.run(one).snapshot).book
+                     for one in runs}  # fmt: skip
+            return replace(shown, corrections=tuple(since), books=books)
         reason = reasons.BY_CODE[reasons.CODE[found.row["reason"]]]
         fate = codes.DISPOSITIONS[reason.disposition]
         first_id = found.row.get("first_record_id", 0)
