@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -23,10 +22,8 @@ from tariffs.memory_model import Chosen, Discount
 from tollbook import clock
 from tollbook.columns import OPEN_FROM
 from tollbook.customers import Customers
+from tollbook.numbering import heads_of
 from tollbook.text import Problems
-
-_E164_DIGITS: Final = 15
-_POWER: Final = 10 ** np.arange(_E164_DIGITS + 1, dtype=np.int64)
 
 
 def choose(
@@ -150,15 +147,14 @@ class _Rows:
 
 def numbers_in(numbers: np.ndarray, spans: Sequence[tuple[str, str]]) -> np.ndarray:
     """Whether E.164 numbers begin with something from first to last of one of the spans; bool."""
-    digits = np.searchsorted(_POWER[:_E164_DIGITS], numbers, side="right")
     found = np.zeros(len(numbers), np.bool_)
     for size in {len(first) for first, _ in spans}:
         ends = np.array([(int(a), int(b)) for a, b in spans if len(a) == size], np.int64)
         ends = ends[np.argsort(ends[:, 0], kind="stable")]
         furthest = np.maximum.accumulate(ends[:, 1])
-        head = numbers // _POWER[np.maximum(digits - size, 0)]
+        head = heads_of(numbers, size)
         place = np.searchsorted(ends[:, 0], head, side="right") - 1
-        found |= (digits >= size) & (place >= 0) & (head <= furthest[np.maximum(place, 0)])
+        found |= (place >= 0) & (head <= furthest[np.maximum(place, 0)])
     return found
 
 

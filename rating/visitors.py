@@ -21,7 +21,8 @@ from tariffs.model import Book, Version
 from tollbook import codes
 from tollbook.columns import index_in
 from tollbook.customers import Customers
-from tollbook.customers_visitors import FILE, IMSI_DIGITS_MAX, Visitors, heads_of
+from tollbook.customers_visitors import FILE, IMSI_DIGITS_MAX, Visitors
+from tollbook.numbering import heads_of
 from tollbook.stage import ints
 from tollbook.text import Problems, did_you_mean
 from tollbook.workspace import Operator

@@ -14,6 +14,7 @@ from conftest import JIT_IS_OFF
 
 from tollbook import jit
 from tollbook.run import compiling
+from tollbook.run.progress import Silent
 
 KERNELS = {  # some of each step
     "keep_ints", "collect_ints", "normalise", "find_rules", "price_rows", "price_crossing",
@@ -67,19 +68,19 @@ def test_one_process_starts_where_nothing_is_compiled(
     monkeypatch.setattr(compiling, "cores", lambda: 2)
     monkeypatch.setattr(os, "posix_spawn", spawned)
     assert compiling.is_due()
-    compiling.begin()
-    compiling.begin()  # the first one is at it
+    compiling.begin(Silent())
+    compiling.begin(Silent())  # the first one is at it
     assert len(started) == 1
     end(started[0])
-    compiling.begin()  # it was killed: the next start makes another
+    compiling.begin(Silent())  # it was killed: the next start makes another
     assert len(started) == 2
     end(started[1])
     (tmp_path / "kernels" / "rate_kernels.price_rows-23.py311.1.nbc").touch()
     assert not compiling.is_due()
-    compiling.begin()  # nothing is left to do
+    compiling.begin(Silent())  # nothing is left to do
     monkeypatch.setattr(compiling, "cores", lambda: 1)
     monkeypatch.setattr(jit, "CACHE_FOLDER", tmp_path / "others")
-    compiling.begin()  # no core to spare
+    compiling.begin(Silent())  # no core to spare
     assert len(started) == 2
 
 

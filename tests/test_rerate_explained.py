@@ -9,7 +9,7 @@ from pathlib import Path
 import calls
 import pytest
 from calls import ANN, BOB
-from rerating_helpers import JUNE, billed, rerated
+from rerating_helpers import JUNE, billed, edit, rerated
 from test_rerate_pools import at, rows
 from test_rerate_pools import root as root  # a fixture
 
@@ -30,15 +30,6 @@ def explained(root: Path) -> dict[int, Explanation]:
     work.catalogue.engine.dispose()
     assert not {record: one.differences for record, one in found.items() if one.differences}
     return found
-
-
-def edit(root: Path, *changes: tuple[str, str]) -> None:
-    path = root / "tariffs" / "easy.yaml"
-    text = path.read_text()
-    for old, new in changes:
-        assert old in text
-        text = text.replace(old, new)
-    path.write_text(text)
 
 
 def months(root: Path) -> None:

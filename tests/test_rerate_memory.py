@@ -10,7 +10,7 @@ import nights
 import pytest
 from calls import BOB, Call, audited
 from click.testing import CliRunner
-from rerating_helpers import killed_leaves_no_trace, nothing_differs, rerated, state
+from rerating_helpers import edit, killed_leaves_no_trace, nothing_differs, rerated, state
 from test_rerate import content
 
 from tollbook.cli.main import cli
@@ -27,12 +27,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def correct(root: Path) -> None:
-    plan = root / "tariffs" / "easy.yaml"
-    text = plan.read_text()
-    for wrong, right in WRONG:
-        assert wrong in text
-        text = text.replace(wrong, right)
-    plan.write_text(text)
+    edit(root, *WRONG)
 
 
 def at(day: int, hour: int, **more: object) -> Call:

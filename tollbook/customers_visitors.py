@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from tollbook.columns import Table, digits_value, first_rows, index_in, is_digits, lengths, validity
-from tollbook.numbering import masked
+from tollbook.numbering import heads_of, masked
 from tollbook.table_checks import check_filled, check_one_account, check_overlaps, load_optional
 from tollbook.text import Problems
 
@@ -113,12 +113,6 @@ def _check_once(
     check_overlaps(table, "subscription_id", first, span, problems)
     nobody = -1 - np.arange(len(table))  # keys that clash with none
     check_overlaps(table, "imsi_prefix", np.where(prefix > 0, prefix, nobody), span, problems)
-
-
-def heads_of(imsi: np.ndarray, length: int) -> np.ndarray:
-    """The first ``length`` digits of IMSIs (int64); -1 of those that have fewer."""
-    rest = np.searchsorted(_POWER, imsi, side="right") - length
-    return np.where(rest >= 0, imsi // _POWER[np.maximum(rest, 0)], -1)
 
 
 def _check_own(

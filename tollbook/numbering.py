@@ -183,3 +183,9 @@ def masked(number: int | str) -> str:
     if len(text) <= SERVICE_DIGITS_MAX:
         return text
     return f"{text[:-8]}****{text[-4:]}" if len(text) > 8 else "****"
+
+
+def heads_of(numbers: np.ndarray, length: int) -> np.ndarray:
+    """The first ``length`` digits of E.164 numbers or IMSIs (int64); -1 of those with fewer."""
+    rest = np.searchsorted(_POWER, numbers, side="right") - length
+    return np.where(rest >= 0, numbers // _POWER[np.maximum(rest, 0)], -1)

@@ -112,9 +112,8 @@ def main() -> None:
         if ended.code == INTERRUPTED:
             # At once: Python would wait for threads that compile or decode, for a quarter of a
             # minute. What they leave is what a killed process leaves; the next run removes it.
-            with suppress(OSError):
-                sys.stdout.flush()
-            with suppress(OSError):
-                sys.stderr.flush()
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(OSError):
+                    stream.flush()
             os._exit(INTERRUPTED)
         raise

@@ -29,6 +29,7 @@ from tollbook import jit, sample, schemas
 from tollbook.run import data, memory
 from tollbook.run.exchange import Exchange
 from tollbook.run.pool import cores
+from tollbook.run.progress import Progress
 from tollbook.stage import ints
 
 ROWS: Final = 4
@@ -42,12 +43,14 @@ def is_due() -> bool:
     return not jit.is_off() and not jit.is_compiled("price_rows")
 
 
-def begin() -> None:
-    """Start the process, if this machine has none of the kernels yet and a core to spare.
-
-    It ends by itself, and is not waited for.
+def begin(progress: Progress) -> None:
+    """Say so if this machine has none of the kernels yet, and start the process if it has a core to
+    spare. It ends by itself, and is not waited for.
     """
-    if cores() < 2 or not hasattr(os, "posix_spawn") or not is_due():
+    if not is_due():
+        return
+    progress.say("first run on this machine: compiling the kernels, about 20 s, once")
+    if cores() < 2 or not hasattr(os, "posix_spawn"):
         return
     try:
         jit.CACHE_FOLDER.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tollbook.errors import NotFound, TollbookError
-from tollbook.run import rewriting, withdrawn
+from tollbook.run import differences, rewriting, use_differences, withdrawn
 from tollbook.run.catalogue import InputFile
 from tollbook.run.lake import amounts_to_micro, read
 from tollbook.run.session import Session
@@ -120,7 +120,7 @@ def corrections_of(session: Session, record_id: int) -> list[dict[str, Any]]:
     ``schemas.DIFFERENCE`` and of ``schemas.USE_DIFFERENCE``."""
     asked = [("record_id", "=", record_id)]
     found = [
-        row for dataset in ("differences", "use_differences")
+        row for dataset in (differences.DATASET, use_differences.DATASET)
         for one in session.catalogue.lake_files(dataset)
         for row in amounts_to_micro(read(session.root, one, filters=asked)).to_pylist()
     ]  # fmt: skip

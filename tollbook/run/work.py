@@ -106,9 +106,7 @@ def compiled(session: Session, digest: str, read: Read | None = None) -> Compile
 
 def wake_kernels(progress: Progress) -> None:
     """Call one for nothing: the first kernel of a process waits until numba has read its tables."""
-    if compiling.is_due():
-        progress.say("first run on this machine: compiling the kernels, about 20 s, once")
-    compiling.begin()
+    compiling.begin(progress)
     tables.number_slots(np.zeros(0, np.int64))
 
 
